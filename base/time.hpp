@@ -1,0 +1,18 @@
+// Points in time, always arguments, never asked for below the programs themselves.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace lockbox {
+
+using Time = std::chrono::sys_seconds;
+
+/// The day in UTC: "2026-01-02".
+[[nodiscard]] std::string format_date(Time time);
+/// RFC 3339 in UTC: "2026-01-02T03:04:05Z".
+[[nodiscard]] std::string format_time(Time time);
+/// The clock, for the programs' own use.
+[[nodiscard]] Time now();
+
+} // namespace lockbox

@@ -1,0 +1,25 @@
+# Debian packages only; contrib/dependencies.sh lists them.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
+find_package(Boost 1.74 REQUIRED COMPONENTS program_options)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json REQUIRED)
+pkg_check_modules(gpgme REQUIRED IMPORTED_TARGET gpgme>=1.18)
+pkg_check_modules(gmime REQUIRED IMPORTED_TARGET gmime-3.0)
+pkg_check_modules(idn2 REQUIRED IMPORTED_TARGET libidn2)
+pkg_check_modules(milter REQUIRED IMPORTED_TARGET milter)
+pkg_check_modules(rnp REQUIRED IMPORTED_TARGET librnp>=0.16)
+
+# Debian's libsoci-dev has no CMake or pkg-config file.
+find_path(SOCI_INCLUDE_DIR soci/soci.h REQUIRED)
+foreach(part core sqlite3)
+    find_library(SOCI_${part}_LIBRARY soci_${part} REQUIRED)
+    add_library(soci::${part} UNKNOWN IMPORTED)
+    set_target_properties(soci::${part} PROPERTIES
+        IMPORTED_LOCATION ${SOCI_${part}_LIBRARY}
+        INTERFACE_INCLUDE_DIRECTORIES ${SOCI_INCLUDE_DIR})
+endforeach()
+pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3)
+target_link_libraries(soci::sqlite3 INTERFACE soci::core PkgConfig::sqlite3)
