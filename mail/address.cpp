@@ -1,0 +1,437 @@
+#include "mail/address.hpp"
+
+#include "base/ascii.hpp"
+#include "base/handle.hpp"
+
+#include <arpa/inet.h>
+#include <idn2.h>
+
+#include <algorithm>
+#include <array>
+
+namespace lockbox::mail {
+namespace {
+
+// Longer text cannot become a domain of 255 octets: U-labels are shorter than their A-labels in characters,
+// and no character has more than four octets.
+constexpr std::size_t domain_text_octets_max = 4 * domain_octets_max;
+constexpr std::size_t label_octets_max = 63; // RFC 1035 §2.3.4
+
+/// RFC 5322 §3.2.3 with RFC 6532's UTF-8.
+bool is_atext(char c) noexcept {
+    return is_alpha(c) || is_digit(c) || !is_ascii(c) ||
+           std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
+}
+
+bool is_dot_string(std::string_view text) noexcept {
+    if (text.empty() || text.front() == '.' || text.back() == '.' ||
+        text.find("..") != std::string_view::npos) {
+        return false;
+    }
+    return std::all_of(text.begin(), text.end(), [](char c) { return c == '.' || is_atext(c); });
+}
+
+std::string quoted_where_needed(std::string_view local_part) {
+    if (is_dot_string(local_part)) {
+        return std::string(local_part);
+    }
+    std::string quoted = "\"";
+    for (const char c : local_part) {
+        if (c == '"' || c == '\\') {
+            quoted += '\\';
+        }
+        quoted += c;
+    }
+    return quoted + '"';
+}
+
+struct LocalPart {
+    std::string value;
+    std::string_view rest; ///< what stands behind it
+};
+
+/// A Quoted-string of RFC 5321 §4.1.2 at the beginning of the text.
+std::optional<LocalPart> read_quoted_string(std::string_view text) {
+    LocalPart result;
+    for (std::size_t i = 1; i < text.size(); ++i) {
+        char c = text[i];
+        if (c == '"') {
+            result.rest = text.substr(i + 1);
+            return result;
+        }
+        if (c == '\\') {
+            if (++i == text.size()) {
+                return std::nullopt;
+            }
+            c = text[i];
+        }
+        if (is_control(c)) {
+            return std::nullopt;
+        }
+        result.value += c;
+        if (result.value.size() > local_part_octets_max) {
+            return std::nullopt;
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<LocalPart> read_local_part(std::string_view text) {
+    if (text.starts_with('"')) {
+        return read_quoted_string(text);
+    }
+    const auto end = text.find('@'); // npos is above the limit, too
+    if (end > local_part_octets_max || !is_dot_string(text.substr(0, end))) {
+        return std::nullopt;
+    }
+    return LocalPart{std::string(text.substr(0, end)), text.substr(end)};
+}
+
+/// `[192.0.2.1]` and `[IPv6:2001:db8::1]` (RFC 5321 §4.1.3), in one spelling for each address.
+std::optional<std::string> normalised_literal(std::string_view text) {
+    constexpr std::string_view ipv6_tag = "IPv6:";
+    if (text.size() < 2 || text.back() != ']' || text.find('\0') != std::string_view::npos) {
+        return std::nullopt;
+    }
+    const auto inside = text.substr(1, text.size() - 2);
+    const bool ipv6 = starts_with_ignoring_case(inside, ipv6_tag);
+    const std::string address(ipv6 ? inside.substr(ipv6_tag.size()) : inside);
+    const int family = ipv6 ? AF_INET6 : AF_INET;
+    std::array<unsigned char, sizeof(in6_addr)> binary{};
+    std::array<char, INET6_ADDRSTRLEN> printed{};
+    if (inet_pton(family, address.c_str(), binary.data()) != 1 ||
+        inet_ntop(family, binary.data(), printed.data(), printed.size()) == nullptr) {
+        return std::nullopt;
+    }
+    return '[' + std::string(ipv6 ? ipv6_tag : "") + printed.data() + ']';
+}
+
+/// Letters, digits, hyphens inside; underscores too, because hosts that have them get mail.
+bool is_label(std::string_view label) noexcept {
+    return !label.empty() && label.size() <= label_octets_max && label.front() != '-' &&
+           label.back() != '-' && std::all_of(label.begin(), label.end(), [](char c) {
+               return is_alpha(c) || is_digit(c) || c == '-' || c == '_';
+           });
+}
+
+bool is_ascii_domain(std::string_view text) noexcept {
+    if (text.empty() || text.size() > domain_octets_max) {
+        return false;
+    }
+    for (;;) {
+        const auto dot = text.find('.');
+        if (!is_label(text.substr(0, dot))) {
+            return false;
+        }
+        if (dot == std::string_view::npos) {
+            return true;
+        }
+        text.remove_prefix(dot + 1);
+    }
+}
+
+/// A-labels for U-labels. nullopt: IDNA2008 does not allow one.
+std::optional<std::string> to_a_labels(const std::string& text) {
+    char* converted = nullptr;
+    const int status = idn2_to_ascii_8z(text.c_str(), &converted, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+    const Handle<char, idn2_free> owner(converted);
+    return status == IDN2_OK && converted != nullptr ? std::optional<std::string>(converted) : std::nullopt;
+}
+
+/// Words of an address list (RFC 5322 §3.2): white space and comments are gone.
+struct Token {
+    enum class Kind { atom, quoted, literal, special, end };
+    Kind kind = Kind::end;
+    char special = '\0';
+    std::string value; ///< unquoted; a literal with its brackets
+};
+
+class Tokens {
+public:
+    explicit Tokens(std::string_view text) noexcept : text_(text) {}
+
+    Token next() {
+        skip_space();
+        if (at_ == text_.size()) {
+            return {};
+        }
+        const char c = text_[at_];
+        if (c == '"') {
+            return delimited(Token::Kind::quoted, '"');
+        }
+        if (c == '[') {
+            return delimited(Token::Kind::literal, ']');
+        }
+        if (is_special(c)) {
+            ++at_;
+            return {Token::Kind::special, c, {}};
+        }
+        const auto begin = at_;
+        while (at_ < text_.size() && !is_special(text_[at_]) && !is_space(text_[at_]) && text_[at_] != '(' &&
+               text_[at_] != '"' && text_[at_] != '[') {
+            ++at_;
+        }
+        return {Token::Kind::atom, '\0', std::string(text_.substr(begin, at_ - begin))};
+    }
+
+private:
+    static bool is_special(char c) noexcept {
+        return std::string_view("<>,;:@.").find(c) != std::string_view::npos;
+    }
+
+    /// Comments nest; one that does not end takes the rest.
+    void skip_space() noexcept {
+        std::size_t depth = 0;
+        for (; at_ < text_.size(); ++at_) {
+            const char c = text_[at_];
+            if (c == '(') {
+                ++depth;
+            } else if (depth == 0 && !is_space(c)) {
+                return;
+            } else if (depth > 0 && c == ')') {
+                --depth;
+            } else if (depth > 0 && c == '\\' && at_ + 1 < text_.size()) {
+                ++at_;
+            }
+        }
+    }
+
+    Token delimited(Token::Kind kind, char closing) {
+        Token token{kind, '\0', {}};
+        for (++at_; at_ < text_.size(); ++at_) {
+            char c = text_[at_];
+            if (c == closing) {
+                ++at_;
+                if (kind == Token::Kind::literal) {
+                    token.value = '[' + token.value + ']';
+                }
+                return token;
+            }
+            if (c == '\\' && at_ + 1 < text_.size()) {
+                c = text_[++at_];
+            }
+            if (c != '\r' && c != '\n') {
+                token.value += c;
+            }
+        }
+        return {}; // the closing character is missing: nothing behind it can be told apart
+    }
+
+    std::string_view text_;
+    std::size_t at_ = 0;
+};
+
+/// Collects `local-part @ domain` from tokens, with white space and comments around every token as the
+/// obsolete syntax has it.
+class AddrSpec {
+public:
+    void add(const Token& token) {
+        if (token.kind == Token::Kind::special) {
+            add_special(token.special);
+        } else {
+            add_word(token);
+        }
+    }
+
+    /// nullopt: what was collected is none.
+    [[nodiscard]] std::optional<Address> address() const {
+        if (!valid_ || !in_domain_ || after_dot_) {
+            return std::nullopt;
+        }
+        return Address::parse(quoted_where_needed(local_part_) + '@' + domain_);
+    }
+
+private:
+    void add_special(char c) {
+        if (c == '@') {
+            valid_ = valid_ && !in_domain_ && !expects_word_;
+            in_domain_ = true;
+        } else {
+            valid_ = valid_ && c == '.' && !expects_word_;
+            if (valid_) {
+                text() += '.';
+            }
+        }
+        after_dot_ = c == '.';
+        expects_word_ = true;
+    }
+
+    void add_word(const Token& token) {
+        valid_ = valid_ && expects_word_ && (token.kind != Token::Kind::literal || in_domain_) &&
+                 (token.kind != Token::Kind::quoted || !in_domain_);
+        if (valid_) {
+            text() += token.value;
+        }
+        after_dot_ = false;
+        expects_word_ = false;
+    }
+
+    std::string& text() noexcept { return in_domain_ ? domain_ : local_part_; }
+
+    std::string local_part_;
+    std::string domain_;
+    bool valid_ = true;
+    bool in_domain_ = false;
+    bool expects_word_ = true;
+    bool after_dot_ = false;
+};
+
+/// One element of an address list: a display name with an address in angle brackets, or an address alone.
+class ListElement {
+public:
+    void add(const Token& token) {
+        const bool special = token.kind == Token::Kind::special;
+        if (special && token.special == '<') {
+            if (place_ == Place::outside) {
+                place_ = Place::inside;
+            } else if (place_ == Place::inside) {
+                spec_ = AddrSpec(), spec_.add(token); // `<<`: not an address
+            }
+        } else if (special && token.special == '>' && place_ == Place::inside) {
+            place_ = Place::behind;
+        } else if (place_ == Place::inside) {
+            add_inside(token);
+        } else if (place_ == Place::outside) {
+            bare_.add(token);
+        }
+    }
+
+    /// A comma or colon here separates the hosts of an obsolete route, `<@a,@b:user@c>`.
+    [[nodiscard]] bool in_route() const noexcept { return place_ == Place::inside && route_; }
+    [[nodiscard]] bool in_brackets() const noexcept { return place_ == Place::inside; }
+
+    [[nodiscard]] std::optional<Address> address() const {
+        switch (place_) {
+        case Place::outside:
+            return bare_.address();
+        case Place::inside: // the closing bracket is missing, which readers forgive
+        case Place::behind:
+            return spec_.address();
+        }
+        return std::nullopt;
+    }
+
+private:
+    enum class Place { outside, inside, behind };
+
+    void add_inside(const Token& token) {
+        const bool special = token.kind == Token::Kind::special;
+        if (first_inside_) {
+            first_inside_ = false;
+            route_ = special && (token.special == '@' || token.special == ',');
+        }
+        if (!route_) {
+            spec_.add(token);
+        } else if (special && token.special == ':') {
+            route_ = false;
+        }
+    }
+
+    AddrSpec bare_;
+    AddrSpec spec_;
+    Place place_ = Place::outside;
+    bool first_inside_ = true;
+    bool route_ = false;
+};
+
+/// Without the source route `@a,@b:`, which RFC 5321 appendix C says to ignore. nullopt: the route does not
+/// end.
+std::optional<std::string_view> without_route(std::string_view path) {
+    if (!path.starts_with('@')) {
+        return path;
+    }
+    bool in_literal = false;
+    for (std::size_t i = 0; i < path.size(); ++i) {
+        const char c = path[i];
+        if (c == '[' || c == ']') {
+            in_literal = c == '[';
+        } else if (c == ':' && !in_literal) {
+            return path.substr(i + 1);
+        }
+    }
+    return std::nullopt;
+}
+
+} // namespace
+
+std::optional<Address> Address::parse(std::string_view text) {
+    auto local_part = read_local_part(text);
+    if (!local_part || !local_part->rest.starts_with('@') || !is_utf8(local_part->value)) {
+        return std::nullopt;
+    }
+    auto domain = normalised_domain(local_part->rest.substr(1));
+    if (!domain) {
+        return std::nullopt;
+    }
+    return Address(std::move(local_part->value), std::move(*domain));
+}
+
+std::optional<Address> Address::parse_path(std::string_view text) {
+    auto path = trim(text);
+    if (path.starts_with('<')) {
+        if (!path.ends_with('>')) {
+            return std::nullopt;
+        }
+        path = path.substr(1, path.size() - 2);
+    }
+    const auto mailbox = without_route(path);
+    return mailbox ? parse(*mailbox) : std::nullopt;
+}
+
+std::string Address::to_string() const {
+    return quoted_where_needed(local_part_) + '@' + domain_;
+}
+
+std::string Address::folded() const {
+    return quoted_where_needed(lockbox::to_lower(local_part_)) + '@' + domain_;
+}
+
+std::optional<std::string> normalised_domain(std::string_view text) {
+    if (text.starts_with('[')) {
+        return normalised_literal(text);
+    }
+    if (text.ends_with('.')) {
+        text.remove_suffix(1);
+    }
+    if (text.empty() || text.size() > domain_text_octets_max || text.find('\0') != std::string_view::npos) {
+        return std::nullopt;
+    }
+    auto domain = lockbox::to_lower(text);
+    if (!all_ascii(domain)) {
+        auto converted = is_utf8(domain) ? to_a_labels(domain) : std::nullopt;
+        if (!converted) {
+            return std::nullopt;
+        }
+        domain = lockbox::to_lower(*converted);
+        if (domain.ends_with('.')) { // a full stop of another script
+            domain.pop_back();
+        }
+    }
+    return is_ascii_domain(domain) ? std::optional<std::string>(std::move(domain)) : std::nullopt;
+}
+
+std::vector<Address> addresses_in(std::string_view field_body) {
+    std::vector<Address> addresses;
+    ListElement element;
+    const auto finish = [&] {
+        if (auto address = element.address()) {
+            addresses.push_back(std::move(*address));
+        }
+        element = ListElement();
+    };
+    Tokens tokens(field_body);
+    for (auto token = tokens.next(); token.kind != Token::Kind::end; token = tokens.next()) {
+        const bool special = token.kind == Token::Kind::special;
+        if (special && (token.special == ',' || token.special == ';') && !element.in_route()) {
+            finish();
+        } else if (special && token.special == ':' && !element.in_brackets()) {
+            element = ListElement(); // what stood before it is the name of a group
+        } else {
+            element.add(token);
+        }
+    }
+    finish();
+    return addresses;
+}
+
+} // namespace lockbox::mail

@@ -1,0 +1,74 @@
+// What a sealed message looks like: the outermost Cryptographic Layer (RFC 9787), judged by structure.
+#pragma once
+
+#include "mail/header.hpp"
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lockbox::mail {
+
+enum class Layer {
+    none,
+    openpgp_mime,         ///< multipart/encrypted, RFC 3156 §4
+    openpgp_inline,       ///< text/plain that is one block of armor and nothing else
+    smime_enveloped,      ///< CMS EnvelopedData
+    smime_auth_enveloped, ///< CMS AuthEnvelopedData
+    multipart_signed,     ///< RFC 1847; either protocol
+    smime_signed,         ///< CMS SignedData
+};
+
+[[nodiscard]] constexpr bool is_sealed(Layer layer) noexcept {
+    return layer == Layer::openpgp_mime || layer == Layer::openpgp_inline ||
+           layer == Layer::smime_enveloped || layer == Layer::smime_auth_enveloped;
+}
+[[nodiscard]] constexpr bool is_signed(Layer layer) noexcept {
+    return layer == Layer::multipart_signed || layer == Layer::smime_signed;
+}
+
+/// "OpenPGP, PGP/MIME", "S/MIME, EnvelopedData", …
+[[nodiscard]] std::string_view describe(Layer layer) noexcept;
+
+/// The outermost layer. Labels are not believed: a sealed layer is one only when its bytes are an encrypted
+/// container down to the first OpenPGP packets or the CMS content type, and when nothing readable stands
+/// beside it. A text that merely claims to be sealed is Layer::none.
+[[nodiscard]] Layer outermost_layer(const HeaderSection& header, std::string_view body);
+
+/// What may stand in front of the first part of a multipart/encrypted without making it readable mail: the
+/// one line for readers without MIME that most programs write there.
+constexpr std::size_t preamble_octets_max = 200;
+/// What the header section of one of its parts, and the armor headers, may have: names and descriptions.
+constexpr std::size_t part_header_octets_max = 1000;
+
+/// The decoded OpenPGP packets or CMS bytes of a sealed layer; empty where the message is not sealed.
+[[nodiscard]] std::string sealed_bytes(const HeaderSection& header, std::string_view body);
+
+/// The header section of what a signed message signs: of the first part of multipart/signed, or of the
+/// content of a CMS SignedData. Empty where the message is not signed or there is none.
+[[nodiscard]] HeaderSection signed_part_header(const HeaderSection& header, std::string_view body);
+
+/// One body part of a multipart, cut at its boundary (RFC 2046 §5.1.1).
+struct BodyPart {
+    Message message; ///< header section and body, the body without the line end before the boundary
+};
+struct Multipart {
+    std::string_view preamble;
+    std::vector<BodyPart> parts;
+    std::string_view epilogue;
+    bool closed = false; ///< the closing delimiter was there
+};
+constexpr std::size_t parts_max =
+    1000; ///< more are not looked at: a multipart of this many is not sealed by anybody
+[[nodiscard]] Multipart split_multipart(std::string_view body, std::string_view boundary);
+
+/// The bytes a Content-Transfer-Encoding stands for: base64, quoted-printable, or the same bytes (RFC 2045
+/// §6). Broken encodings give what can be read. An unknown one gives the same bytes.
+[[nodiscard]] std::string transfer_decoded(std::string_view body, std::string_view encoding);
+
+/// The content type of a CMS ContentInfo (RFC 5652 §3), BER or DER, as dotted decimal; empty: not a
+/// ContentInfo.
+[[nodiscard]] std::string cms_content_type(std::string_view bytes);
+
+} // namespace lockbox::mail

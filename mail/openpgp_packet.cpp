@@ -1,0 +1,496 @@
+#include "mail/openpgp_packet.hpp"
+
+#include "base/ascii.hpp"
+#include "base/encoding.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace lockbox::mail {
+namespace {
+
+std::uint32_t octet(std::string_view bytes, std::size_t at) noexcept {
+    return static_cast<unsigned char>(bytes[at]);
+}
+
+std::size_t big_endian(std::string_view bytes, std::size_t at, std::size_t octets) noexcept {
+    std::size_t value = 0;
+    for (std::size_t i = 0; i < octets; ++i) {
+        value = (value << 8U) | octet(bytes, at + i);
+    }
+    return value;
+}
+
+/// Only these may come in chunks or without a length (RFC 9580 §4.2.1.4).
+bool holds_data(unsigned tag) noexcept {
+    return tag == packet_tag::literal || tag == packet_tag::compressed || tag == packet_tag::sed ||
+           tag == packet_tag::seipd || tag == packet_tag::ocb_encrypted;
+}
+
+/// One length of the new format (RFC 9580 §4.2.1) or of the old one (§4.2.2).
+struct Length {
+    std::size_t value = 0;
+    std::size_t octets = 0; ///< that the length itself takes
+    bool partial = false;
+};
+
+std::optional<Length> new_length(std::string_view bytes) noexcept {
+    if (bytes.empty()) {
+        return std::nullopt;
+    }
+    const auto first = octet(bytes, 0);
+    if (first < 192) {
+        return Length{first, 1, false};
+    }
+    if (first < 224) {
+        return bytes.size() < 2
+                   ? std::nullopt
+                   : std::optional<Length>({((first - 192) << 8U) + octet(bytes, 1) + 192, 2, false});
+    }
+    if (first < 255) {
+        return Length{std::size_t{1} << (first & 0x1fU), 1, true};
+    }
+    return bytes.size() < 5 ? std::nullopt : std::optional<Length>({big_endian(bytes, 1, 4), 5, false});
+}
+
+std::optional<Length> old_length(std::string_view bytes, unsigned length_type) noexcept {
+    constexpr unsigned indeterminate = 3;
+    if (length_type == indeterminate) {
+        return Length{bytes.size(), 0, false};
+    }
+    const std::size_t octets = std::size_t{1} << length_type;
+    return bytes.size() < octets ? std::nullopt
+                                 : std::optional<Length>({big_endian(bytes, 0, octets), octets, false});
+}
+
+std::string key_id_of_v6_pkesk(std::string_view body) {
+    // RFC 9580 §5.1.2: octets that follow, key version, fingerprint; nothing for an anonymous recipient.
+    constexpr std::size_t key_id_octets = 8;
+    const std::size_t octets = octet(body, 1);
+    if (octets == 0) {
+        return std::string(key_id_octets, '\0');
+    }
+    if (octets < 1 + key_id_octets || body.size() < 2 + octets) {
+        return {};
+    }
+    const auto fingerprint = body.substr(3, octets - 1);
+    const bool v6 = octet(body, 2) >= 6;
+    return std::string(v6 ? fingerprint.substr(0, key_id_octets)
+                          : fingerprint.substr(fingerprint.size() - key_id_octets));
+}
+
+/// Upper-case digits; empty: not a PKESK that anybody could open.
+std::string recipient_key_id(std::string_view body) {
+    constexpr std::size_t smallest = 12; // version, Key ID, algorithm and something encrypted
+    if (body.size() < smallest) {
+        return {};
+    }
+    switch (octet(body, 0)) {
+    case 2:
+    case 3:
+        return hex_encode(body.substr(1, 8));
+    case 6:
+        return hex_encode(key_id_of_v6_pkesk(body));
+    default:
+        return {};
+    }
+}
+
+bool is_skesk(std::string_view body) noexcept {
+    return body.size() >= 4 && octet(body, 0) >= 4 && octet(body, 0) <= 6;
+}
+
+/// Long enough for what every container of its kind begins and ends with (RFC 9580 §5.7 and §5.13; LibrePGP
+/// §5.16).
+bool is_container(const Packet& packet) noexcept {
+    const auto octets = packet.whole.size();
+    const auto version = packet.body.empty() ? 0 : octet(packet.body, 0);
+    switch (packet.tag) {
+    case packet_tag::sed:
+        return octets >= 18;
+    case packet_tag::seipd:
+        return (version == 1 && octets >= 1 + 18 + 22) || (version == 2 && octets >= 4 + 32 + 16);
+    case packet_tag::ocb_encrypted:
+        return version == 1 && octets >= 4 + 15 + 16;
+    default:
+        return false;
+    }
+}
+
+bool means_nothing(unsigned tag) noexcept {
+    return tag == packet_tag::marker || tag == packet_tag::padding;
+}
+
+/// RFC 9580 §10.1 and §10.2; from 40 on, unknown packets are to be passed over (§4.3).
+bool belongs_to_a_key(unsigned tag) noexcept {
+    switch (tag) {
+    case packet_tag::signature:
+    case packet_tag::secret_subkey:
+    case packet_tag::public_subkey:
+    case packet_tag::user_id:
+    case packet_tag::user_attribute:
+    case packet_tag::trust:
+    case packet_tag::marker:
+    case packet_tag::padding:
+        return true;
+    default:
+        return tag >= 40;
+    }
+}
+
+constexpr std::uint32_t crc24_start = 0xb704ce00U;      // RFC 9580 §6.1, shifted to the top of 32 bits
+constexpr std::uint32_t crc24_polynomial = 0x864cfb00U; // likewise
+
+/// Row k: what an octet does to the checksum when k further octets have followed.
+constexpr auto crc24_tables = [] {
+    std::array<std::array<std::uint32_t, 256>, 8> tables{};
+    for (std::uint32_t value = 0; value < 256; ++value) {
+        std::uint32_t crc = value << 24U;
+        for (int bit = 0; bit < 8; ++bit) {
+            crc = (crc & 0x80000000U) != 0 ? (crc << 1U) ^ crc24_polynomial : crc << 1U;
+        }
+        tables[0][value] = crc;
+    }
+    for (std::size_t row = 1; row < tables.size(); ++row) {
+        for (std::size_t value = 0; value < 256; ++value) {
+            const auto crc = tables[row - 1][value];
+            tables[row][value] = (crc << 8U) ^ tables[0][crc >> 24U];
+        }
+    }
+    return tables;
+}();
+
+std::uint32_t crc24(std::uint32_t crc, std::string_view bytes) noexcept {
+    const auto& t = crc24_tables;
+    const auto* p = reinterpret_cast<const unsigned char*>(bytes.data());
+    std::size_t left = bytes.size();
+    for (; left >= 8; left -= 8, p += 8) {
+        crc ^=
+            (std::uint32_t{p[0]} << 24U) | (std::uint32_t{p[1]} << 16U) | (std::uint32_t{p[2]} << 8U) | p[3];
+        crc = t[7][crc >> 24U] ^ t[6][(crc >> 16U) & 0xffU] ^ t[5][(crc >> 8U) & 0xffU] ^ t[4][crc & 0xffU] ^
+              t[3][p[4]] ^ t[2][p[5]] ^ t[1][p[6]] ^ t[0][p[7]];
+    }
+    for (; left > 0; --left, ++p) {
+        crc = (crc << 8U) ^ t[0][(crc >> 24U) ^ *p];
+    }
+    return crc;
+}
+
+std::string crc24_text(std::uint32_t crc) {
+    const std::array<char, 3> octets{static_cast<char>(crc >> 24U), static_cast<char>(crc >> 16U),
+                                     static_cast<char>(crc >> 8U)};
+    return '=' + base64_encode({octets.data(), octets.size()});
+}
+
+constexpr std::size_t line_bytes = 48; // make 64 characters
+constexpr std::size_t line_octets = 64 + 2;
+
+/// Two characters for each twelve bits.
+constexpr auto base64_pairs = [] {
+    constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::array<std::array<char, 2>, 4096> pairs{};
+    for (std::size_t i = 0; i < pairs.size(); ++i) {
+        pairs[i] = {alphabet[i >> 6U], alphabet[i & 0x3fU]};
+    }
+    return pairs;
+}();
+
+void write_line(char* out, const unsigned char* in) noexcept {
+    for (std::size_t i = 0; i < line_bytes; i += 3, in += 3, out += 4) {
+        const auto bits = (std::uint32_t{in[0]} << 16U) | (std::uint32_t{in[1]} << 8U) | in[2];
+        const auto& high = base64_pairs[bits >> 12U];
+        const auto& low = base64_pairs[bits & 0xfffU];
+        out[0] = high[0], out[1] = high[1], out[2] = low[0], out[3] = low[1];
+    }
+    out[0] = '\r', out[1] = '\n';
+}
+
+constexpr std::string_view begin_mark = "-----BEGIN ";
+constexpr std::string_view end_mark = "-----END ";
+constexpr std::string_view dashes = "-----";
+
+/// The line that begins at `at`, without its line end, and where the next one begins.
+struct Line {
+    std::string_view text;
+    std::size_t next = 0;
+};
+
+Line line_at(std::string_view text, std::size_t at) noexcept {
+    const auto lf = text.find('\n', at);
+    const auto next = lf == std::string_view::npos ? text.size() : lf + 1;
+    auto line = text.substr(at, next - at);
+    while (!line.empty() && is_space(line.back())) {
+        line.remove_suffix(1);
+    }
+    return {line, next};
+}
+
+/// `PGP MESSAGE` from `-----BEGIN PGP MESSAGE-----`; empty: the line is no such line.
+std::string_view label_in(std::string_view line, std::string_view mark) noexcept {
+    if (!line.starts_with(mark) || !line.ends_with(dashes) || line.size() <= mark.size() + dashes.size()) {
+        return {};
+    }
+    const auto label = line.substr(mark.size(), line.size() - mark.size() - dashes.size());
+    return label.starts_with("PGP ") ? label : std::string_view{};
+}
+
+bool is_checksum(std::string_view line) noexcept {
+    return line.size() == 5 && line.front() == '=' && line[1] != '=';
+}
+
+/// Places in the text that a block of armor is made of.
+struct Block {
+    std::string_view label;
+    std::size_t begin = 0;
+    std::size_t headers = 0;
+    std::size_t data = 0; ///< 0 until the empty line was seen
+    std::size_t data_end = 0;
+    std::size_t end = 0;
+    std::string_view checksum; ///< may be missing: RFC 9580 §6.1
+};
+
+std::optional<Armor> decoded(std::string_view text, const Block& block) {
+    if (block.data == 0) {
+        return std::nullopt;
+    }
+    auto bytes = base64_decode(text.substr(block.data, block.data_end - block.data));
+    if (!bytes || (!block.checksum.empty() && block.checksum != crc24_text(crc24(crc24_start, *bytes)))) {
+        return std::nullopt;
+    }
+    return Armor{std::string(block.label), std::move(*bytes), text.substr(0, block.begin),
+                 text.substr(block.end), text.substr(block.headers, block.data - block.headers)};
+}
+
+/// Reads on from a BEGIN line to the END line that belongs to it. nullopt: the text ends, or another block
+/// begins, before; `at` is where to go on then. Every line is looked at once.
+std::optional<Block> read_block(std::string_view text, std::size_t& at) {
+    Block block;
+    const auto first = line_at(text, at);
+    block.label = label_in(first.text, begin_mark);
+    block.begin = at;
+    block.headers = first.next;
+    at = first.next;
+    while (at < text.size()) {
+        const auto line = line_at(text, at);
+        if (!label_in(line.text, begin_mark).empty()) {
+            return std::nullopt;
+        }
+        if (const auto label = label_in(line.text, end_mark); !label.empty()) {
+            if (block.checksum.empty()) {
+                block.data_end = at;
+            }
+            block.end = at = line.next;
+            return label == block.label ? std::optional<Block>(block) : std::nullopt;
+        }
+        if (block.data == 0 && line.text.empty()) {
+            block.data = line.next;
+        } else if (block.data != 0 && block.checksum.empty() && is_checksum(line.text)) {
+            block.checksum = line.text;
+            block.data_end = at;
+        } else if (!block.checksum.empty() && !line.text.empty()) {
+            block.checksum = {}; // it was none, as something follows: the base64 will not decode
+        }
+        at = line.next;
+    }
+    return std::nullopt;
+}
+
+} // namespace
+
+std::optional<Packet> PacketReader::next() {
+    if (rest_.size() < 2 || (octet(rest_, 0) & 0x80U) == 0) {
+        return std::nullopt;
+    }
+    const auto header = octet(rest_, 0);
+    const bool new_format = (header & 0x40U) != 0;
+    Packet packet;
+    packet.tag = new_format ? header & 0x3fU : (header >> 2U) & 0x0fU;
+    const bool indeterminate = !new_format && (header & 3U) == 3U;
+    std::size_t at = 1;
+    auto length = new_format ? new_length(rest_.substr(at)) : old_length(rest_.substr(at), header & 3U);
+    if (packet.tag == 0 || !length || ((length->partial || indeterminate) && !holds_data(packet.tag))) {
+        return std::nullopt;
+    }
+    for (bool first = true;; first = false) {
+        at += length->octets;
+        if (length->value > rest_.size() - at) {
+            return std::nullopt;
+        }
+        if (first) {
+            packet.body = rest_.substr(at, length->value);
+        }
+        at += length->value;
+        if (!length->partial) {
+            break;
+        }
+        length = new_length(rest_.substr(at));
+        if (!length) {
+            return std::nullopt;
+        }
+    }
+    packet.whole = rest_.substr(0, at);
+    rest_.remove_prefix(at);
+    return packet;
+}
+
+std::optional<EncryptedMessage> read_encrypted_message(std::string_view packets) {
+    EncryptedMessage message;
+    PacketReader reader(packets);
+    while (const auto packet = reader.next()) {
+        if (means_nothing(packet->tag)) {
+            continue;
+        }
+        if (message.container != 0) {
+            return std::nullopt;
+        }
+        if (packet->tag == packet_tag::pkesk) {
+            auto key_id = recipient_key_id(packet->body);
+            if (key_id.empty()) {
+                return std::nullopt;
+            }
+            message.recipient_key_ids.push_back(std::move(key_id));
+        } else if (packet->tag == packet_tag::skesk && is_skesk(packet->body)) {
+            message.for_passphrase = true;
+        } else if (is_container(*packet)) {
+            message.container = packet->tag;
+        } else {
+            return std::nullopt;
+        }
+    }
+    const bool has_session_key = message.for_passphrase || !message.recipient_key_ids.empty();
+    if (!reader.at_end() || message.container == 0 || !has_session_key) {
+        return std::nullopt;
+    }
+    return message;
+}
+
+std::optional<KeyMaterial> split_keys(std::string_view bytes) {
+    KeyMaterial material;
+    PacketReader reader(bytes);
+    std::size_t at = 0;
+    std::size_t key_begin = 0;
+    while (const auto packet = reader.next()) {
+        const bool primary = packet->tag == packet_tag::public_key || packet->tag == packet_tag::secret_key;
+        if (primary) {
+            key_begin = at;
+            material.keys.push_back({});
+            material.keys.back().version = packet->body.empty() ? 0 : octet(packet->body, 0);
+        } else if (material.keys.empty()) {
+            if (!means_nothing(packet->tag) && packet->tag != packet_tag::trust) {
+                return std::nullopt;
+            }
+        } else if (!belongs_to_a_key(packet->tag)) {
+            material.intact = false;
+            return material;
+        }
+        at += packet->whole.size();
+        if (!material.keys.empty()) {
+            auto& key = material.keys.back();
+            key.bytes = bytes.substr(key_begin, at - key_begin);
+            key.secret = key.secret || packet->tag == packet_tag::secret_key ||
+                         packet->tag == packet_tag::secret_subkey;
+            key.signatures += packet->tag == packet_tag::signature ? 1U : 0U;
+        }
+    }
+    if (material.keys.empty()) {
+        return std::nullopt;
+    }
+    material.intact = reader.at_end();
+    return material;
+}
+
+std::vector<unsigned> signature_hash_algorithms(std::string_view packets) {
+    std::vector<unsigned> algorithms;
+    PacketReader reader(packets);
+    while (const auto packet = reader.next()) {
+        if (packet->tag != packet_tag::signature || packet->body.empty()) {
+            continue;
+        }
+        // RFC 9580 §5.2.2 and §5.2.3.
+        const std::size_t place = octet(packet->body, 0) <= 3 ? 16 : 3;
+        if (packet->body.size() <= place) {
+            continue;
+        }
+        const unsigned algorithm = octet(packet->body, place);
+        if (std::find(algorithms.begin(), algorithms.end(), algorithm) == algorithms.end()) {
+            algorithms.push_back(algorithm);
+        }
+    }
+    return algorithms;
+}
+
+std::optional<Armor> dearmor(std::string_view text, std::string_view label) {
+    std::size_t at = 0;
+    for (;;) {
+        at = text.find(begin_mark, at);
+        if (at == std::string_view::npos) {
+            return std::nullopt;
+        }
+        const bool at_line_start = at == 0 || text[at - 1] == '\n';
+        if (!at_line_start || label_in(line_at(text, at).text, begin_mark).empty()) {
+            at += begin_mark.size();
+            continue;
+        }
+        const auto block = read_block(text, at);
+        if (block && (label.empty() || block->label == label)) {
+            return decoded(text, *block);
+        }
+    }
+}
+
+ArmorWriter::ArmorWriter(std::string& out, std::string_view label, std::size_t octets_expected)
+    : out_(out), label_(label), checksum_(crc24_start) {
+    const auto frame = begin_mark.size() + end_mark.size() + 2 * (label.size() + dashes.size() + 2) + 2 + 7;
+    const auto lines = (octets_expected + line_bytes - 1) / line_bytes;
+    out_.reserve(out_.size() + frame + (octets_expected + 2) / 3 * 4 + 2 * lines);
+    out_ += begin_mark;
+    out_ += label_;
+    out_ += "-----\r\n\r\n";
+}
+
+void ArmorWriter::encode(std::string_view bytes) {
+    // On the stack first: growing the string by resize() would write zeros over the memory before.
+    constexpr std::size_t lines_at_once = 64;
+    std::array<char, lines_at_once * line_octets> text;
+    while (!bytes.empty()) {
+        const auto lines = std::min(bytes.size() / line_bytes, lines_at_once);
+        for (std::size_t i = 0; i < lines; ++i) {
+            write_line(text.data() + i * line_octets,
+                       reinterpret_cast<const unsigned char*>(bytes.data()) + i * line_bytes);
+        }
+        out_.append(text.data(), lines * line_octets);
+        bytes.remove_prefix(lines * line_bytes);
+    }
+}
+
+void ArmorWriter::write(std::string_view bytes) {
+    checksum_ = crc24(checksum_, bytes);
+    if (!pending_.empty()) {
+        const auto taken = std::min(line_bytes - pending_.size(), bytes.size());
+        pending_ += bytes.substr(0, taken);
+        bytes.remove_prefix(taken);
+        if (pending_.size() < line_bytes) {
+            return;
+        }
+        encode(pending_);
+        pending_.clear();
+    }
+    const auto whole_lines = bytes.size() / line_bytes * line_bytes;
+    encode(bytes.substr(0, whole_lines));
+    pending_ += bytes.substr(whole_lines);
+}
+
+void ArmorWriter::finish() {
+    if (!pending_.empty()) {
+        out_ += base64_encode(pending_);
+        out_ += "\r\n";
+        pending_.clear();
+    }
+    out_ += crc24_text(checksum_);
+    out_ += "\r\n";
+    out_ += end_mark;
+    out_ += label_;
+    out_ += "-----\r\n";
+}
+
+} // namespace lockbox::mail

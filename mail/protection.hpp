@@ -1,0 +1,75 @@
+// Header protection: RFC 9788 and the older "protected-headers" dialect, hcp_baseline (RFC 9788 §3.2.1).
+//
+// Sealing splits a header section in two: what goes inside, at the root of the Cryptographic Payload, and
+// what is left outside. Opening puts it together again.
+#pragma once
+
+#include "mail/header.hpp"
+#include "mail/header_edits.hpp"
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lockbox::mail {
+
+/// The outer Subject of a sealed message.
+constexpr std::string_view obscured_subject = "[...]";
+
+/// Longer fields are not copied inside where they stay visible outside: Postfix cuts what it shows to a
+/// milter at about 60,000 octets (its KLUDGE_HEADER_LIMIT), and half a list of recipients would hide the
+/// whole one.
+constexpr std::size_t protected_field_octets_max = 59'000;
+
+/// What sealing makes of a header section.
+struct ProtectedHeader {
+    /// The header section of the payload with CRLF line ends, the empty line included. The body follows it.
+    std::string payload_header;
+    /// What follows the body; nearly always empty. A Content-Type that cannot be parsed cannot get the
+    /// parameters that make readers show the protected Subject. The original entity, its Content-* fields
+    /// untouched, is then the only part of a multipart/mixed: payload_header ends with that part's header
+    /// section, and this closes it.
+    std::string payload_trailer;
+    /// What has to change outside: structural fields removed, Subject obscured, Comments, Keywords and Bcc
+    /// removed. The sealed message's own MIME-Version and Content-Type are not in it: see outer_edits().
+    HeaderEdits outer;
+};
+
+/// Splits the header section of a message that is not sealed. `body` is looked at only for 8-bit bytes (where
+/// the original has no Content-Type), for the header of a signed message's first part, and for a boundary
+/// that does not occur in it (where the Content-Type cannot be parsed).
+///
+/// A signed message (multipart/signed, signed S/MIME) is wrapped untouched: the payload header has its
+/// structural fields only, and its Subject stays outside unless the signed part carries one with protected
+/// headers itself. Comments and Keywords of a signed message stay outside too, since nothing inside has them.
+[[nodiscard]] ProtectedHeader protect(const HeaderSection& header, std::string_view body);
+
+/// `protection.outer` completed by the sealed message's one MIME-Version and its Content-Type (and, where not
+/// empty, further structural fields such as Content-Transfer-Encoding).
+[[nodiscard]] HeaderEdits outer_edits(const ProtectedHeader& protection, const HeaderSection& original,
+                                      const std::vector<HeaderField>& structural);
+
+/// The opened message's header section.
+struct RestoredHeader {
+    HeaderSection header;
+    bool was_protected = false;        ///< the payload asserts protected header fields
+    std::vector<std::string> warnings; ///< sentences for the reader: inner and outer From differ, …
+};
+
+/// Puts together the outer header section of a sealed message and the header section of its payload (RFC 9788
+/// §4.2.1 and §4.4; for payloads with only protected-headers="v1" the same). Structural fields come from the
+/// payload, without the protection's parameters; fields inside replace those outside; HP-Outer goes. The
+/// outer From is kept, with a warning, where the inner one names another mailbox: nothing here is signed (RFC
+/// 9788 §4.4.2).
+///
+/// Outer fields that the payload does not have stay, but for those a payload with the `hp` parameter would
+/// have if its sender had written them (Subject, To, Reply-To, …): these go, with a warning (RFC 9788 §4).
+/// Trace fields and what filters add come from outside only, whatever the payload says.
+[[nodiscard]] RestoredHeader restore(const HeaderSection& outer, const HeaderSection& payload);
+
+/// The same for the whole payload: where it is a signed message, the protected fields are those of the signed
+/// part and the structural ones its own.
+[[nodiscard]] RestoredHeader restore(const HeaderSection& outer, const MessageView& payload);
+
+} // namespace lockbox::mail

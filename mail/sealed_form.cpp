@@ -1,0 +1,33 @@
+#include "mail/sealed_form.hpp"
+
+namespace lockbox::mail {
+
+OpenPgpMimeForm openpgp_mime_form(std::string_view random_hex) {
+    const auto boundary = "=_" + std::string(random_hex);
+    OpenPgpMimeForm form;
+    // RFC 3156 §4: the value of "protocol" is quoted.
+    form.structural.push_back(
+        {"Content-Type",
+         " multipart/encrypted; protocol=\"application/pgp-encrypted\";\r\n boundary=\"" + boundary + "\""});
+    form.before_armor = "This is an OpenPGP/MIME encrypted message (RFC 3156).\r\n"
+                        "\r\n"
+                        "--" +
+                        boundary +
+                        "\r\n"
+                        "Content-Type: application/pgp-encrypted\r\n"
+                        "Content-Description: PGP/MIME version identification\r\n"
+                        "\r\n"
+                        "Version: 1\r\n"
+                        "\r\n"
+                        "--" +
+                        boundary +
+                        "\r\n"
+                        "Content-Type: application/octet-stream; name=\"encrypted.asc\"\r\n"
+                        "Content-Description: OpenPGP encrypted message\r\n"
+                        "Content-Disposition: inline; filename=\"encrypted.asc\"\r\n"
+                        "\r\n";
+    form.after_armor = "\r\n--" + boundary + "--\r\n";
+    return form;
+}
+
+} // namespace lockbox::mail

@@ -1,0 +1,106 @@
+#!/usr/bin/python3
+"""Writes the seeds of the mail fuzzers: corpus/NAME/seed-NN, from the texts below and from tests/data/mail."""
+
+import base64
+import pathlib
+
+HERE = pathlib.Path(__file__).resolve().parent
+DATA = HERE.parent / "data" / "mail"
+
+
+def data(name: str) -> bytes:
+    return (DATA / name).read_bytes()
+
+
+def armor(name: str) -> bytes:
+    return data(name).replace(b"\n", b"\r\n")
+
+
+def pgp_mime(part: bytes, encoding: bytes = b"") -> bytes:
+    return (
+        b"Subject: x\r\nContent-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\"; boundary=b\r\n\r\n"
+        b"preamble\r\n--b\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n\r\n--b\r\n"
+        b"Content-Type: application/octet-stream\r\n" + encoding + b"\r\n" + part + b"\r\n--b--\r\n"
+    )
+
+
+def smime(name: str) -> bytes:
+    return (
+        b"Content-Type: application/pkcs7-mime\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        + base64.encodebytes(data(name))
+    )
+
+
+ADDRESSES = [
+    "alice@example.org",
+    '"a b\\"c"@[IPv6:2001:db8::1]',
+    "grüße@bücher.example",
+    "<@a.example,@b.example:alice@example.org>",
+    'Joe Q. Public <john@x.test>, "a@b" <c@d.test>, e@[192.0.2.1] (a (nested) comment)',
+    "A Group:Ed Jones <c@a.test>,joe@where.test;, \"john\" . doe @ one . test",
+    "=?utf-8?q?a=40b?= <evil@example.net>\r\n ,<f@g",
+]
+
+CONTENT_TYPES = [
+    " text/plain; charset=us-ascii (comment)",
+    " multipart/mixed;\r\n\tboundary=\"=_1\"; hp=\"cipher\"; protected-headers=\"v1\"",
+    "text/plain; hp*0=a; HP*1=b; x=\"\\\";\" ;",
+    "(a(b))text(c)/(d)plain(e);(f)x(g)=(h)y(i)",
+    "multipart/mixed; boundary=----=_Part",
+    "text",
+]
+
+SIGNED = (
+    "From: a@example.org\r\nSubject: x\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n"
+    "Subject: y\r\nContent-Type: text/plain; hp=\"clear\"\r\n\r\ntext\r\n--b\r\n"
+    "Content-Type: application/pgp-signature\r\n\r\nx\r\n--b--\r\n"
+)
+
+MESSAGES = [
+    "Received: a\r\nFrom: Alice <a@example.org>\r\nTo: b@example.net,\r\n c@example.net\r\nSubject: x\r\nSubject: y\r\n"
+    "Comments: z\r\nKeywords: k\r\nBcc: d@example.com\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; hp=clear\r\n"
+    "content-type: text/html\r\nContent-Transfer-Encoding: 8bit\r\n\r\nbody\r\n",
+    "Subject: x\r\nContent-Type: text\r\nContent-Language: de\r\n\r\nbody",
+    "Subject : ü\n folded\n\nü\n",
+    "From alice Mon Nov 23\nTo: b@example.org\n\n",
+    "\r\nbody",
+    SIGNED,
+    "Subject: x\r\n\r\nFrom: b@example.org\r\nSubject: y\r\nHP-Outer: Subject: [...]\r\nReceived: forged\r\n"
+    "Content-Type: text/plain; hp=\"cipher\"\r\n\r\n",
+]
+
+SEEDS = {
+    "address": [text.encode() for text in ADDRESSES],
+    "content_type": [text.encode() for text in CONTENT_TYPES],
+    "header": [text.encode() for text in MESSAGES],
+    "protection": [text.encode() for text in MESSAGES] + [smime("signed.der")],
+    "armor": [
+        armor("two-recipients.asc"),
+        data("clear-signed.asc"),
+        data("one-octet.asc"),
+        b"-----BEGIN PGP MESSAGE-----\n\nincomplete\n" + data("passphrase.asc"),
+    ],
+    "packets": [
+        base64.b64decode(b"".join(data("passphrase.asc").split(b"\n\n")[1].splitlines()[:-2])),
+        data("two-certificates.gpg"),
+        data("bob-secret.gpg"),
+        b"\xcb\xe1ab\xe0c\x01d\xa7rest",
+    ],
+    "layer": [
+        pgp_mime(armor("passphrase.asc")),
+        pgp_mime(base64.encodebytes(armor("passphrase.asc")), b"Content-Transfer-Encoding: base64\r\n"),
+        pgp_mime(b"-----BEGIN PGP MESSAGE-----\r\n\r\ntext"),
+        b"\r\n" + armor("passphrase.asc"),
+        b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + armor("passphrase.asc").replace(b"=", b"=3D"),
+        smime("enveloped.der"),
+        smime("auth-enveloped.der"),
+        smime("signed-streamed.ber"),
+        SIGNED.encode(),
+    ],
+}
+
+for name, seeds in SEEDS.items():
+    directory = HERE / "corpus" / name
+    directory.mkdir(parents=True, exist_ok=True)
+    for number, seed in enumerate(seeds, 1):
+        (directory / f"seed-{number:02}").write_bytes(seed)

@@ -1,0 +1,419 @@
+#include "base/encoding.hpp"
+#include "mail/layer.hpp"
+#include "mail/line_ends.hpp"
+#include "mail/openpgp_packet.hpp"
+#include "mail/sealed_form.hpp"
+#include "tests/mail/data.hpp"
+#include "tests/mail/fields.hpp"
+#include "tests/support/catch.hpp"
+
+#include <chrono>
+#include <string>
+
+using namespace lockbox;
+using namespace lockbox::mail;
+using lockbox::tests::mail_data;
+using lockbox::tests::section;
+
+namespace {
+
+const std::string armor = to_crlf(mail_data("two-recipients.asc"));
+const std::string packets = dearmor(armor)->bytes;
+
+Layer layer_of(const std::string& message) {
+    const auto parsed = Message::parse(message);
+    const auto layer = outermost_layer(parsed.header, parsed.body);
+    CHECK(sealed_bytes(parsed.header, parsed.body).empty() == !is_sealed(layer));
+    return layer;
+}
+
+/// A PGP/MIME message as other programs write it, with parts that can be exchanged.
+struct PgpMime {
+    std::string type = "multipart/encrypted; protocol=\"application/pgp-encrypted\"; boundary=b";
+    std::string preamble;
+    std::string control_header = "Content-Type: application/pgp-encrypted\r\n";
+    std::string control = "Version: 1\r\n";
+    std::string data_header = "Content-Type: application/octet-stream\r\n";
+    std::string data = armor;
+    std::string third;
+    std::string end = "--b--\r\n";
+    std::string epilogue;
+
+    [[nodiscard]] std::string message() const {
+        return "MIME-Version: 1.0\r\nContent-Type: " + type + "\r\n\r\n" + preamble + "--b\r\n" +
+               control_header + "\r\n" + control + "\r\n--b\r\n" + data_header + "\r\n" + data + "\r\n" +
+               third + end + epilogue;
+    }
+};
+
+std::string smime(const std::string& file,
+                  const std::string& type = "application/pkcs7-mime; smime-type=enveloped-data") {
+    return "Content-Type: " + type + "\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
+           base64_encode(mail_data(file)) + "\r\n";
+}
+
+/// Every character as =XX, in lines.
+std::string quoted_printable(const std::string& text) {
+    std::string encoded;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        encoded += '=' + hex_encode(text.substr(i, 1)) + (i % 20 == 19 ? "=\r\n" : "");
+    }
+    return encoded;
+}
+
+} // namespace
+
+TEST_CASE("PGP/MIME as different programs write it is sealed", "[mail]") {
+    PgpMime form;
+    SECTION("plain") {}
+    SECTION("without protocol") {
+        form.type = "multipart/encrypted; boundary=\"b\"";
+    }
+    SECTION("in capitals") {
+        form.type = "MULTIPART/Encrypted; Protocol=\"APPLICATION/pgp-encrypted\"; BOUNDARY=b";
+    }
+    SECTION("with a preamble") {
+        form.preamble = "This is an OpenPGP/MIME encrypted message (RFC 4880 and 3156)\r\n";
+    }
+    SECTION("with names") {
+        form.data_header = "Content-Type: application/octet-stream; name=\"encrypted.asc\"\r\n"
+                           "Content-Description: OpenPGP encrypted message\r\n"
+                           "Content-Disposition: inline; filename=\"encrypted.asc\"\r\n";
+    }
+    SECTION("quoted-printable") {
+        form.data_header += "Content-Transfer-Encoding: quoted-printable\r\n";
+        form.data = quoted_printable(armor);
+    }
+    SECTION("base64") {
+        form.data_header += "Content-Transfer-Encoding: BASE64\r\n";
+        form.data = base64_encode(armor);
+    }
+    SECTION("binary packets in base64") {
+        form.data_header += "Content-Transfer-Encoding: base64\r\n";
+        form.data = base64_encode(packets);
+    }
+    SECTION("empty lines around") {
+        form.control = "Version: 1\r\n\r\n";
+        form.data = "\r\n\r\n" + armor + "\r\n \r\n";
+        form.epilogue = "\r\n\r\n";
+    }
+    SECTION("LF line ends") {
+        CHECK(layer_of(to_lf(form.message())) == Layer::openpgp_mime);
+    }
+    const auto parsed = Message::parse(form.message());
+    CHECK(outermost_layer(parsed.header, parsed.body) == Layer::openpgp_mime);
+    CHECK(sealed_bytes(parsed.header, parsed.body) == packets);
+}
+
+TEST_CASE("a multipart/encrypted that has something to read or nothing encrypted is not sealed", "[mail]") {
+    PgpMime form;
+    SECTION("plain text for data") {
+        form.data = "Attack at dawn.\r\n";
+    }
+    SECTION("plain text with the mark of armor") {
+        form.data = "-----BEGIN PGP MESSAGE-----\r\n\r\nAttack at dawn.\r\n";
+    }
+    SECTION("armored plain text") {
+        form.data = to_crlf(mail_data("literal-only.asc"));
+    }
+    SECTION("armored signed text") {
+        form.data = to_crlf(mail_data("signed-only.asc"));
+    }
+    SECTION("armored certificate") {
+        form.data = to_crlf(mail_data("alice.asc"));
+    }
+    SECTION("text in front of the armor") {
+        form.data = "Attack at dawn.\r\n" + armor;
+    }
+    SECTION("text behind the armor") {
+        form.data = armor + "Attack at dawn.\r\n";
+    }
+    SECTION("much text in the armor's headers") {
+        form.data.insert(form.data.find("\r\n") + 2, "Comment: " + std::string(1500, 'x') + "\r\n");
+    }
+    SECTION("damaged armor") {
+        form.data[form.data.size() / 2] ^= 1;
+    }
+    SECTION("text in an epilogue") {
+        form.epilogue = "Attack at dawn.\r\n";
+    }
+    SECTION("text in a long preamble") {
+        form.preamble = std::string(300, 'x') + "\r\n";
+    }
+    SECTION("a third part") {
+        form.third = "--b\r\nContent-Type: text/plain\r\n\r\nAttack at dawn.\r\n";
+    }
+    SECTION("no closing delimiter") {
+        form.end.clear();
+    }
+    SECTION("text in the first part") {
+        form.control = "Version: 1\r\nAttack at dawn.\r\n";
+    }
+    SECTION("another version") {
+        form.control = "Version: 2\r\n";
+    }
+    SECTION("first part of another type") {
+        form.control_header = "Content-Type: text/plain\r\n";
+    }
+    SECTION("second part of another type") {
+        form.data_header = "Content-Type: text/plain\r\n";
+    }
+    SECTION("second part without a type") {
+        form.data_header.clear();
+    }
+    SECTION("text in a part's header section") {
+        form.data_header += "Content-Description: " + std::string(1500, 'x') + "\r\n";
+    }
+    SECTION("an mbox line in a part") {
+        form.control_header.insert(0, "From " + std::string(1500, 'x') + "\r\n");
+    }
+    SECTION("an unknown transfer encoding") {
+        form.data_header += "Content-Transfer-Encoding: x-rot13\r\n";
+    }
+    SECTION("text beside base64") {
+        form.data_header += "Content-Transfer-Encoding: base64\r\n";
+        form.data = base64_encode(armor) + "\r\n{Attack} {at} {dawn}\r\n";
+    }
+    SECTION("another boundary") {
+        form.type = "multipart/encrypted; protocol=\"application/pgp-encrypted\"; boundary=c";
+    }
+    SECTION("no boundary") {
+        form.type = "multipart/encrypted; protocol=\"application/pgp-encrypted\"";
+    }
+    SECTION("another protocol") {
+        form.type = "multipart/encrypted; protocol=\"application/x-other\"; boundary=b";
+    }
+    SECTION("another multipart") {
+        form.type = "multipart/mixed; boundary=b";
+    }
+    SECTION("two content types") {
+        form.type += "\r\nContent-Type: multipart/mixed; boundary=b";
+    }
+    SECTION("a transfer encoding outside") {
+        form.type += "\r\nContent-Transfer-Encoding: base64";
+    }
+    SECTION("a broken content type") {
+        form.type += "; x";
+    }
+    CHECK(layer_of(form.message()) == Layer::none);
+}
+
+TEST_CASE("inline armor and nothing else is sealed", "[mail]") {
+    CHECK(layer_of("Subject: x\r\n\r\n" + armor) == Layer::openpgp_inline);
+    CHECK(layer_of("Content-Type: text/plain; charset=utf-8\r\n\r\n\r\n \r\n" + armor + "\r\n\r\n") ==
+          Layer::openpgp_inline);
+    CHECK(layer_of("\r\n" + to_crlf(mail_data("passphrase.asc"))) == Layer::openpgp_inline);
+    CHECK(layer_of("Content-Transfer-Encoding: quoted-printable\r\n\r\n" + quoted_printable(armor)) ==
+          Layer::openpgp_inline);
+    CHECK(layer_of("Content-Transfer-Encoding: base64\r\n\r\n" + base64_encode(armor)) ==
+          Layer::openpgp_inline);
+    CHECK(layer_of("\n" + to_lf(armor)) == Layer::openpgp_inline);
+}
+
+TEST_CASE("a text that merely claims to be sealed is not", "[mail]") {
+    const auto message = GENERATE(
+        as<std::string>{}, "", "\r\n", "\r\n-----BEGIN PGP MESSAGE-----\r\n",
+        "\r\n-----BEGIN PGP MESSAGE-----\r\n\r\nAttack at dawn.\r\n-----END PGP MESSAGE-----\r\n",
+        "\r\n-----BEGIN PGP MESSAGE-----\r\n\r\nQXR0YWNrIGF0IGRhd24u\r\n-----END PGP MESSAGE-----\r\n",
+        "\r\nHello\r\n" + armor, "\r\n" + armor + "Regards\r\n", "\r\n" + armor + armor, "\r\n> " + armor,
+        "Content-Type: text/html\r\n\r\n" + armor, "Content-Type: text\r\n\r\n" + armor,
+        "Content-Transfer-Encoding: x-unknown\r\n\r\n" + armor,
+        "Content-Type: text/plain\r\nContent-Type: text/plain\r\n\r\n" + armor,
+        "Content-Transfer-Encoding: base64\r\n\r\n" + armor, "\r\n" + to_crlf(mail_data("alice.asc")),
+        "\r\n" + to_crlf(mail_data("clear-signed.asc")), "\r\n" + to_crlf(mail_data("signed-only.asc")),
+        "\r\n" + to_crlf(mail_data("literal-only.asc")),
+        "\r\n" + to_crlf(mail_data("detached-signature.asc")));
+    CAPTURE(message);
+    CHECK(layer_of(message) == Layer::none);
+}
+
+TEST_CASE("S/MIME is judged by its CMS content type, whatever the label says", "[mail]") {
+    const auto label = GENERATE(
+        as<std::string>{}, "application/pkcs7-mime", "application/x-pkcs7-mime; name=smime.p7m",
+        "application/pkcs7-mime; smime-type=signed-data", "application/pkcs7-mime; smime-type=enveloped-data",
+        "application/octet-stream; name=\"SMIME.P7M\"");
+    CAPTURE(label);
+    CHECK(layer_of(smime("enveloped.der", label)) == Layer::smime_enveloped);
+    CHECK(layer_of(smime("enveloped-streamed.ber", label)) == Layer::smime_enveloped);
+    CHECK(layer_of(smime("auth-enveloped.der", label)) == Layer::smime_auth_enveloped);
+    CHECK(layer_of(smime("signed.der", label)) == Layer::smime_signed);
+    CHECK(layer_of(smime("signed-streamed.ber", label)) == Layer::smime_signed);
+    CHECK(layer_of(smime("data.der", label)) == Layer::none);
+    CHECK(layer_of(smime("two-certificates.gpg", label)) == Layer::none);
+}
+
+TEST_CASE("a file name in Content-Disposition names S/MIME too", "[mail]") {
+    const auto body = base64_encode(mail_data("enveloped.der"));
+    const std::string type =
+        "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n";
+    CHECK(layer_of(type + "Content-Disposition: attachment; filename=\"smime.p7m\"\r\n\r\n" + body) ==
+          Layer::smime_enveloped);
+    CHECK(layer_of(type + "Content-Disposition: attachment; filename=\"report.pdf\"\r\n\r\n" + body) ==
+          Layer::none);
+    CHECK(layer_of(type + "\r\n" + body) == Layer::none);
+}
+
+TEST_CASE("EnvelopedData with something beside it is not sealed", "[mail]") {
+    const auto der = mail_data("enveloped.der");
+    const auto ber = mail_data("enveloped-streamed.ber");
+    const std::string header = "Content-Type: application/pkcs7-mime\r\nContent-Transfer-Encoding: ";
+    CHECK(layer_of(header + "base64\r\n\r\n" + base64_encode(der) + "\r\nAttack at dawn!\r\n") ==
+          Layer::none);
+    CHECK(layer_of(header + "base64\r\n\r\n" + base64_encode(der + "Attack at dawn!")) == Layer::none);
+    CHECK(layer_of(header + "base64\r\n\r\n" + base64_encode(ber + "Attack at dawn!")) == Layer::none);
+    CHECK(layer_of(header + "base64\r\n\r\n" + base64_encode(der.substr(0, der.size() - 1))) == Layer::none);
+    CHECK(layer_of(header + "base64\r\n\r\n" + base64_encode(ber.substr(0, ber.size() - 2))) == Layer::none);
+    CHECK(layer_of(header + "binary\r\n\r\n" + der) == Layer::smime_enveloped);
+    CHECK(layer_of(header + "binary\r\n\r\n" + der + "\r\n") == Layer::smime_enveloped);
+    CHECK(layer_of(header + "binary\r\n\r\n" + der + "Attack at dawn!") == Layer::none);
+    // SEQUENCE { OID envelopedData } and then text
+    CHECK(layer_of(header + "base64\r\n\r\n" + base64_encode(*hex_decode("300B06092A864886F70D010703"))) ==
+          Layer::none);
+    CHECK(layer_of(header + "base64\r\n\r\n" +
+                   base64_encode(*hex_decode("301306092A864886F70D010703A006") + "Attack")) == Layer::none);
+}
+
+TEST_CASE("a multipart/signed is one by its two parts", "[mail]") {
+    const auto signed_with = [](const std::string& signature_type, const std::string& more = {}) {
+        return "Content-Type: multipart/signed; protocol=\"x\"; boundary=b\r\n\r\n--b\r\nContent-Type: "
+               "text/plain\r\n\r\ntext\r\n"
+               "--b\r\nContent-Type: " +
+               signature_type + "\r\n\r\nsignature\r\n" + more + "--b--\r\n";
+    };
+    CHECK(layer_of(signed_with("application/pgp-signature; name=x")) == Layer::multipart_signed);
+    CHECK(layer_of(signed_with("application/pkcs7-signature")) == Layer::multipart_signed);
+    CHECK(layer_of(signed_with("application/x-pkcs7-signature")) == Layer::multipart_signed);
+    CHECK(layer_of(signed_with("text/plain")) == Layer::none);
+    CHECK(layer_of(signed_with("application/pgp-signature", "--b\r\n\r\nthird\r\n")) == Layer::none);
+    const auto whole = signed_with("application/pgp-signature");
+    CHECK(layer_of(whole.substr(0, whole.size() - 4)) == Layer::none);
+}
+
+TEST_CASE("the header section that a signature covers is found", "[mail]") {
+    const auto name = GENERATE(as<std::string>{}, "signed.der", "signed-streamed.ber");
+    const auto message = Message::parse(smime(name));
+    CHECK(signed_part_header(message.header, message.body).first("Subject") == "The signed subject");
+    const auto sealed = Message::parse(smime("enveloped.der"));
+    CHECK(signed_part_header(sealed.header, sealed.body).fields().empty());
+    const auto plain = Message::parse("Subject: x\r\n\r\ntext");
+    CHECK(signed_part_header(plain.header, plain.body).fields().empty());
+}
+
+TEST_CASE("multiparts are cut at their delimiters", "[mail]") {
+    // After RFC 2046 §5.1.1.
+    const std::string body =
+        "preamble\r\n--simple boundary\r\n\r\nno line end\r\n--simple boundary  \r\n"
+        "Content-type: text/plain; charset=us-ascii\r\n\r\nline end\r\n\r\n--simple boundary--\r\nepilogue";
+    const auto multipart = split_multipart(body, "simple boundary");
+    CHECK(multipart.closed);
+    CHECK(multipart.preamble == "preamble\r\n");
+    CHECK(multipart.epilogue == "epilogue");
+    REQUIRE(multipart.parts.size() == 2);
+    CHECK(multipart.parts[0].message.header.fields().empty());
+    CHECK(multipart.parts[0].message.body == "no line end");
+    CHECK(multipart.parts[1].message.header.first("Content-Type") == "text/plain; charset=us-ascii");
+    CHECK(multipart.parts[1].message.body == "line end\r\n");
+}
+
+TEST_CASE("what only looks like a delimiter cuts nothing", "[mail]") {
+    const auto body = GENERATE(as<std::string>{}, "--bb\r\n", " --b\r\n", "x--b\r\n", "--b x\r\n", "--B\r\n",
+                               "-b\r\n", "--b-\r\n", "--\r\n", "--b--x\r\n", "");
+    CAPTURE(body);
+    const auto multipart = split_multipart(body, "b");
+    CHECK(multipart.parts.empty());
+    CHECK_FALSE(multipart.closed);
+    CHECK(multipart.preamble == body);
+    CHECK(split_multipart("--\r\n\r\n----\r\n", "").parts.empty());
+}
+
+TEST_CASE("a multipart that does not end has its last part to the end", "[mail]") {
+    const auto multipart = split_multipart("--b\n\none\n--b\n\ntwo\n", "b");
+    CHECK_FALSE(multipart.closed);
+    REQUIRE(multipart.parts.size() == 2);
+    CHECK(multipart.parts[0].message.body == "one");
+    CHECK(multipart.parts[1].message.body == "two\n");
+}
+
+TEST_CASE("more parts than anybody seals are not looked at", "[mail]") {
+    std::string body;
+    for (int i = 0; i < 5000; ++i) {
+        body += "--b\r\n\r\nx\r\n";
+    }
+    CHECK(split_multipart(body + "--b--\r\n", "b").parts.size() == parts_max);
+    CHECK_FALSE(split_multipart(body + "--b--\r\n", "b").closed);
+}
+
+TEST_CASE("transfer encodings are undone", "[mail]") {
+    struct Case {
+        std::string encoding, body, bytes;
+    };
+    const auto c = GENERATE(values<Case>({
+        {"7bit", "a=3D\r\n", "a=3D\r\n"},
+        {"", "a", "a"},
+        {"x-unknown", "a=3D", "a=3D"},
+        {" Base64 ", "Zm9v\r\nYmFy\r\n", "foobar"},
+        {"base64", "Zm9v!YmFy", "foobar"},
+        {"base64", "Zg==Zg==", "ff"},
+        {"base64", "Zm9vYg", "foob"},
+        {"base64", "Zm9vY", "foo"},
+        {"base64", "====", ""},
+        {"Quoted-Printable", "a=3Db=\r\nc \t\r\nd=e4=E4\r\n", "a=bc\r\nd\xe4\xe4\r\n"},
+        {"quoted-printable", "a=\nb\nc", "ab\nc"},
+        {"quoted-printable", "=", ""},
+        {"quoted-printable", "=4", "=4"},
+        {"quoted-printable", "=XY=41", "=XYA"},
+        {"quoted-printable", "a= \r\nb", "ab"},
+    }));
+    CAPTURE(c.encoding, c.body);
+    CHECK(transfer_decoded(c.body, c.encoding) == c.bytes);
+}
+
+TEST_CASE("the content type of a CMS ContentInfo is read from its first octets", "[mail]") {
+    // openssl asn1parse -inform DER
+    CHECK(cms_content_type(mail_data("enveloped.der")) == "1.2.840.113549.1.7.3");
+    CHECK(cms_content_type(mail_data("enveloped-streamed.ber").substr(0, 40)) == "1.2.840.113549.1.7.3");
+    CHECK(cms_content_type(mail_data("auth-enveloped.der")) == "1.2.840.113549.1.9.16.1.23");
+    CHECK(cms_content_type(mail_data("signed.der")) == "1.2.840.113549.1.7.2");
+    CHECK(cms_content_type(mail_data("data.der")) == "1.2.840.113549.1.7.1");
+    const auto hex = GENERATE(as<std::string>{}, "", "30", "3000", "300B0609", "310B06092A864886F70D010703",
+                              "30020400", "300B060A2A864886F70D010703", "3003060180",
+                              "300D060BFFFFFFFFFFFFFFFFFFFF7F", "3089FFFFFFFFFFFFFFFFFF06", "30808080");
+    CAPTURE(hex);
+    CHECK(cms_content_type(*hex_decode(hex)).empty());
+}
+
+TEST_CASE("every layer has a name of its own", "[mail]") {
+    CHECK(describe(Layer::openpgp_mime) == "OpenPGP, PGP/MIME");
+    CHECK(describe(Layer::smime_enveloped) == "S/MIME, EnvelopedData");
+    CHECK(describe(Layer::none) != describe(Layer::smime_signed));
+}
+
+TEST_CASE("judging ordinary mail does not read its body", "[mail]") {
+    const std::string body(50'000'000, 'x');
+    const auto plain = section({{"Content-Type", " text/plain"}});
+    const auto mixed = section({{"Content-Type", " multipart/mixed; boundary=b"}});
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < 1000; ++i) {
+        CHECK(outermost_layer(plain, body) == Layer::none);
+        CHECK(outermost_layer(mixed, body) == Layer::none);
+    }
+    CHECK(std::chrono::steady_clock::now() - start <
+          std::chrono::seconds(5)); // 100 GB could not be read in that
+}
+
+TEST_CASE("a body made to be slow is judged in linear time", "[mail]") {
+    const std::string unit = GENERATE(as<std::string>{}, "--", "--b\r\n", "\n--", "\n",
+                                      "-----BEGIN PGP MESSAGE-----\r\n", "\x30\x80");
+    std::string body;
+    while (body.size() < 4'000'000) {
+        body += unit;
+    }
+    const auto start = std::chrono::steady_clock::now();
+    for (const auto& type : {std::string("multipart/encrypted; boundary=b"),
+                             "multipart/signed; boundary=" + std::string(100'000, '-'),
+                             std::string("application/pkcs7-mime"), std::string("text/plain")}) {
+        static_cast<void>(outermost_layer(section({{"Content-Type", type}}), body));
+    }
+    CAPTURE(unit);
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(20));
+}
