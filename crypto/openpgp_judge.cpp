@@ -1,0 +1,261 @@
+#include "crypto/openpgp_judge.hpp"
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "crypto/gpgme_handles.hpp"
+#include "mail/openpgp_packet.hpp"
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+
+namespace lockbox::crypto {
+namespace {
+
+/// A GNUPGHOME that exists only to look at public keys: nothing is started, trusted or fetched, and third
+/// parties' signatures are thrown away before they are looked at (a flood of them costs minutes otherwise).
+class JudgingHome {
+public:
+    JudgingHome() {
+        std::ofstream options(directory_.path() / "gpg.conf");
+        options << "no-autostart\nno-auto-key-locate\nno-auto-key-retrieve\ntrust-model "
+                   "always\nno-auto-check-trustdb\n"
+                   "import-options self-sigs-only,import-minimal\nno-random-seed-file\n";
+        options.close();
+        std::ofstream common(directory_.path() /
+                             "common.conf"); // empty: no keyboxd, whatever GnuPG's default is
+        common.close();
+        if (!options || !common) {
+            throw Error(ErrorKind::io, fmt::format("cannot write to {}", directory_.path().string()));
+        }
+    }
+    [[nodiscard]] const std::filesystem::path& path() const noexcept { return directory_.path(); }
+
+private:
+    TemporaryDirectory directory_;
+};
+
+std::string text_of(const char* text) {
+    return text != nullptr ? std::string(text) : std::string();
+}
+
+std::optional<Time> moment(long seconds) {
+    return seconds > 0 ? std::optional(Time(std::chrono::seconds(seconds))) : std::nullopt;
+}
+
+std::string algorithm_of(gpgme_subkey_t key) {
+    const Handle<char, gpgme_free> name(gpgme_pubkey_algo_string(key));
+    return name ? std::string(name.get()) : "unknown";
+}
+
+bool is_factoring_or_discrete_log(gpgme_subkey_t key) {
+    switch (key->pubkey_algo) {
+    case GPGME_PK_RSA:
+    case GPGME_PK_RSA_E:
+    case GPGME_PK_RSA_S:
+    case GPGME_PK_ELG_E:
+    case GPGME_PK_ELG:
+    case GPGME_PK_DSA:
+        return true;
+    case GPGME_PK_ECC:
+    case GPGME_PK_ECDSA:
+    case GPGME_PK_ECDH:
+    case GPGME_PK_EDDSA:
+        return false;
+    default:
+        return false;
+    }
+}
+
+bool too_short(gpgme_subkey_t key) {
+    return is_factoring_or_discrete_log(key) && key->pubkey_algo != GPGME_PK_DSA &&
+           key->length < rsa_bits_min;
+}
+
+std::vector<std::string> user_id_packets(std::string_view bytes) {
+    std::vector<std::string> texts;
+    mail::PacketReader reader(bytes);
+    while (const auto packet = reader.next()) {
+        if (packet->tag == mail::packet_tag::user_id) {
+            texts.emplace_back(packet->body);
+        }
+    }
+    return texts;
+}
+
+Refusal refusal(std::string_view bytes, std::string reason, std::string hint = {}) {
+    return {std::move(reason), std::move(hint), openpgp_fingerprint(bytes).value_or(""),
+            user_id_packets(bytes)};
+}
+
+/// What can be said without GnuPG, and must be said before it: some of this makes GnuPG work for minutes.
+std::optional<Refusal> refused_by_form(std::string_view bytes) {
+    if (bytes.size() > certificate_octets_max) {
+        return refusal(bytes,
+                       fmt::format("oversized: {} octets, more than the {} that a certificate may have",
+                                   bytes.size(), certificate_octets_max));
+    }
+    const auto material = mail::split_keys(bytes);
+    if (!material || material->keys.size() != 1) {
+        return refusal(bytes, "not an OpenPGP certificate");
+    }
+    const auto& key = material->keys.front();
+    if (key.secret) {
+        return refusal(bytes,
+                       "it is a secret key: Lockbox takes certificates only, and a secret key belongs to its "
+                       "owner alone",
+                       "export the public part with `gpg --export --armor FINGERPRINT` and import that");
+    }
+    if (key.version != 4) {
+        return refusal(bytes,
+                       fmt::format("unsupported version: an OpenPGP v{} certificate; version 4 is supported",
+                                   key.version));
+    }
+    if (key.signatures > certificate_signatures_max) {
+        return refusal(bytes,
+                       fmt::format("flooded: {} signatures, more than the {} that a certificate may have",
+                                   key.signatures, certificate_signatures_max),
+                       "ask its owner for a copy without the others' signatures (`gpg --export "
+                       "--export-options export-minimal`)");
+    }
+    return std::nullopt;
+}
+
+GpgKey only_key_in(gpgme_ctx_t context, const std::string& fingerprint) {
+    gpgme_key_t raw = nullptr;
+    const auto error = gpgme_get_key(context, fingerprint.c_str(), &raw, /*secret=*/0);
+    if (gpgme_err_code(error) == GPG_ERR_EOF) {
+        return {};
+    }
+    check(error, "listing a certificate");
+    return GpgKey(raw);
+}
+
+std::vector<UserId> user_ids_of(gpgme_key_t key) {
+    std::vector<UserId> user_ids;
+    for (auto* user_id = key->uids; user_id != nullptr; user_id = user_id->next) {
+        if (user_id->invalid == 0U) {
+            user_ids.push_back({text_of(user_id->uid), text_of(user_id->address), user_id->revoked != 0U});
+        }
+    }
+    return user_ids;
+}
+
+std::vector<EncryptionKey> encryption_keys_of(gpgme_key_t key) {
+    std::vector<EncryptionKey> keys;
+    for (auto* subkey = key->subkeys; subkey != nullptr; subkey = subkey->next) {
+        if (subkey->can_encrypt != 0U && subkey->invalid == 0U) {
+            keys.push_back({text_of(subkey->fpr), algorithm_of(subkey),
+                            moment(subkey->timestamp).value_or(Time{}), moment(subkey->expires),
+                            subkey->revoked != 0U});
+        }
+    }
+    return keys;
+}
+
+std::optional<std::string> why_weak(gpgme_key_t key) {
+    for (auto* subkey = key->subkeys; subkey != nullptr; subkey = subkey->next) {
+        const bool matters = subkey == key->subkeys || (subkey->can_encrypt != 0U && subkey->revoked == 0U);
+        if (matters && too_short(subkey)) {
+            return fmt::format("weak: {} is shorter than {} bit", algorithm_of(subkey), rsa_bits_min);
+        }
+    }
+    return std::nullopt;
+}
+
+std::vector<std::string> warnings_about(std::string_view canonical, gpgme_key_t key) {
+    std::vector<std::string> warnings;
+    constexpr unsigned sha1_or_older_max = 3; // RFC 9580 §9.5: MD5 1, SHA-1 2, RIPEMD-160 3
+    const auto hashes = mail::signature_hash_algorithms(canonical);
+    if (std::any_of(hashes.begin(), hashes.end(), [](unsigned hash) { return hash <= sha1_or_older_max; })) {
+        warnings.emplace_back("a self-signature on it uses SHA-1 or MD5; programs begin to refuse these: ask "
+                              "its owner to renew it");
+    }
+    if (key->subkeys != nullptr && key->subkeys->pubkey_algo == GPGME_PK_DSA &&
+        key->subkeys->length < rsa_bits_min) {
+        warnings.push_back(
+            fmt::format("its primary key is {}: ask its owner for a new one", algorithm_of(key->subkeys)));
+    }
+    return warnings;
+}
+
+} // namespace
+
+std::optional<std::string> openpgp_fingerprint(std::string_view transferable_key) {
+    mail::PacketReader reader(transferable_key);
+    const auto packet = reader.next();
+    const bool primary = packet && (packet->tag == mail::packet_tag::public_key);
+    if (!primary || packet->body.empty() || packet->body.front() != 4 || packet->body.size() > 0xffff) {
+        return std::nullopt;
+    }
+    std::string hashed = "\x99";
+    hashed += static_cast<char>(packet->body.size() >> 8U);
+    hashed += static_cast<char>(packet->body.size() & 0xffU);
+    hashed += packet->body;
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned octets = 0;
+    if (EVP_Digest(hashed.data(), hashed.size(), digest.data(), &octets, EVP_sha1(), nullptr) != 1) {
+        throw Error(ErrorKind::engine, "OpenSSL cannot compute SHA-1");
+    }
+    return hex_encode({reinterpret_cast<const char*>(digest.data()), octets});
+}
+
+Judgement judge_openpgp(std::string_view transferable_public_key, std::string_view known) {
+    if (auto refused = refused_by_form(transferable_public_key)) {
+        return *std::move(refused);
+    }
+    const auto fingerprint = openpgp_fingerprint(transferable_public_key);
+    if (!fingerprint) {
+        return refusal(transferable_public_key, "not an OpenPGP certificate");
+    }
+
+    const JudgingHome home;
+    const auto context = make_gpg_context(home.path());
+    for (const auto bytes : {known, transferable_public_key}) {
+        if (!bytes.empty()) {
+            const auto data = read_from(bytes);
+            // Its return value says only that GnuPG ran; whether the certificate is there is asked below.
+            (void)gpgme_op_import(context.get(), data.get());
+        }
+    }
+    const auto key = only_key_in(context.get(), *fingerprint);
+    if (!key) {
+        return user_id_packets(transferable_public_key).empty()
+                   ? refusal(transferable_public_key, "no User ID, so no address to use it for")
+                   : refusal(
+                         transferable_public_key,
+                         "GnuPG accepts none of its User IDs: their self-signatures are missing, wrong or "
+                         "made with an algorithm that is no longer accepted");
+    }
+
+    const auto exported = [&] {
+        auto data = collect();
+        check(gpgme_op_export(context.get(), fingerprint->c_str(), GPGME_EXPORT_MODE_MINIMAL, data.get()),
+              "exporting a certificate");
+        return take_bytes(std::move(data));
+    }();
+
+    JudgedCertificate judged;
+    judged.certificate = {Protocol::openpgp, *fingerprint, exported, {}};
+    judged.algorithm = algorithm_of(key->subkeys);
+    judged.created = moment(key->subkeys->timestamp).value_or(Time{});
+    judged.expires = moment(key->subkeys->expires);
+    judged.revoked = key->revoked != 0U;
+    judged.user_ids = user_ids_of(key.get());
+    judged.encryption_keys = encryption_keys_of(key.get());
+    judged.warnings = warnings_about(exported, key.get());
+
+    if (auto weak = why_weak(key.get())) {
+        return refusal(transferable_public_key, *std::move(weak));
+    }
+    if (judged.encryption_keys.empty() && !judged.revoked) {
+        return refusal(transferable_public_key, "no encryption subkey: nothing can be sealed to it");
+    }
+    return judged;
+}
+
+} // namespace lockbox::crypto

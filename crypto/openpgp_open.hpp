@@ -1,0 +1,34 @@
+// OpenPGP decryption: GnuPG with the caller's own keys and agent, through GPGME.
+#pragma once
+
+#include "base/secret.hpp"
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lockbox::crypto {
+
+constexpr std::size_t expansion_max = 100;              // as Thunderbird: more is a decompression bomb
+constexpr std::size_t expansion_octets_free = 1U << 20; // what any message may open to, however small it is
+
+/// A signature found inside a decrypted message.
+struct SignatureStatus {
+    std::string fingerprint;
+    bool good = false;
+    std::string summary; ///< in words: "good signature", "key expired", "no certificate to check it with"
+};
+
+struct Decrypted {
+    Secret plaintext; ///< authenticated: nothing of it was shown before the end was verified
+    std::vector<std::string> recipient_key_ids;
+    std::vector<SignatureStatus> signatures;
+};
+
+/// Decrypts binary or armored packets. Withholds everything unless the whole was authenticated (MDC or AEAD).
+/// Throws Error: no_secret_key naming the key ids; malformed for damaged, forged or unauthenticated
+/// data; too_large; engine when GnuPG cannot be run.
+[[nodiscard]] Decrypted decrypt_openpgp(std::string_view packets);
+
+} // namespace lockbox::crypto

@@ -1,0 +1,174 @@
+#include "crypto/openpgp_seal.hpp"
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "crypto/rnp_handles.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace lockbox::crypto {
+namespace {
+
+/// A certificate as librnp has loaded it. Each has key rings of its own: an encryption subkey needs no
+/// consent of its owner to be bound to another primary key, and such a stranger must not meet the real one.
+struct Loaded {
+    RnpFfi ffi;
+    RnpKey encryption_key;
+    std::string encryption_key_fingerprint;
+    std::string digest; ///< of the bytes it was loaded from
+    std::uint64_t last_used = 0;
+};
+
+Loaded load(const Certificate& certificate, std::string digest) {
+    Loaded loaded{make_rnp_ffi(), nullptr, certificate.encryption_key, std::move(digest)};
+    const auto input = rnp_read_from(certificate.bytes);
+    check_rnp(rnp_load_keys(loaded.ffi.get(), "GPG", input.get(), RNP_LOAD_SAVE_PUBLIC_KEYS),
+              fmt::format("loading certificate {}", certificate.fingerprint));
+    loaded.encryption_key = rnp_find_key(loaded.ffi.get(), certificate.encryption_key);
+    if (!loaded.encryption_key) {
+        throw Error(ErrorKind::engine,
+                    fmt::format("librnp does not accept the encryption key {} of certificate {}",
+                                certificate.encryption_key, certificate.fingerprint));
+    }
+    bool valid = false;
+    check_rnp(rnp_key_is_valid(loaded.encryption_key.get(), &valid), "asking whether a key is valid");
+    if (!valid) {
+        throw Error(ErrorKind::engine,
+                    fmt::format("librnp does not find the encryption key {} of certificate {} valid",
+                                certificate.encryption_key, certificate.fingerprint));
+    }
+    return loaded;
+}
+
+/// Feeds librnp one piece after the other.
+struct PieceReader {
+    std::span<const std::string_view> pieces;
+
+    static bool read(void* context, void* buffer, std::size_t size, std::size_t* octets_read) noexcept {
+        auto& self = *static_cast<PieceReader*>(context);
+        *octets_read = 0;
+        while (*octets_read < size && !self.pieces.empty()) {
+            const auto part = self.current.substr(0, size - *octets_read);
+            if (!part.empty()) {
+                std::memcpy(static_cast<char*>(buffer) + *octets_read, part.data(), part.size());
+            }
+            *octets_read += part.size();
+            self.current.remove_prefix(part.size());
+            if (self.current.empty()) {
+                self.pieces = self.pieces.subspan(1);
+                self.current = self.pieces.empty() ? std::string_view() : self.pieces.front();
+            }
+        }
+        return true;
+    }
+    std::string_view current = pieces.empty() ? std::string_view() : pieces.front();
+};
+
+/// Hands librnp's output on; an exception waits until librnp has returned.
+struct OutputWriter {
+    const OpenPgpSealer::Output& output;
+    std::exception_ptr failure;
+
+    static bool write(void* context, const void* buffer, std::size_t size) noexcept {
+        auto& self = *static_cast<OutputWriter*>(context);
+        try {
+            self.output({static_cast<const char*>(buffer), size});
+            return true;
+        } catch (...) {
+            self.failure = std::current_exception();
+            return false;
+        }
+    }
+};
+
+} // namespace
+
+class OpenPgpSealer::Impl {
+public:
+    /// To be called before the handles of one message's recipients are collected: none of them may go
+    /// afterwards.
+    void make_room_for(std::size_t recipients) {
+        while (!loaded_.empty() &&
+               loaded_.size() + recipients > std::max(loaded_certificates_max, recipients)) {
+            loaded_.erase(
+                std::min_element(loaded_.begin(), loaded_.end(), [](const auto& left, const auto& right) {
+                    return left.second.last_used < right.second.last_used;
+                }));
+        }
+    }
+
+    rnp_key_handle_t encryption_key(const Certificate& certificate) {
+        auto digest = sha256(certificate.bytes);
+        auto found = loaded_.find(certificate.fingerprint);
+        if (found != loaded_.end() &&
+            (found->second.digest != digest ||
+             found->second.encryption_key_fingerprint != certificate.encryption_key)) {
+            loaded_.erase(found);
+            found = loaded_.end();
+        }
+        if (found == loaded_.end()) {
+            found = loaded_.emplace(certificate.fingerprint, load(certificate, std::move(digest))).first;
+        }
+        found->second.last_used = ++uses_;
+        return found->second.encryption_key.get();
+    }
+
+    [[nodiscard]] rnp_ffi_t ffi() const noexcept { return ffi_.get(); }
+
+private:
+    RnpFfi ffi_ = make_rnp_ffi();
+    std::unordered_map<std::string, Loaded> loaded_; ///< by fingerprint
+    std::uint64_t uses_ = 0;
+};
+
+OpenPgpSealer::OpenPgpSealer() : impl_(std::make_unique<Impl>()) {}
+OpenPgpSealer::~OpenPgpSealer() = default;
+OpenPgpSealer::OpenPgpSealer(OpenPgpSealer&&) noexcept = default;
+OpenPgpSealer& OpenPgpSealer::operator=(OpenPgpSealer&&) noexcept = default;
+
+void OpenPgpSealer::encrypt(const Recipients& recipients, std::span<const std::string_view> pieces,
+                            const Output& output) {
+    impl_->make_room_for(recipients.all().size());
+    PieceReader reader{pieces};
+    rnp_input_t raw_input = nullptr;
+    check_rnp(rnp_input_from_callback(&raw_input, &PieceReader::read, nullptr, &reader),
+              "reading the message");
+    const RnpInput input(raw_input);
+
+    OutputWriter writer{output, nullptr};
+    rnp_output_t raw_output = nullptr;
+    check_rnp(rnp_output_to_callback(&raw_output, &OutputWriter::write, nullptr, &writer),
+              "writing the message");
+    const RnpOutput result(raw_output);
+
+    rnp_op_encrypt_t raw_operation = nullptr;
+    check_rnp(rnp_op_encrypt_create(&raw_operation, impl_->ffi(), input.get(), result.get()),
+              "preparing to encrypt");
+    const RnpEncrypt operation(raw_operation);
+    for (const auto& certificate : recipients.all()) {
+        check_rnp(rnp_op_encrypt_add_recipient(operation.get(), impl_->encryption_key(certificate)),
+                  fmt::format("encrypting to certificate {}", certificate.fingerprint));
+    }
+    check_rnp(rnp_op_encrypt_set_cipher(operation.get(), "AES256"), "choosing AES-256");
+    check_rnp(rnp_op_encrypt_set_aead(operation.get(), "None"), "choosing SEIPDv1");
+    check_rnp(rnp_op_encrypt_set_compression(operation.get(), "Uncompressed", 0), "choosing no compression");
+    check_rnp(rnp_op_encrypt_set_armor(operation.get(), false), "choosing binary output");
+    const auto executed = rnp_op_encrypt_execute(operation.get());
+    if (writer.failure) {
+        std::rethrow_exception(writer.failure);
+    }
+    check_rnp(executed, "encrypting");
+}
+
+std::string openpgp_engine_version() {
+    return fmt::format("librnp {}", rnp_version_string());
+}
+
+} // namespace lockbox::crypto
