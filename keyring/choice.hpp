@@ -1,0 +1,33 @@
+// Which of several certificates a message is sealed to.
+#pragma once
+
+#include "keyring/entry.hpp"
+#include "keyring/usability.hpp"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace lockbox::keyring {
+
+struct Rejected {
+    const Entry* entry;
+    std::string reason;
+    bool unusable; ///< false: usable, but another one was preferred
+};
+
+struct Choice {
+    const Entry* chosen = nullptr; ///< into the span that choose() was given; null: none is usable
+    /// The chosen one, with the key to encrypt to at that moment filled in; nullopt: none is usable.
+    std::optional<crypto::Certificate> certificate;
+    std::string reason; ///< why this one: "the only usable certificate", "newest of 2 usable certificates"
+    std::vector<Rejected> rejected; ///< the others in order of preference, each with its reason
+};
+
+/// Deterministic: usable first, then higher trust, then the newest encryption key, then the smaller
+/// fingerprint. Only entries of `protocol` (any where nullopt) are looked at.
+[[nodiscard]] Choice choose(std::span<const Entry> entries, std::optional<crypto::Protocol> protocol,
+                            Time now);
+
+} // namespace lockbox::keyring

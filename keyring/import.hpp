@@ -1,0 +1,39 @@
+// Importing certificates: from bytes of any kind to entries in the keyring, with an outcome for each.
+#pragma once
+
+#include "crypto/seal.hpp"
+#include "keyring/keyring.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lockbox::keyring {
+
+enum class Outcome { added, updated, unchanged, refused };
+/// "new", "updated", "unchanged", "refused".
+[[nodiscard]] std::string_view to_string(Outcome outcome) noexcept;
+
+struct ImportResult {
+    Outcome outcome = Outcome::refused;
+    std::string reason;                 ///< why refused; otherwise empty
+    std::string hint;                   ///< what to do about it; may be empty
+    std::string where;                  ///< "attachment bob.asc"; empty: the input itself
+    std::string fingerprint;            ///< empty where it could not be read
+    std::vector<std::string> addresses; ///< what it can be used for
+    std::vector<std::string> user_ids;  ///< of refused ones too, where they could be read
+    std::optional<Time> usable_until;
+    std::vector<std::string>
+        warnings; ///< SHA-1 bindings, now revoked, another certificate for the same address, …
+};
+
+/// Judges and stores every certificate in `bytes` (keyring/material.hpp says where it is looked for). One bad
+/// certificate does not hide the good ones. Each is judged by GnuPG, and a trial message is encrypted to it
+/// with `sealer`: only what both accept is stored. Throws Error(malformed) when there is no certificate in it
+/// at all, Error(engine) when GnuPG cannot be run, and what Keyring throws.
+[[nodiscard]] std::vector<ImportResult> import_certificates(std::string_view bytes, const std::string& name,
+                                                            Keyring& keyring, crypto::Sealer& sealer,
+                                                            Time now);
+
+} // namespace lockbox::keyring

@@ -1,0 +1,612 @@
+#include "keyring/keyring.hpp"
+
+#include "base/ascii.hpp"
+#include "base/error.hpp"
+#include "keyring/schema.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <soci/soci.h>
+#include <soci/sqlite3/soci-sqlite3.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <system_error>
+#include <thread>
+
+namespace lockbox::keyring {
+namespace {
+
+constexpr std::size_t fingerprint_part_digits_min = 8;
+
+/// Recipients whose certificates a connection keeps in memory: some 2 KiB each. Beyond, it begins anew.
+constexpr std::size_t cached_addresses_max = 1000;
+
+constexpr std::chrono::milliseconds lock_poll{10};
+
+std::string reason(int error) {
+    return std::error_code(error, std::generic_category()).message();
+}
+
+/// SQLite's result code, without what extends it.
+int primary_code(const soci::soci_error& failure) {
+    const auto* sqlite = dynamic_cast<const soci::sqlite3_soci_error*>(&failure);
+    return sqlite != nullptr ? sqlite->result() & 0xff : SQLITE_ERROR;
+}
+
+/// SQLite's result codes as what the caller does next (sqlite.org/rescode.html).
+[[noreturn]] void rethrow_as_error(const soci::soci_error& failure, const std::string& path) {
+    switch (primary_code(failure)) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        throw Error(ErrorKind::busy, fmt::format("the keyring {} is locked by another program", path),
+                    fmt::format("wait for it to finish; `fuser {}` names it", path));
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        throw Error(ErrorKind::malformed, fmt::format("the keyring {} is damaged or is no keyring", path),
+                    "restore it from a backup, or move it away and import the certificates again");
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        throw Error(ErrorKind::unavailable, fmt::format("the keyring {} cannot be opened", path),
+                    "the file and its directory must be readable and writable (SQLite keeps its log there)");
+    case SQLITE_FULL:
+        throw Error(ErrorKind::io, fmt::format("cannot write to the keyring {}: the disk is full", path),
+                    "nothing was changed; make room and try again");
+    case SQLITE_IOERR:
+        throw Error(ErrorKind::io, fmt::format("cannot read or write the keyring {}", path),
+                    "look at the disk and the kernel's log");
+    case SQLITE_NOMEM:
+        throw std::bad_alloc();
+    default:
+        throw Error(ErrorKind::engine, fmt::format("the keyring {}: {}", path, failure.what()));
+    }
+}
+
+/// A connection string with every byte escaped that SQLite's URIs or SOCI's parser could take for something
+/// else.
+std::string connection_string(const std::string& path, std::chrono::seconds wait_for_lock) {
+    std::string uri;
+    for (const char c : path) {
+        if (is_alpha(c) || is_digit(c) || c == '/' || c == '.' || c == '-' || c == '_') {
+            uri += c;
+        } else {
+            uri += fmt::format("%{:02x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+        }
+    }
+    return fmt::format("db=file:{}?mode=rw timeout={}", uri, wait_for_lock.count());
+}
+
+/// An empty file of mode 0600, which SQLite takes for an empty database; root makes it for the owner of its
+/// directory, who is the milter's user. SQLite gives its own files beside it the same owner and mode.
+void make_file(const std::string& path) {
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        if (errno == EEXIST) {
+            return;
+        }
+        const auto directory = std::filesystem::path(path).parent_path().string();
+        throw Error(errno == EACCES ? ErrorKind::permission : ErrorKind::unavailable,
+                    fmt::format("cannot make the keyring {}: {}", path, reason(errno)),
+                    fmt::format("make the directory {} first, for the user that Lockbox runs as",
+                                directory.empty() ? "." : directory));
+    }
+    struct stat directory {};
+    const auto parent = std::filesystem::path(path).parent_path();
+    const bool as_root = ::geteuid() == 0 && ::stat(parent.empty() ? "." : parent.c_str(), &directory) == 0;
+    const bool owned = !as_root || ::fchown(fd, directory.st_uid, directory.st_gid) == 0;
+    const int error = errno;
+    ::close(fd);
+    if (!owned) {
+        throw Error(
+            ErrorKind::permission,
+            fmt::format("cannot give the keyring {} to its directory's owner: {}", path, reason(error)));
+    }
+}
+
+std::int64_t seconds(Time time) {
+    return time.time_since_epoch().count();
+}
+
+Time from_seconds(long long count) {
+    return Time(std::chrono::seconds(count));
+}
+
+/// A nullable point in time on its way to or from a column.
+struct NullableTime {
+    long long value = 0;
+    soci::indicator indicator = soci::i_null;
+
+    NullableTime() = default;
+    explicit NullableTime(const std::optional<Time>& time)
+        : value(time ? seconds(*time) : 0), indicator(time ? soci::i_ok : soci::i_null) {}
+    [[nodiscard]] std::optional<Time> get() const {
+        return indicator == soci::i_ok ? std::optional(from_seconds(value)) : std::nullopt;
+    }
+};
+
+/// Sorted, each once.
+void make_set(std::vector<std::string>& values) {
+    std::sort(values.begin(), values.end());
+    values.erase(std::unique(values.begin(), values.end()), values.end());
+}
+
+bool has_address(const Entry& entry, const mail::Address& wanted) {
+    return std::any_of(entry.addresses.begin(), entry.addresses.end(), [&](const std::string& text) {
+        const auto address = mail::Address::parse(text);
+        return address && address->folded() == wanted.folded();
+    });
+}
+
+bool same_but_for_times_and_source(Entry left, const Entry& right) {
+    left.imported = right.imported;
+    left.updated = right.updated;
+    left.source = right.source;
+    return left == right;
+}
+
+} // namespace
+
+Location Location::parse(std::string_view url) {
+    constexpr std::string_view sqlite = "sqlite://";
+    if (url.starts_with(sqlite)) {
+        const auto path = url.substr(sqlite.size());
+        if (!path.starts_with('/')) {
+            throw Error(
+                ErrorKind::configuration,
+                fmt::format("keyring '{}': a path must follow sqlite://, beginning with a slash", url),
+                "sqlite:///var/lib/lockbox/keyring.db");
+        }
+        return {std::string(path)};
+    }
+    if (const auto scheme = url.find("://"); scheme != std::string_view::npos) {
+        throw Error(ErrorKind::configuration,
+                    fmt::format("keyring '{}': this version keeps keyrings in SQLite files only", url),
+                    "write sqlite:///path, or only the path");
+    }
+    if (url.empty()) {
+        throw Error(ErrorKind::configuration, "the keyring's path is empty",
+                    "sqlite:///var/lib/lockbox/keyring.db");
+    }
+    return {std::string(url)};
+}
+
+class Keyring::Impl {
+public:
+    Impl(std::string path, std::chrono::seconds wait_for_lock) : path_(std::move(path)) {
+        guarded([&] {
+            sql_.open(soci::sqlite3, connection_string(path_, wait_for_lock));
+            sql_ << "PRAGMA foreign_keys = ON";
+            use_write_ahead_log(std::chrono::steady_clock::now() + wait_for_lock);
+            prepare_schema(sql_, path_);
+        });
+        if (::stat(path_.c_str(), &opened_) != 0) {
+            throw Error(ErrorKind::unavailable,
+                        fmt::format("the keyring {} was removed while it was opened", path_));
+        }
+    }
+
+    /// Runs work on the database; SOCI's exceptions become ours.
+    template <typename Work>
+    auto guarded(Work&& work) -> decltype(work()) {
+        try {
+            return work();
+        } catch (const soci::soci_error& failure) {
+            rethrow_as_error(failure, path_);
+        }
+    }
+
+    /// The same in a transaction that keeps other writers out from the beginning.
+    template <typename Work>
+    auto in_transaction(Work&& work) -> decltype(work()) {
+        return guarded([&] {
+            forget();
+            sql_ << "BEGIN IMMEDIATE";
+            try {
+                auto result = work();
+                sql_ << "COMMIT";
+                return result;
+            } catch (...) {
+                try {
+                    sql_ << "ROLLBACK";
+                } catch (const soci::soci_error&) { // NOLINT(bugprone-empty-catch): the first error is the
+                                                    // one to report
+                }
+                throw;
+            }
+        });
+    }
+
+    [[nodiscard]] bool still_in_place() const noexcept {
+        struct stat now {};
+        return ::stat(path_.c_str(), &now) == 0 && now.st_dev == opened_.st_dev &&
+               now.st_ino == opened_.st_ino;
+    }
+
+    std::vector<std::string> column(const std::string& query, const std::string& argument) {
+        std::vector<std::string> values;
+        std::string value;
+        soci::statement statement = (sql_.prepare << query, soci::use(argument), soci::into(value));
+        statement.execute();
+        while (statement.fetch()) {
+            values.push_back(value);
+        }
+        return values;
+    }
+
+    std::optional<Entry> load(const std::string& fingerprint) {
+        Entry entry;
+        std::string protocol;
+        std::string trust;
+        soci::blob bytes(sql_);
+        long long created = 0;
+        long long imported = 0;
+        long long updated = 0;
+        int revoked = 0;
+        NullableTime expires;
+        sql_ << "SELECT fingerprint, protocol, bytes, algorithm, created, expires, revoked, trust, source, "
+                "imported, updated"
+                " FROM certificate WHERE fingerprint = :fingerprint",
+            soci::use(fingerprint), soci::into(entry.certificate.fingerprint), soci::into(protocol),
+            soci::into(bytes), soci::into(entry.algorithm), soci::into(created),
+            soci::into(expires.value, expires.indicator), soci::into(revoked), soci::into(trust),
+            soci::into(entry.source), soci::into(imported), soci::into(updated);
+        if (!sql_.got_data()) {
+            return std::nullopt;
+        }
+        const auto known_protocol = crypto::protocol_from(protocol);
+        const auto known_trust = trust_from(trust);
+        if (!known_protocol || !known_trust) {
+            throw Error(
+                ErrorKind::malformed,
+                fmt::format(
+                    "the keyring {} is damaged: certificate {} has the protocol '{}' and the trust '{}'",
+                    path_, fingerprint, printable(protocol), printable(trust)));
+        }
+        entry.certificate.protocol = *known_protocol;
+        entry.certificate.bytes.resize(bytes.get_len());
+        if (!entry.certificate.bytes.empty()) {
+            bytes.read(0, entry.certificate.bytes.data(), entry.certificate.bytes.size());
+        }
+        entry.trust = *known_trust;
+        entry.created = from_seconds(created);
+        entry.expires = expires.get();
+        entry.revoked = revoked != 0;
+        entry.imported = from_seconds(imported);
+        entry.updated = from_seconds(updated);
+        entry.addresses = column(
+            "SELECT address FROM address WHERE fingerprint = :fingerprint AND former = 0 ORDER BY address",
+            fingerprint);
+        entry.former_addresses = column(
+            "SELECT address FROM address WHERE fingerprint = :fingerprint AND former = 1 ORDER BY address",
+            fingerprint);
+        load_user_ids(entry);
+        load_encryption_keys(entry);
+        return entry;
+    }
+
+    void insert(const Entry& entry) {
+        const auto& certificate = entry.certificate;
+        soci::blob bytes(sql_);
+        bytes.write(0, certificate.bytes.data(), certificate.bytes.size());
+        const std::string protocol(crypto::to_string(certificate.protocol));
+        const std::string trust(to_string(entry.trust));
+        NullableTime expires(entry.expires);
+        const long long created = seconds(entry.created);
+        const long long imported = seconds(entry.imported);
+        const long long updated = seconds(entry.updated);
+        const int revoked = entry.revoked ? 1 : 0;
+        sql_ << "INSERT INTO certificate (fingerprint, protocol, bytes, algorithm, created, expires, "
+                "revoked, trust, source,"
+                " imported, updated) VALUES (:fingerprint, :protocol, :bytes, :algorithm, :created, "
+                ":expires, :revoked, :trust,"
+                " :source, :imported, :updated)",
+            soci::use(certificate.fingerprint), soci::use(protocol), soci::use(bytes),
+            soci::use(entry.algorithm), soci::use(created), soci::use(expires.value, expires.indicator),
+            soci::use(revoked), soci::use(trust), soci::use(entry.source), soci::use(imported),
+            soci::use(updated);
+        insert_addresses(entry.addresses, 0, certificate.fingerprint);
+        insert_addresses(entry.former_addresses, 1, certificate.fingerprint);
+        insert_user_ids(entry);
+        insert_encryption_keys(entry);
+    }
+
+    void erase(const std::string& fingerprint) {
+        sql_ << "DELETE FROM address WHERE fingerprint = :fingerprint", soci::use(fingerprint);
+        sql_ << "DELETE FROM user_id WHERE certificate = :fingerprint", soci::use(fingerprint);
+        sql_ << "DELETE FROM encryption_key WHERE certificate = :fingerprint", soci::use(fingerprint);
+        sql_ << "DELETE FROM certificate WHERE fingerprint = :fingerprint", soci::use(fingerprint);
+    }
+
+    void record(const std::string& fingerprint, const std::string& what,
+                const std::vector<std::string>& addresses, Time now) {
+        const long long at = seconds(now);
+        const auto joined = fmt::format("{}", fmt::join(addresses, " "));
+        sql_ << "INSERT INTO change (at, fingerprint, what, addresses) VALUES (:at, :fingerprint, :what, "
+                ":addresses)",
+            soci::use(at), soci::use(fingerprint), soci::use(what), soci::use(joined);
+    }
+
+    [[nodiscard]] soci::session& sql() noexcept { return sql_; }
+
+    /// What find() returned for these addresses; empty when the keyring has changed since.
+    std::map<mail::Address, std::vector<Entry>>& cache() {
+        if (!version_query_) {
+            version_query_.emplace((sql_.prepare << "PRAGMA data_version", soci::into(version_now_)));
+        }
+        version_query_->execute(/*withDataExchange=*/true);
+        if (version_now_ != cached_version_ || cache_.size() > cached_addresses_max) {
+            cache_.clear();
+            cached_version_ = version_now_;
+        }
+        return cache_;
+    }
+
+    /// SQLite's data_version tells of other connections' changes, not of this one's own.
+    void forget() noexcept { cache_.clear(); }
+
+private:
+    /// SQLite does not wait for a lock when it changes the journal of a file that somebody else is making as
+    /// well.
+    void use_write_ahead_log(std::chrono::steady_clock::time_point deadline) {
+        while (true) {
+            std::string mode;
+            sql_ << "PRAGMA journal_mode", soci::into(mode);
+            if (mode == "wal") {
+                return;
+            }
+            try {
+                sql_ << "PRAGMA journal_mode = WAL", soci::into(mode);
+            } catch (const soci::soci_error& failure) {
+                if (primary_code(failure) != SQLITE_BUSY || std::chrono::steady_clock::now() >= deadline) {
+                    throw;
+                }
+                std::this_thread::sleep_for(lock_poll);
+            }
+        }
+    }
+
+    void load_user_ids(Entry& entry) {
+        crypto::UserId user_id;
+        int revoked = 0;
+        soci::statement statement = (sql_.prepare << "SELECT text, address, revoked FROM user_id WHERE "
+                                                     "certificate = :fingerprint ORDER BY position",
+                                     soci::use(entry.certificate.fingerprint), soci::into(user_id.text),
+                                     soci::into(user_id.address), soci::into(revoked));
+        statement.execute();
+        while (statement.fetch()) {
+            user_id.revoked = revoked != 0;
+            entry.user_ids.push_back(user_id);
+        }
+    }
+
+    void load_encryption_keys(Entry& entry) {
+        crypto::EncryptionKey key;
+        long long created = 0;
+        int revoked = 0;
+        NullableTime expires;
+        soci::statement statement =
+            (sql_.prepare << "SELECT fingerprint, algorithm, created, expires, revoked FROM encryption_key"
+                             " WHERE certificate = :fingerprint ORDER BY position",
+             soci::use(entry.certificate.fingerprint), soci::into(key.fingerprint), soci::into(key.algorithm),
+             soci::into(created), soci::into(expires.value, expires.indicator), soci::into(revoked));
+        statement.execute();
+        while (statement.fetch()) {
+            key.created = from_seconds(created);
+            key.expires = expires.get();
+            key.revoked = revoked != 0;
+            entry.encryption_keys.push_back(key);
+        }
+    }
+
+    void insert_addresses(const std::vector<std::string>& addresses, int former,
+                          const std::string& fingerprint) {
+        for (const auto& text : addresses) {
+            const auto address = mail::Address::parse(text);
+            if (!address) {
+                throw Error(ErrorKind::malformed, fmt::format("'{}' is no mail address", printable(text)));
+            }
+            const auto folded = address->folded();
+            sql_ << "INSERT INTO address (folded, address, former, fingerprint)"
+                    " VALUES (:folded, :address, :former, :fingerprint)",
+                soci::use(folded), soci::use(text), soci::use(former), soci::use(fingerprint);
+        }
+    }
+
+    void insert_user_ids(const Entry& entry) {
+        int position = 0;
+        for (const auto& user_id : entry.user_ids) {
+            const int revoked = user_id.revoked ? 1 : 0;
+            sql_ << "INSERT INTO user_id (certificate, position, text, address, revoked)"
+                    " VALUES (:certificate, :position, :text, :address, :revoked)",
+                soci::use(entry.certificate.fingerprint), soci::use(position), soci::use(user_id.text),
+                soci::use(user_id.address), soci::use(revoked);
+            ++position;
+        }
+    }
+
+    void insert_encryption_keys(const Entry& entry) {
+        int position = 0;
+        for (const auto& key : entry.encryption_keys) {
+            const long long created = seconds(key.created);
+            NullableTime expires(key.expires);
+            const int revoked = key.revoked ? 1 : 0;
+            sql_ << "INSERT INTO encryption_key (certificate, position, fingerprint, algorithm, created, "
+                    "expires, revoked)"
+                    " VALUES (:certificate, :position, :fingerprint, :algorithm, :created, :expires, "
+                    ":revoked)",
+                soci::use(entry.certificate.fingerprint), soci::use(position), soci::use(key.fingerprint),
+                soci::use(key.algorithm), soci::use(created), soci::use(expires.value, expires.indicator),
+                soci::use(revoked);
+            ++position;
+        }
+    }
+
+    std::string path_;
+    soci::session sql_;
+    struct stat opened_ {};
+    int version_now_ = 0;
+    int cached_version_ = 0;
+    std::optional<soci::statement>
+        version_query_; ///< after sql_ and what it writes to, so it is gone before them
+    std::map<mail::Address, std::vector<Entry>> cache_;
+};
+
+Keyring::Keyring(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Keyring::~Keyring() = default;
+Keyring::Keyring(Keyring&&) noexcept = default;
+Keyring& Keyring::operator=(Keyring&&) noexcept = default;
+
+Keyring Keyring::open(const Location& location, Access access, std::chrono::seconds wait_for_lock) {
+    std::error_code error;
+    const auto status = std::filesystem::status(location.path, error);
+    if (std::filesystem::is_directory(status)) {
+        throw Error(ErrorKind::unavailable, fmt::format("the keyring {} is a directory", location.path),
+                    "name a file in it");
+    }
+    if (!std::filesystem::exists(status)) {
+        if (access == Access::read) {
+            throw Error(ErrorKind::unavailable, fmt::format("there is no keyring {}", location.path),
+                        fmt::format("`lockbox --keyring {} import FILE` makes it", location.path));
+        }
+        make_file(location.path);
+    }
+    return Keyring(std::make_unique<Impl>(location.path, wait_for_lock));
+}
+
+bool Keyring::still_in_place() const noexcept {
+    return impl_->still_in_place();
+}
+
+std::vector<Entry> Keyring::find(const mail::Address& address) {
+    return impl_->guarded([&] {
+        auto& cache = impl_->cache();
+        if (const auto known = cache.find(address); known != cache.end()) {
+            return known->second;
+        }
+        std::vector<Entry> entries;
+        for (const auto& fingerprint : impl_->column(
+                 "SELECT DISTINCT fingerprint FROM address WHERE folded = :folded ORDER BY fingerprint",
+                 address.folded())) {
+            if (auto entry = impl_->load(fingerprint)) {
+                entry->address_revoked = !has_address(*entry, address);
+                entries.push_back(*std::move(entry));
+            }
+        }
+        cache.emplace(address, entries);
+        return entries;
+    });
+}
+
+std::optional<Entry> Keyring::by_fingerprint(std::string_view fingerprint) {
+    std::string upper(fingerprint);
+    std::transform(upper.begin(), upper.end(), upper.begin(),
+                   [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+    return impl_->guarded([&] { return impl_->load(upper); });
+}
+
+std::vector<Entry> Keyring::by_fingerprint_part(std::string_view digits) {
+    std::string part;
+    for (const char c : digits) {
+        if (!is_digit(c) && (to_lower(c) < 'a' || to_lower(c) > 'f')) {
+            return {};
+        }
+        part += c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c;
+    }
+    if (part.size() < fingerprint_part_digits_min) {
+        return {};
+    }
+    return impl_->guarded([&] {
+        std::set<std::string> fingerprints;
+        for (const auto& pattern : {part + "%", "%" + part}) {
+            for (const auto* query :
+                 {"SELECT fingerprint FROM certificate WHERE fingerprint LIKE :pattern",
+                  "SELECT certificate FROM encryption_key WHERE fingerprint LIKE :pattern"}) {
+                for (auto& fingerprint : impl_->column(query, pattern)) {
+                    fingerprints.insert(std::move(fingerprint));
+                }
+            }
+        }
+        std::vector<Entry> entries;
+        for (const auto& fingerprint : fingerprints) {
+            if (auto entry = impl_->load(fingerprint)) {
+                entries.push_back(*std::move(entry));
+            }
+        }
+        return entries;
+    });
+}
+
+void Keyring::for_each(const std::function<void(const Entry&)>& visit) {
+    const auto fingerprints = impl_->guarded([&] {
+        return impl_->column(
+            "SELECT certificate.fingerprint FROM certificate LEFT JOIN address"
+            " ON address.fingerprint = certificate.fingerprint WHERE certificate.fingerprint <> :nothing"
+            " GROUP BY certificate.fingerprint ORDER BY min(address.address), certificate.fingerprint",
+            "");
+    });
+    for (const auto& fingerprint : fingerprints) {
+        if (const auto entry = impl_->guarded([&] { return impl_->load(fingerprint); })) {
+            visit(*entry);
+        }
+    }
+}
+
+std::size_t Keyring::size() {
+    return impl_->guarded([&] {
+        long long count = 0;
+        impl_->sql() << "SELECT count(*) FROM certificate", soci::into(count);
+        return static_cast<std::size_t>(count);
+    });
+}
+
+bool Keyring::empty() {
+    return impl_->guarded([&] {
+        int found = 0;
+        impl_->sql() << "SELECT EXISTS (SELECT 1 FROM certificate)", soci::into(found);
+        return found == 0;
+    });
+}
+
+std::optional<Stored> Keyring::store(const Entry& entry, const std::optional<Entry>& made_from, Time now) {
+    return impl_->in_transaction([&]() -> std::optional<Stored> {
+        const auto& fingerprint = entry.certificate.fingerprint;
+        const auto present = impl_->load(fingerprint);
+        if (present != made_from) {
+            return std::nullopt;
+        }
+        auto stored = entry;
+        make_set(stored.addresses);
+        make_set(stored.former_addresses);
+        if (present && same_but_for_times_and_source(stored, *present)) {
+            return Stored::unchanged;
+        }
+        stored.imported = present ? present->imported : now;
+        stored.updated = now;
+        impl_->erase(fingerprint);
+        impl_->insert(stored);
+        impl_->record(fingerprint, present ? "updated" : "new", stored.addresses, now);
+        return present ? Stored::updated : Stored::added;
+    });
+}
+
+bool Keyring::remove(std::string_view fingerprint, Time now) {
+    return impl_->in_transaction([&] {
+        const auto present = impl_->load(std::string(fingerprint));
+        if (present) {
+            impl_->erase(present->certificate.fingerprint);
+            impl_->record(present->certificate.fingerprint, "removed", present->addresses, now);
+        }
+        return present.has_value();
+    });
+}
+
+} // namespace lockbox::keyring

@@ -1,0 +1,85 @@
+// The store of certificates: an SQL database through SOCI.
+#pragma once
+
+#include "keyring/entry.hpp"
+#include "mail/address.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lockbox::keyring {
+
+/// Where a keyring is: `sqlite:///path`, or a bare path, which means the same.
+struct Location {
+    std::string path;
+    /// Throws Error(configuration) for another kind of URL.
+    [[nodiscard]] static Location parse(std::string_view url);
+};
+
+enum class Access {
+    read,   ///< it must be there
+    create, ///< made where it is missing, for its directory's owner when root makes it
+};
+
+enum class Stored { added, updated, unchanged };
+
+/// One connection to a keyring. Not to be used by two threads at once. Readers and a writer do not block each
+/// other (SQLite's WAL); an older schema is migrated when it is opened.
+///
+/// Everything throws Error: unavailable (missing, cannot be opened, of a newer schema), malformed (damaged,
+/// not a keyring), busy (locked longer than the time to wait), io (disk full, …), each with the path and what
+/// to do.
+class Keyring {
+public:
+    [[nodiscard]] static Keyring open(const Location& location, Access access,
+                                      std::chrono::seconds wait_for_lock = std::chrono::seconds(30));
+    ~Keyring();
+    Keyring(Keyring&&) noexcept;
+    Keyring& operator=(Keyring&&) noexcept;
+    Keyring(const Keyring&) = delete;
+    Keyring& operator=(const Keyring&) = delete;
+
+    /// The file that was opened is still the one at its path: not removed, not replaced.
+    [[nodiscard]] bool still_in_place() const noexcept;
+
+    /// Certificates that may be used for the address, usable now or not: those whose address is the same, and
+    /// those that differ from it in nothing but the case of A-Z in the local part; former addresses too
+    /// (Entry:: address_revoked). Ordered by fingerprint. Costs a search in an index, however large the
+    /// keyring is.
+    [[nodiscard]] std::vector<Entry> find(const mail::Address& address);
+
+    /// By full fingerprint, either case.
+    [[nodiscard]] std::optional<Entry> by_fingerprint(std::string_view fingerprint);
+
+    /// By the first or last digits of a fingerprint, at least 8 of them, or by an encryption key's
+    /// fingerprint or its last 16 digits. Ordered by fingerprint.
+    [[nodiscard]] std::vector<Entry> by_fingerprint_part(std::string_view digits);
+
+    /// Every entry, ordered by first address and fingerprint, one at a time.
+    void for_each(const std::function<void(const Entry&)>& visit);
+
+    [[nodiscard]] std::size_t size();
+    [[nodiscard]] bool empty();
+
+    /// Stores an entry that was made from what the keyring held, `made_from`. nullopt: somebody else has
+    /// changed that since, nothing is stored; make the entry again from what is there now. Keeps `imported`
+    /// of an entry that was there, and sets `updated` where something changed.
+    [[nodiscard]] std::optional<Stored> store(const Entry& entry, const std::optional<Entry>& made_from,
+                                              Time now);
+
+    /// False: it is not there.
+    bool remove(std::string_view fingerprint, Time now);
+
+private:
+    class Impl;
+    explicit Keyring(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace lockbox::keyring

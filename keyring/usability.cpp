@@ -1,0 +1,112 @@
+#include "keyring/usability.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace lockbox::keyring {
+namespace {
+
+bool valid_at(const crypto::EncryptionKey& key, Time now) {
+    return !key.revoked && key.created <= now && (!key.expires || now < *key.expires);
+}
+
+/// Why none of the encryption keys can be used, of a certificate that is itself valid.
+WhyUnusable why_no_key(const Entry& entry, Time now) {
+    std::optional<Time> expired;
+    std::optional<Time> begins;
+    for (const auto& key : entry.encryption_keys) {
+        if (key.revoked) {
+            continue;
+        }
+        if (key.expires && *key.expires <= now) {
+            expired = expired ? std::max(*expired, *key.expires) : *key.expires;
+        } else if (key.created > now) {
+            begins = begins ? std::min(*begins, key.created) : key.created;
+        }
+    }
+    if (begins) {
+        return {Unusable::not_yet_valid, begins};
+    }
+    if (expired) {
+        return {Unusable::expired, expired};
+    }
+    return {Unusable::cannot_encrypt, std::nullopt};
+}
+
+} // namespace
+
+std::string WhyUnusable::describe() const {
+    const auto day = since ? format_date(*since) : std::string("an unknown day");
+    switch (kind) {
+    case Unusable::revoked:
+        return "certificate revoked";
+    case Unusable::address_revoked:
+        return "certificate revoked for this address";
+    case Unusable::not_yet_valid:
+        return fmt::format("certificate not valid before {}", day);
+    case Unusable::expired:
+        return fmt::format("certificate expired on {}", day);
+    case Unusable::cannot_encrypt:
+        return "certificate has no encryption key that is not revoked";
+    }
+    return "certificate unusable";
+}
+
+const crypto::EncryptionKey* encryption_key_at(const Entry& entry, Time now) {
+    const crypto::EncryptionKey* best = nullptr;
+    for (const auto& key : entry.encryption_keys) {
+        if (!valid_at(key, now)) {
+            continue;
+        }
+        const bool better = best == nullptr || key.created > best->created ||
+                            (key.created == best->created && key.fingerprint < best->fingerprint);
+        if (better) {
+            best = &key;
+        }
+    }
+    return best;
+}
+
+std::optional<WhyUnusable> why_unusable(const Entry& entry, Time now) {
+    if (entry.revoked) {
+        return WhyUnusable{Unusable::revoked, std::nullopt};
+    }
+    if (entry.address_revoked) {
+        return WhyUnusable{Unusable::address_revoked, std::nullopt};
+    }
+    if (entry.expires && *entry.expires <= now) {
+        return WhyUnusable{Unusable::expired, entry.expires};
+    }
+    if (entry.created > now) {
+        return WhyUnusable{Unusable::not_yet_valid, entry.created};
+    }
+    if (encryption_key_at(entry, now) == nullptr) {
+        return why_no_key(entry, now);
+    }
+    return std::nullopt;
+}
+
+std::optional<Time> usable_until(const Entry& entry) {
+    std::optional<Time> latest;
+    bool forever = false;
+    for (const auto& key : entry.encryption_keys) {
+        if (key.revoked) {
+            continue;
+        }
+        if (!key.expires) {
+            forever = true;
+        } else {
+            latest = latest ? std::max(*latest, *key.expires) : *key.expires;
+        }
+    }
+    if (forever) {
+        return entry.expires;
+    }
+    if (entry.expires && latest) {
+        return std::min(*latest, *entry.expires);
+    }
+    return latest ? latest : entry.expires;
+}
+
+} // namespace lockbox::keyring

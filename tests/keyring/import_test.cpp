@@ -1,0 +1,159 @@
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "keyring/choice.hpp"
+#include "keyring/import.hpp"
+#include "tests/support/data.hpp"
+
+using namespace lockbox;
+using namespace lockbox::keyring;
+using lockbox::test::openpgp;
+using lockbox::test::test_now;
+
+namespace {
+
+/// An empty keyring and what is needed to fill it.
+struct Importer {
+    TemporaryDirectory directory;
+    Keyring keyring = Keyring::open(Location{(directory.path() / "k.db").string()}, Access::create);
+    crypto::Sealer sealer;
+
+    std::vector<ImportResult> import(const std::string& bytes, Time now = test_now) {
+        return import_certificates(bytes, "test", keyring, sealer, now);
+    }
+    ImportResult import_one(const std::string& bytes, Time now = test_now) {
+        auto results = import(bytes, now);
+        REQUIRE(results.size() == 1);
+        return results[0];
+    }
+};
+
+} // namespace
+
+TEST_CASE("A certificate is new, then unchanged", "[keyring]") {
+    Importer importer;
+    const auto first = importer.import_one(openpgp("alice"));
+    CHECK(first.outcome == Outcome::added);
+    CHECK(first.addresses == std::vector<std::string>{"alice@example.org"});
+    CHECK(first.warnings.empty());
+    CHECK(importer.import_one(openpgp("alice")).outcome == Outcome::unchanged);
+    const auto entries = importer.keyring.find(*mail::Address::parse("alice@example.org"));
+    REQUIRE(entries.size() == 1);
+    CHECK(entries[0].trust == Trust::manual);
+    CHECK(entries[0].source == "test");
+}
+
+TEST_CASE("A renewed certificate updates the stored one, an older copy does not take it back", "[keyring]") {
+    Importer importer;
+    // As it was stored before it expired: importing it today would be refused.
+    REQUIRE(importer.import_one(openpgp("renewal-after")).outcome == Outcome::added);
+    const auto before = std::get<crypto::JudgedCertificate>(crypto::judge_openpgp(openpgp("renewal-before")));
+    auto entry = *importer.keyring.by_fingerprint(before.certificate.fingerprint);
+    REQUIRE(importer.keyring.remove(before.certificate.fingerprint, test_now));
+    entry.certificate = before.certificate;
+    entry.expires = before.expires;
+    entry.encryption_keys = before.encryption_keys;
+    REQUIRE(importer.keyring.store(entry, std::nullopt, test_now));
+    REQUIRE(why_unusable(entry, test_now).has_value());
+
+    const auto renewed = importer.import_one(openpgp("renewal-after"));
+    CHECK(renewed.outcome == Outcome::updated);
+    CHECK(renewed.usable_until == std::chrono::sys_days(std::chrono::year(2091) / 1 / 1));
+    CHECK(importer.import_one(openpgp("renewal-before")).outcome == Outcome::unchanged);
+}
+
+TEST_CASE("A revocation reaches the keyring, and nothing is sealed to it any more", "[keyring]") {
+    Importer importer;
+    REQUIRE(importer.import_one(openpgp("before-revocation")).outcome == Outcome::added);
+    const auto revoked = importer.import_one(openpgp("revoked"));
+    CHECK(revoked.outcome == Outcome::updated);
+    REQUIRE_FALSE(revoked.warnings.empty());
+    CHECK(revoked.warnings.back().find("certificate revoked") != std::string::npos);
+    const auto entries = importer.keyring.find(*mail::Address::parse("rev@example.org"));
+    REQUIRE(entries.size() == 1);
+    CHECK(choose(entries, std::nullopt, test_now).chosen == nullptr);
+    CHECK(importer.import_one(openpgp("before-revocation")).outcome == Outcome::unchanged);
+}
+
+TEST_CASE("Certificates that can never be sealed to are refused, with the reason", "[keyring]") {
+    struct Case {
+        std::string name;
+        std::string reason;
+    };
+    const auto c = GENERATE(
+        Case{"expired", "certificate expired on 2021-01-01"}, Case{"revoked", "certificate revoked"},
+        Case{"subkey-expired", "certificate expired on 2021-01-01"},
+        Case{"sign-only", "no encryption subkey"}, Case{"weak", "weak: rsa1024 is shorter than 2048 bit"},
+        Case{"no-address", "no address"}, Case{"alice.secret", "secret key"});
+    CAPTURE(c.name);
+    Importer importer;
+    const auto result = importer.import_one(openpgp(c.name));
+    CHECK(result.outcome == Outcome::refused);
+    CHECK(result.reason.find(c.reason) != std::string::npos);
+    CHECK(importer.keyring.empty());
+}
+
+TEST_CASE("One bad certificate in a file does not hide the good ones", "[keyring]") {
+    Importer importer;
+    const auto results =
+        importer.import(openpgp("alice") + openpgp("weak") + openpgp("alice.secret") + openpgp("bob"));
+    REQUIRE(results.size() == 4);
+    CHECK(results[0].outcome == Outcome::added);
+    CHECK(results[1].outcome == Outcome::refused);
+    CHECK(results[2].outcome == Outcome::refused);
+    CHECK(results[3].outcome == Outcome::added);
+    CHECK(importer.keyring.size() == 2);
+}
+
+TEST_CASE("Garbage behind a certificate is reported, and the certificate taken", "[keyring]") {
+    Importer importer;
+    const auto results = importer.import(openpgp("alice") + "garbage");
+    REQUIRE(results.size() == 2);
+    CHECK(results[0].outcome == Outcome::added);
+    CHECK(results[1].outcome == Outcome::refused);
+}
+
+TEST_CASE("Only addresses of User IDs that are not revoked count", "[keyring]") {
+    Importer importer;
+    CHECK(importer.import_one(openpgp("revoked-user-id")).addresses ==
+          std::vector<std::string>{"new@example.org"});
+    CHECK(importer.keyring.find(*mail::Address::parse("gone@example.org")).empty());
+    CHECK(importer.import_one(openpgp("misleading")).addresses ==
+          std::vector<std::string>{"evil@example.net"});
+    CHECK(importer.keyring.find(*mail::Address::parse("bob@example.org")).empty());
+}
+
+TEST_CASE("An address whose User ID was revoked is not forgotten: whoever was sealed to is not without a "
+          "certificate",
+          "[keyring]") {
+    Importer importer;
+    REQUIRE(importer.import_one(openpgp("revoked-user-id")).outcome == Outcome::added);
+    auto entry = *importer.keyring.by_fingerprint(*crypto::openpgp_fingerprint(openpgp("revoked-user-id")));
+    const auto stored = entry;
+    entry.addresses.emplace_back("gone@example.org"); // as it was before the revocation
+    REQUIRE(importer.keyring.store(entry, stored, test_now));
+    REQUIRE(importer.import_one(openpgp("revoked-user-id")).outcome == Outcome::updated);
+    const auto found = importer.keyring.find(*mail::Address::parse("gone@example.org"));
+    REQUIRE(found.size() == 1);
+    CHECK(why_unusable(found[0], test_now)->describe() == "certificate revoked for this address");
+    CHECK_FALSE(why_unusable(importer.keyring.find(*mail::Address::parse("new@example.org")).at(0), test_now)
+                    .has_value());
+}
+
+TEST_CASE("SHA-1 self-signatures that both engines accept are a warning", "[keyring]") {
+    Importer importer;
+    const auto result = importer.import_one(openpgp("sha1"));
+    CHECK(result.outcome == Outcome::added);
+    CHECK(result.warnings.size() == 1);
+}
+
+TEST_CASE("A second certificate for an address is pointed out", "[keyring]") {
+    Importer importer;
+    REQUIRE(importer.import_one(openpgp("alice")).outcome == Outcome::added);
+    auto other = *importer.keyring.by_fingerprint(*crypto::openpgp_fingerprint(openpgp("alice")));
+    REQUIRE(importer.keyring.remove(other.certificate.fingerprint, test_now));
+    other.certificate.fingerprint = std::string(40, '0');
+    REQUIRE(importer.keyring.store(other, std::nullopt, test_now));
+    const auto result = importer.import_one(openpgp("alice"));
+    REQUIRE(result.warnings.size() == 1);
+    CHECK(result.warnings[0].find(std::string(40, '0')) != std::string::npos);
+}
