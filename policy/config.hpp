@@ -1,0 +1,73 @@
+// The configuration file: one struct, read once, strict. lockbox.conf(5) describes every key.
+#pragma once
+
+#include "base/log.hpp"
+#include "mail/address.hpp"
+#include "policy/network.hpp"
+#include "policy/rule.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <istream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lockbox::policy {
+
+enum class Scope {
+    outgoing, ///< authenticated, from trusted networks, or submitted locally
+    incoming, ///< to the domains listed
+    all,
+};
+
+enum class InboundTls { optional, require };
+
+/// What judge() needs to know.
+struct Policy {
+    Scope scope = Scope::outgoing;
+    std::vector<std::string> incoming_domains;   ///< normalised
+    std::vector<Network> trusted_networks;       ///< beside the loopback networks, which always are
+    std::vector<std::string> submission_daemons; ///< values of {daemon_name} that mean submission
+    std::vector<Rule> rules;
+    std::vector<std::string> case_sensitive_domains; ///< normalised: local parts are compared exactly
+    InboundTls inbound_tls = InboundTls::optional;
+};
+
+constexpr std::size_t config_octets_max = 1U << 20U; ///< of the file: a limit for mistakes such as /dev/zero
+constexpr std::size_t socket_path_octets_max = 107;  ///< sun_path without its final NUL, unix(7)
+constexpr std::size_t message_octets_max_least = 64U << 10U;
+constexpr std::size_t message_octets_max_most = 1U << 30U;
+/// Postfix gives up after milter_content_timeout, 300 s, and a client must wait 600 s (RFC 5321 §4.5.3.2.6).
+constexpr std::chrono::seconds time_budget_most{240};
+constexpr unsigned concurrency_most = 256;
+
+constexpr std::string_view default_config_path = "/etc/lockbox/lockbox.conf";
+constexpr std::string_view default_keyring_url = "sqlite:///var/lib/lockbox/keyring.db";
+
+struct Config {
+    std::string socket = "unix:/run/lockbox/milter.sock"; ///< libmilter's notation
+    unsigned socket_mode = 0660;
+    std::string socket_group; ///< empty: the process's own
+    std::string user;         ///< to become when started as root; empty: stay root, with a warning
+    std::string keyring{default_keyring_url};
+    Policy policy;
+    std::size_t message_octets_max = 100U << 20U; ///< header section and body together
+    std::chrono::seconds time_budget{60};         ///< from end of message to the verdict
+    unsigned concurrency = 8;                     ///< messages judged and sealed at once; others wait
+    log::Sink log = log::Sink::syslog;
+    log::Level log_level = log::Level::info;
+};
+
+/// Reads `key = value` lines; `#` at the beginning of a line or behind white space begins a comment. Throws
+/// Error(configuration): "FILE:LINE: …", with the valid keys or values.
+[[nodiscard]] Config read_config(std::istream& in, const std::string& name);
+
+/// The same for a file; Error(no_input) when it cannot be read.
+[[nodiscard]] Config read_config_file(const std::filesystem::path& path);
+
+/// Every key with its value, in the syntax of the file: reading it gives the same configuration.
+[[nodiscard]] std::string print_config(const Config& config);
+
+} // namespace lockbox::policy

@@ -1,0 +1,55 @@
+// What should happen to a message, as a value that compares and prints.
+#pragma once
+
+#include "crypto/certificate.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lockbox::policy {
+
+enum class Handling { sealed, clear, refused, deferred };
+[[nodiscard]] std::string_view to_string(Handling handling) noexcept;
+
+/// What was decided for one recipient.
+struct Decision {
+    std::size_t recipient = 0; ///< index into Transaction::recipients
+    std::string address;       ///< normalised; the raw path where it is no mailbox
+    Handling handling = Handling::deferred;
+    std::string rule;            ///< the text of the rule that decided; empty: the scope did
+    std::size_t rule_number = 0; ///< counted from 1 in the configuration; 0: the default, or none
+    std::string reason; ///< in words: "newest of 2 usable certificates", "certificate expired on 2026-01-02"
+    std::optional<crypto::Certificate> certificate; ///< where sealed
+    std::vector<std::string> passed_over;           ///< other certificates: "FINGERPRINT: revoked"
+    bool operator==(const Decision&) const = default;
+};
+
+/// Recipients who get the same bytes.
+struct Copy {
+    std::vector<std::size_t> recipients;           ///< indexes into Transaction::recipients
+    std::optional<crypto::Protocol> protocol;      ///< nullopt: the original, clear
+    std::vector<crypto::Certificate> certificates; ///< of a sealed copy: each once, ordered by fingerprint
+    bool operator==(const Copy&) const = default;
+};
+
+/// What becomes of the whole message.
+enum class Outcome {
+    pass,    ///< unchanged: not in scope, already sealed, or clear for everybody
+    deliver, ///< as the copies say; at least one of them is sealed
+    refuse,  ///< 5xx, nobody gets anything
+    defer,   ///< 4xx, nobody gets anything
+};
+[[nodiscard]] std::string_view to_string(Outcome outcome) noexcept;
+
+struct Plan {
+    Outcome outcome = Outcome::defer;
+    std::string reason; ///< of the whole: names every recipient concerned where refused or deferred
+    std::vector<Decision> decisions; ///< empty where nothing had to be decided
+    std::vector<Copy> copies;        ///< empty unless `deliver`
+    bool operator==(const Plan&) const = default;
+};
+
+} // namespace lockbox::policy

@@ -1,0 +1,44 @@
+// One message on its way through the mail system, as plain data: what the MTA said, byte for byte.
+#pragma once
+
+#include "mail/address.hpp"
+#include "mail/header.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lockbox::policy {
+
+/// A forward-path (RCPT TO) or the reverse-path (MAIL FROM).
+struct Path {
+    std::string raw;                      ///< the MTA's exact bytes: editing recipients needs them
+    std::vector<std::string> parameters;  ///< ESMTP parameters: "NOTIFY=NEVER", …
+    std::optional<mail::Address> address; ///< nullopt: the null reverse-path, or not a mailbox
+
+    /// Reads `raw` with Address::parse_path().
+    [[nodiscard]] static Path from(std::string raw, std::vector<std::string> parameters = {});
+
+    /// The null reverse-path: `<>`, or nothing, as it comes with local submission.
+    [[nodiscard]] bool is_null() const;
+};
+
+/// Who handed the message over.
+struct Origin {
+    std::string client_name;    ///< as the MTA names it
+    std::string client_address; ///< IPv4 or IPv6 in text; empty: not over the network
+    std::string login;          ///< macro {auth_authen}; empty: not authenticated
+    std::string tls_version;    ///< macro {tls_version}: "TLSv1.3"; empty: no TLS
+    std::string daemon_name;    ///< macro {daemon_name}
+};
+
+struct Transaction {
+    std::string queue_id; ///< macro i; empty until the MTA has chosen one
+    Origin origin;
+    Path reverse_path;
+    std::vector<Path> recipients;
+    mail::HeaderSection header;
+    std::string body;
+};
+
+} // namespace lockbox::policy
