@@ -1,0 +1,71 @@
+// The filter: from a recorded transaction to a verdict. Knows no libmilter.
+#pragma once
+
+#include "base/log.hpp"
+#include "milter/pools.hpp"
+#include "milter/verdict.hpp"
+#include "policy/config.hpp"
+#include "policy/plan.hpp"
+#include "policy/transaction.hpp"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+
+namespace lockbox::milter {
+
+/// What an operator sees of a message: one line in the log.
+struct Handled {
+    Verdict verdict;
+    log::Level level = log::Level::info;
+    std::string event; ///< "sealed", "passed", "refused", "deferred"
+    log::Attributes attributes;
+};
+
+/// What is the same for all messages, until the configuration is loaded again.
+struct Settings {
+    policy::Policy policy;
+    std::size_t message_octets_max = 0;
+    std::chrono::seconds time_budget{0};
+};
+[[nodiscard]] Settings settings_from(const policy::Config& config);
+
+/// Judges and seals. To be used by any number of threads.
+class Filter {
+public:
+    using Clock = std::function<Time()>;
+
+    /// `location` is opened when the first message needs it, and again when the file there is another one.
+    Filter(Settings settings, keyring::Location location, unsigned concurrency, Clock clock);
+
+    /// The settings that hold now: a transaction keeps those it began with.
+    [[nodiscard]] std::shared_ptr<const Settings> settings() const;
+    void replace_settings(Settings settings);
+
+    /// The verdict on a message that was recorded whole. Never throws: every fault is a Defer, so nothing
+    /// leaves in clear because something failed.
+    [[nodiscard]] Handled handle(const policy::Transaction& transaction, const Settings& settings) noexcept;
+
+    /// The verdict on a message that became larger than settings.message_octets_max; its body was not kept.
+    [[nodiscard]] Handled handle_oversized(const policy::Transaction& transaction,
+                                           const Settings& settings) noexcept;
+
+private:
+    using Deadline = std::chrono::steady_clock::time_point;
+    Handled judge_and_seal(const policy::Transaction& transaction, const Settings& settings,
+                           Deadline deadline);
+    policy::Plan plan_for(const policy::Transaction& transaction, const Settings& settings);
+    Handled seal(const policy::Transaction& transaction, const policy::Plan& plan, Deadline deadline);
+    template <typename Work>
+    Handled timed(const policy::Transaction& transaction, const Settings& settings, Work&& work) noexcept;
+
+    mutable std::mutex settings_mutex_;
+    std::shared_ptr<const Settings> settings_;
+    Pool<keyring::Keyring> keyrings_;
+    Pool<crypto::Sealer> sealers_;
+    Slots slots_;
+    Clock clock_;
+};
+
+} // namespace lockbox::milter

@@ -1,0 +1,199 @@
+#include "milter/server.hpp"
+
+#include "base/error.hpp"
+#include "crypto/openpgp_seal.hpp"
+#include "keyring/keyring.hpp"
+#include "milter/libmilter_adapter.hpp"
+#include "milter/privileges.hpp"
+#include "milter/socket.hpp"
+
+#include <fmt/format.h>
+#include <pthread.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <optional>
+#include <thread>
+
+namespace lockbox::milter {
+namespace {
+
+/// How long a stop waits beyond the time budget for clients that are still sending. The unit's TimeoutStopSec
+/// is longer.
+constexpr std::chrono::seconds drain_wait{30};
+
+std::optional<Identity> identity_for(const policy::Config& config) {
+    if (config.user.empty()) {
+        return std::nullopt;
+    }
+    auto identity = look_up_user(config.user);
+    if (::geteuid() != 0 && ::geteuid() != identity.uid) {
+        throw Error(ErrorKind::permission, fmt::format("cannot become user '{}': only root can", config.user),
+                    fmt::format("start it as root or as {}", config.user));
+    }
+    return identity;
+}
+
+std::optional<gid_t> group_for(const policy::Config& config) {
+    return config.socket_group.empty() ? std::nullopt : std::optional(look_up_group(config.socket_group));
+}
+
+/// The keyring as this user sees it.
+std::size_t certificates_in(const policy::Config& config) {
+    return keyring::Keyring::open(keyring::Location::parse(config.keyring), keyring::Access::read).size();
+}
+
+/// Removes a socket file again unless the daemon came up.
+class SocketFile {
+public:
+    explicit SocketFile(std::string path) : path_(std::move(path)) {}
+    ~SocketFile() { remove(); }
+    SocketFile(const SocketFile&) = delete;
+    SocketFile& operator=(const SocketFile&) = delete;
+    void remove() noexcept {
+        if (!path_.empty()) {
+            (void)::unlink(path_.c_str());
+            path_.clear();
+        }
+    }
+
+private:
+    std::string path_;
+};
+
+void listen_and_drop(const policy::Config& config, const SocketName& socket) {
+    const auto identity = identity_for(config);
+    const auto group = group_for(config);
+    const auto old_mask = ::umask(0177); // nobody connects before the mode is set
+    try {
+        listen(config.socket);
+    } catch (...) {
+        (void)::umask(old_mask);
+        throw;
+    }
+    (void)::umask(old_mask);
+    send_without_delay();
+    const bool as_root = ::geteuid() == 0;
+    set_socket_owner(socket, static_cast<mode_t>(config.socket_mode),
+                     as_root && identity ? std::optional(identity->uid) : std::nullopt,
+                     group); // none: the one that a set-group-ID directory has given it
+    if (as_root && identity) {
+        become(*identity);
+    }
+    forbid_dumps();
+}
+
+/// Signals are waited for, never handled: every thread made later inherits this mask.
+sigset_t block_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) {
+        sigaddset(&signals, signal);
+    }
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    (void)std::signal(SIGPIPE, SIG_IGN); // NOLINT(cert-err33-c): cannot fail for these arguments
+    return signals;
+}
+
+bool same_start(const policy::Config& left, const policy::Config& right) {
+    return left.socket == right.socket && left.socket_mode == right.socket_mode &&
+           left.socket_group == right.socket_group && left.user == right.user &&
+           left.keyring == right.keyring && left.concurrency == right.concurrency && left.log == right.log &&
+           left.log_level == right.log_level;
+}
+
+void reload(Filter& filter, const policy::Config& started_with, const std::filesystem::path& config_path) {
+    try {
+        const auto config = policy::read_config_file(config_path);
+        filter.replace_settings(settings_from(config));
+        log::info("reload", "done", {{"rules", std::to_string(config.policy.rules.size())}});
+        if (!same_start(config, started_with)) {
+            log::warning("reload",
+                         "socket, user, keyring, concurrency and log keys take effect with a restart only");
+        }
+    } catch (const std::exception& error) {
+        log::error("reload", "refused, the old configuration stays", {{"error", error.what()}});
+    }
+}
+
+} // namespace
+
+void check_start(const policy::Config& config) {
+    (void)identity_for(config);
+    (void)group_for(config);
+    const auto socket = SocketName::parse(config.socket);
+    check_socket(socket, /*for_listening=*/false);
+    (void)certificates_in(config);
+    crypto::self_test_openpgp();
+}
+
+void run(const policy::Config& config, const std::filesystem::path& config_path,
+         const std::function<void()>& ready) {
+    const auto signals = block_signals();
+    const auto socket = SocketName::parse(config.socket);
+    (void)identity_for(config); // a wrong user is said before a socket appears
+    check_socket(socket, /*for_listening=*/true);
+
+    Filter filter(settings_from(config), keyring::Location::parse(config.keyring), config.concurrency, &now);
+    Shared shared(filter);
+    register_with_libmilter(shared);
+    SocketFile socket_file(socket.path);
+    listen_and_drop(config, socket);
+    const auto certificates = certificates_in(config);
+    crypto::self_test_openpgp();
+    if (::geteuid() == 0) {
+        log::warning("start", "running as root: set the key `user`");
+    }
+    log::info("start", "listening",
+              {{"version", LOCKBOX_VERSION},
+               {"engine", crypto::openpgp_engine_version()},
+               {"socket", config.socket},
+               {"certificates", std::to_string(certificates)},
+               {"rules", std::to_string(config.policy.rules.size())}});
+    if (certificates == 0) {
+        log::warning(
+            "start",
+            "the keyring is empty: every message in scope is deferred until certificates are imported");
+    }
+    ready();
+
+    // libmilter waits for SIGTERM in a thread of its own and then drops what is in flight. This, the main
+    // thread, waits for it too, and Linux gives a process's signal to the main thread first, where that one
+    // wants it.
+    const auto main_thread = pthread_self();
+    std::atomic<bool> ended = false;
+    std::thread server([&] {
+        try {
+            serve();
+        } catch (const std::exception& error) {
+            log::error("serve", error.what());
+        }
+        ended = true;
+        pthread_kill(main_thread, SIGTERM);
+    });
+    server.detach();
+
+    int signal = 0;
+    while (sigwait(&signals, &signal) != 0 || (signal != SIGTERM && signal != SIGINT)) {
+        if (signal == SIGUSR1) {
+            reload(filter, config, config_path);
+        } else if (signal == SIGHUP) {
+            log::warning("signal", "SIGHUP does nothing here: SIGUSR1 reads the configuration again");
+        }
+    }
+    const bool asked_to_stop = !ended;
+    shared.stopping = true;
+    socket_file.remove(); // new connections find nobody, and the MTA tries again later
+    const auto deadline = std::chrono::steady_clock::now() + config.time_budget + drain_wait;
+    const bool finished = shared.in_flight.wait_for_none(deadline);
+    log::info("stop", finished ? "done, nothing was in flight any more"
+                               : "done, clients that had not finished must try again");
+    // Threads of libmilter still wait for idle connections: nothing is left to do for them.
+    std::_Exit(asked_to_stop ? EX_OK : EX_SOFTWARE);
+}
+
+} // namespace lockbox::milter

@@ -1,0 +1,21 @@
+// The daemon's life: start, reload, stop.
+#pragma once
+
+#include "policy/config.hpp"
+
+#include <filesystem>
+#include <functional>
+
+namespace lockbox::milter {
+
+/// Everything that can be known to be wrong before mail comes, without listening: user, group, socket
+/// directory, keyring, sealing engine. Throws Error for the first that is.
+void check_start(const policy::Config& config);
+
+/// Listens, becomes the configured user, calls `ready`, and serves until SIGTERM or SIGINT; messages in
+/// flight are finished first. SIGUSR1 reads `config_path` again. Ends the process with status 0. Throws Error
+/// when it cannot start; nothing is left behind then.
+[[noreturn]] void run(const policy::Config& config, const std::filesystem::path& config_path,
+                      const std::function<void()>& ready);
+
+} // namespace lockbox::milter

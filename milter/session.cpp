@@ -1,0 +1,126 @@
+#include "milter/session.hpp"
+
+#include "base/ascii.hpp"
+#include "policy/judge.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace lockbox::milter {
+namespace {
+
+/// The client's SIZE (RFC 1870), a wish and no promise: reserving spares copies of a growing body.
+std::size_t announced_octets(const std::vector<std::string>& parameters) {
+    constexpr std::string_view size = "SIZE=";
+    for (const auto& parameter : parameters) {
+        if (starts_with_ignoring_case(parameter, size)) {
+            std::size_t octets = 0;
+            const auto digits = std::string_view(parameter).substr(size.size());
+            std::from_chars(digits.data(), digits.data() + digits.size(), octets);
+            return octets;
+        }
+    }
+    return 0;
+}
+
+} // namespace
+
+void InFlight::begin() {
+    const std::scoped_lock lock(mutex_);
+    ++count_;
+}
+
+void InFlight::end() {
+    {
+        const std::scoped_lock lock(mutex_);
+        --count_;
+    }
+    changed_.notify_all();
+}
+
+bool InFlight::wait_for_none(std::chrono::steady_clock::time_point deadline) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_until(lock, deadline, [&] { return count_ == 0; });
+}
+
+void Session::connect(std::string client_name, std::string client_address) {
+    origin_ = {};
+    origin_.client_name = std::move(client_name);
+    origin_.client_address = std::move(client_address);
+}
+
+std::optional<Refuse> Session::begin(std::string reverse_path, std::vector<std::string> parameters,
+                                     Macros macros) {
+    reset();
+    settings_ = filter_->settings();
+    in_flight_->begin();
+    origin_.login = std::move(macros.login);
+    origin_.tls_version = std::move(macros.tls_version);
+    origin_.daemon_name = std::move(macros.daemon_name);
+    transaction_.origin = origin_;
+    transaction_.body.reserve(std::min(announced_octets(parameters), settings_->message_octets_max));
+    transaction_.reverse_path = policy::Path::from(std::move(reverse_path), std::move(parameters));
+    if (auto why = policy::why_tls_is_missing(origin_, settings_->policy)) {
+        reset();
+        return Refuse{{"530", "5.7.0", *std::move(why)}};
+    }
+    return std::nullopt;
+}
+
+void Session::recipient(std::string forward_path, std::vector<std::string> parameters) {
+    transaction_.recipients.push_back(policy::Path::from(std::move(forward_path), std::move(parameters)));
+}
+
+bool Session::has_room_for(std::size_t octets) noexcept {
+    if (oversized_ || settings_ == nullptr) {
+        return false;
+    }
+    if (octets > settings_->message_octets_max - octets_) {
+        oversized_ = true;
+        std::string().swap(transaction_.body);
+        return false;
+    }
+    octets_ += octets;
+    return true;
+}
+
+void Session::header_field(std::string name, std::string body) {
+    constexpr std::size_t colon_and_line_end = 3;
+    if (has_room_for(name.size() + body.size() + colon_and_line_end)) {
+        transaction_.header.add(std::move(name), std::move(body));
+    }
+}
+
+void Session::body(std::string_view chunk) {
+    if (has_room_for(chunk.size())) {
+        transaction_.body += chunk;
+    }
+}
+
+Handled Session::end(std::string queue_id) {
+    transaction_.queue_id = std::move(queue_id);
+    // No settings: an end without a beginning. Whatever the MTA means by it, it is not a message that was
+    // judged.
+    const bool recorded = settings_ != nullptr && !failed_;
+    auto handled = !recorded    ? Handled{defer_for_a_fault(),
+                                       log::Level::error,
+                                       "deferred",
+                                       {{"error", "the message was not recorded whole"}}}
+                   : oversized_ ? filter_->handle_oversized(transaction_, *settings_)
+                                : filter_->handle(transaction_, *settings_);
+    reset();
+    return handled;
+}
+
+void Session::reset() noexcept {
+    if (settings_ != nullptr) {
+        in_flight_->end();
+    }
+    settings_.reset();
+    transaction_ = {};
+    octets_ = 0;
+    oversized_ = false;
+    failed_ = false;
+}
+
+} // namespace lockbox::milter

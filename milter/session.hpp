@@ -1,0 +1,78 @@
+// One MTA connection: records its messages one after the other. Knows no libmilter.
+#pragma once
+
+#include "milter/filter.hpp"
+#include "policy/transaction.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lockbox::milter {
+
+/// Counts messages between MAIL and their end, so that a stop can wait for them.
+class InFlight {
+public:
+    void begin();
+    void end();
+    [[nodiscard]] bool wait_for_none(std::chrono::steady_clock::time_point deadline);
+
+private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::size_t count_ = 0;
+};
+
+/// Recorder of one connection. The MTA's events come one after the other, from changing threads.
+class Session {
+public:
+    Session(Filter& filter, InFlight& in_flight) : filter_(&filter), in_flight_(&in_flight) {}
+    ~Session() { reset(); }
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    void connect(std::string client_name, std::string client_address);
+    /// The client's address, or its name where it has none.
+    [[nodiscard]] const std::string& client() const noexcept {
+        return origin_.client_address.empty() ? origin_.client_name : origin_.client_address;
+    }
+
+    /// Macros that the MTA has set by MAIL: they may change between two messages of one connection.
+    struct Macros {
+        std::string login;
+        std::string tls_version;
+        std::string daemon_name;
+    };
+    /// MAIL: begins a message; whatever was recorded before is gone. A refusal here comes before the client
+    /// sends anything worth protecting: TLS is missing where the policy requires it.
+    [[nodiscard]] std::optional<Refuse> begin(std::string reverse_path, std::vector<std::string> parameters,
+                                              Macros macros);
+    void recipient(std::string forward_path, std::vector<std::string> parameters);
+    void header_field(std::string name, std::string body);
+    void body(std::string_view chunk);
+
+    /// A callback failed in a way that it could not answer: the message is deferred at its end.
+    void mark_failed() noexcept { failed_ = true; }
+
+    /// The end of the message: its verdict. What was recorded is gone afterwards, except on the wire.
+    [[nodiscard]] Handled end(std::string queue_id);
+
+    /// Forgets the message being recorded.
+    void reset() noexcept;
+
+private:
+    [[nodiscard]] bool has_room_for(std::size_t octets) noexcept;
+
+    Filter* filter_;
+    InFlight* in_flight_;
+    policy::Origin origin_;
+    std::shared_ptr<const Settings> settings_; ///< of the message being recorded; null: there is none
+    policy::Transaction transaction_;
+    std::size_t octets_ = 0;
+    bool oversized_ = false;
+    bool failed_ = false;
+};
+
+} // namespace lockbox::milter

@@ -1,0 +1,73 @@
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "milter/socket.hpp"
+#include "tests/support/catch.hpp"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+using namespace lockbox;
+using namespace lockbox::milter;
+
+namespace {
+
+/// A listening unix socket.
+class Listener {
+public:
+    explicit Listener(const std::string& path) : fd_(::socket(AF_UNIX, SOCK_STREAM, 0)) {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        std::memcpy(static_cast<char*>(address.sun_path), path.c_str(), path.size() + 1);
+        REQUIRE(::bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0); // NOLINT
+        REQUIRE(::listen(fd_, 1) == 0);
+    }
+    ~Listener() { ::close(fd_); }
+    Listener(const Listener&) = delete;
+    Listener& operator=(const Listener&) = delete;
+
+private:
+    int fd_;
+};
+
+std::string complaint(const std::string& path, bool for_listening = true) {
+    try {
+        check_socket(SocketName{path}, for_listening);
+    } catch (const Error& error) {
+        CHECK(error.kind() == ErrorKind::unavailable);
+        CHECK_FALSE(error.hint().empty());
+        return error.what();
+    }
+    return "";
+}
+
+} // namespace
+
+TEST_CASE("libmilter's notation is read", "[milter]") {
+    CHECK(SocketName::parse("unix:/run/x").path == "/run/x");
+    CHECK(SocketName::parse("local:/run/x").path == "/run/x");
+    CHECK(SocketName::parse("/run/x").path == "/run/x");
+    CHECK(SocketName::parse("inet:8888@127.0.0.1").path.empty());
+}
+
+TEST_CASE("What is wrong with a socket is said before libmilter tries", "[milter]") {
+    const TemporaryDirectory directory;
+    const auto path = (directory.path() / "s").string();
+    CHECK(complaint(path).empty());
+    CHECK(complaint((directory.path() / "missing" / "s").string()).find("missing") != std::string::npos);
+    CHECK(complaint((directory.path() / std::string(200, 'x')).string()).find("longer") != std::string::npos);
+    {
+        const Listener listener(path);
+        CHECK(complaint(path).find("another program listens") != std::string::npos);
+        CHECK(complaint(path, /*for_listening=*/false).empty());
+    }
+    CHECK(complaint(path).empty()); // left behind: libmilter replaces it
+    std::filesystem::remove(path);
+    std::ofstream(path) << "a file";
+    CHECK(complaint(path).find("no socket") != std::string::npos);
+    CHECK(complaint(path + "/s").find("no directory") != std::string::npos);
+}
