@@ -1,0 +1,166 @@
+// lockbox encrypt: seals a message as the milter does, for pipes and scripts.
+#include "base/ascii.hpp"
+#include "cli/command.hpp"
+#include "crypto/seal.hpp"
+#include "mail/address.hpp"
+#include "mail/layer.hpp"
+#include "mail/line_ends.hpp"
+#include "policy/judge.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace lockbox::cli {
+namespace {
+
+constexpr std::string_view help =
+    R"(Usage: lockbox encrypt --to B [--to C]... [--text] [--output FILE] [MESSAGE]
+
+Seals a message to the certificates of its recipients, as the milter does: the
+subject goes inside, the other header fields stay readable outside. MESSAGE is a
+file; standard input without it or for "-". What does not begin with the header
+section of a message is sealed as text, whole.
+
+Options:
+  --to ADDRESS     a recipient; may be repeated, and everybody can see who the
+                   others are
+  --text           the input is text, even where it looks like a message
+  -o, --output FILE
+                   write to FILE, whole or not at all
+  --keyring URL    the keyring
+
+Examples:
+  lockbox encrypt --to bob@example.org message.eml | sendmail bob@example.org
+  df -h | lockbox encrypt --to admin@example.org --output report.eml
+
+Exit status: 0; 65 the message is sealed already; 66 no such file; 67 somebody
+has no usable certificate, and nothing is written.
+)";
+
+/// Whether the bytes begin with the header section of a mail message: field after field up to an empty line,
+/// From, To or Subject among them. Text that merely begins with "password: …" must not have its first line
+/// taken for a header field, which would stay readable outside.
+bool begins_with_header_section(std::string_view bytes) {
+    if (bytes.starts_with("From ")) {
+        bytes.remove_prefix(std::min(bytes.find('\n'), bytes.size() - 1) + 1);
+    }
+    bool is_mail = false;
+    bool first = true;
+    while (!bytes.empty()) {
+        const auto end = std::min(bytes.find('\n'), bytes.size());
+        auto line = bytes.substr(0, end);
+        bytes.remove_prefix(std::min(end + 1, bytes.size()));
+        if (line.ends_with('\r')) {
+            line.remove_suffix(1);
+        }
+        if (line.empty()) {
+            return is_mail;
+        }
+        const bool continues = is_blank(line.front());
+        const auto colon = line.find(':');
+        const auto name = line.substr(0, std::min(colon, line.size()));
+        const bool is_field =
+            colon != std::string_view::npos && !name.empty() &&
+            std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 0x7f; });
+        if (continues ? first : !is_field) {
+            return false;
+        }
+        first = false;
+        constexpr std::array<std::string_view, 3> of_mail{"From", "To", "Subject"};
+        is_mail = is_mail || std::any_of(of_mail.begin(), of_mail.end(), [&](std::string_view known) {
+                      return equal_ignoring_case(name, known);
+                  });
+    }
+    return is_mail; // a message without a body
+}
+
+mail::Message message_from(const Invocation& invocation, std::string_view bytes) {
+    if (!invocation.has("text") && begins_with_header_section(bytes)) {
+        return mail::Message::parse(bytes);
+    }
+    return {mail::HeaderSection(), std::string(bytes)};
+}
+
+void refuse_sealed(const mail::Message& message) {
+    const auto layer = mail::outermost_layer(message.header, message.body);
+    if (mail::is_sealed(layer)) {
+        throw Error(ErrorKind::malformed,
+                    fmt::format("the message is sealed already ({})", mail::describe(layer)),
+                    "send it as it is; `lockbox inspect` shows to whom it is sealed");
+    }
+}
+
+/// The certificate for each recipient as the milter would choose it, or Error(no_certificate) that names all
+/// who have none.
+crypto::Recipients recipients_from(const Invocation& invocation) {
+    policy::Policy everybody_sealed;
+    everybody_sealed.scope = policy::Scope::all;
+    everybody_sealed.rules = {policy::Rule::parse("require openpgp")};
+    everybody_sealed.case_sensitive_domains = invocation.config_if_readable().policy.case_sensitive_domains;
+    policy::Transaction transaction;
+    for (const auto& text : invocation.values("to")) {
+        if (!mail::Address::parse(text)) {
+            throw Error(ErrorKind::usage, fmt::format("'{}' is no address", text));
+        }
+        transaction.recipients.push_back(policy::Path::from("<" + text + ">"));
+    }
+
+    auto keyring = invocation.open_keyring(keyring::Access::read);
+    policy::KeyringView view;
+    for (const auto& address : policy::addresses_to_look_up(transaction, everybody_sealed)) {
+        view[address] = keyring.find(address);
+    }
+    auto plan = policy::judge(transaction, everybody_sealed, view, invocation.environment().now);
+    if (plan.outcome != policy::Outcome::deliver) {
+        throw Error(ErrorKind::no_certificate, fmt::format("nothing was sealed: {}", plan.reason),
+                    "`lockbox import FILE` adds or renews certificates");
+    }
+    std::vector<crypto::Certificate> certificates;
+    for (auto& decision : plan.decisions) {
+        certificates.push_back(std::move(decision.certificate.value()));
+    }
+    auto recipients = crypto::Recipients::from(std::move(certificates));
+    return std::move(recipients.value());
+}
+
+int run(Invocation& invocation) {
+    if (!invocation.has("to")) {
+        throw Error(ErrorKind::usage, "`lockbox encrypt` needs --to ADDRESS",
+                    "the To field of a message is not looked at: it may name others than will get it");
+    }
+    const auto recipients = recipients_from(invocation);
+    const auto bytes = invocation.read(invocation.arguments().empty() ? "-" : invocation.arguments().front());
+    const auto message = message_from(invocation, bytes);
+    refuse_sealed(message);
+
+    crypto::self_test_openpgp();
+    crypto::Sealer sealer;
+    const auto sealed = crypto::seal(message.header, message.body, recipients, sealer);
+    auto result = mail::apply(sealed.header, message.header).to_string() + "\r\n" + sealed.body;
+    const bool crlf = bytes.find('\n') != std::string::npos && mail::has_only_crlf(bytes);
+    invocation.write(crlf ? result : mail::to_lf(result));
+    return EX_OK;
+}
+
+} // namespace
+
+const Command encrypt_command{
+    .name = "encrypt",
+    .summary = "seal a message to its recipients' certificates",
+    .help = help,
+    .argument = "a MESSAGE",
+    .arguments_min = 0,
+    .arguments_max = 1,
+    .missing_argument_hint = {},
+    .declare =
+        [](boost::program_options::options_description_easy_init option) {
+            namespace po = boost::program_options;
+            option("to", po::value<std::vector<std::string>>(), "")("text", "");
+            option("output,o", po::value<std::string>(), "");
+        },
+    .run = run,
+};
+
+} // namespace lockbox::cli

@@ -1,0 +1,287 @@
+// lockbox explain: what the milter would do with a message, and why.
+#include "base/ascii.hpp"
+#include "cli/command.hpp"
+#include "cli/output.hpp"
+#include "policy/judge.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace lockbox::cli {
+namespace {
+
+constexpr std::string_view help =
+    R"(Usage: lockbox explain --from A --to B [--to C]... [OPTION]... [MESSAGE]
+
+Says what would become of a message from A to B: the rule that decides, the
+certificate and why it is the one, the copies, and the outcome. MESSAGE is a
+file, "-" standard input; without it the message is a plain one. Unless options
+say otherwise it is submitted on this machine.
+
+Options:
+  --from ADDRESS     the envelope sender; '<>' for the null reverse-path
+  --to ADDRESS       an envelope recipient; may be repeated
+  --client IP        it comes over the network from this client
+  --login NAME       the client has authenticated as NAME
+  --tls VERSION      the client uses TLS, such as TLSv1.3
+  --daemon NAME      the MTA's name for the listener: the macro {daemon_name}
+  --json             the plan as JSON
+  --keyring URL      the keyring; it is only read
+  --config FILE      the configuration
+
+Example:
+  lockbox explain --from alice@example.com --to bob@example.org
+
+Exit status: 0 it would be sent; 67 refused or deferred for a recipient; 75
+deferred because it needs several copies, which this version does not make; 77
+refused because TLS is missing.
+)";
+
+constexpr std::string_view several_copies = "the recipients need different copies of the message, which this "
+                                            "version does not make: the message is deferred";
+
+std::string bracketed(const std::string& path) {
+    return path.starts_with('<') ? path : "<" + path + ">";
+}
+
+policy::Transaction transaction_from(const Invocation& invocation) {
+    policy::Transaction transaction;
+    transaction.origin.client_address = invocation.value("client");
+    transaction.origin.client_name = transaction.origin.client_address.empty() ? "localhost" : "unknown";
+    transaction.origin.login = invocation.value("login");
+    transaction.origin.tls_version = invocation.value("tls");
+    transaction.origin.daemon_name = invocation.value("daemon");
+    transaction.reverse_path = policy::Path::from(bracketed(invocation.value("from")));
+    std::string to;
+    for (const auto& recipient : invocation.values("to")) {
+        transaction.recipients.push_back(policy::Path::from(bracketed(recipient)));
+        to += (to.empty() ? " " : ", ") + recipient;
+    }
+    if (invocation.arguments().empty()) {
+        transaction.header.add("From", " " + invocation.value("from"));
+        transaction.header.add("To", to);
+        transaction.header.add("Subject", " a plain message");
+        transaction.body = "A plain message.\r\n";
+    } else {
+        auto message = mail::Message::parse(invocation.read(invocation.arguments().front()));
+        transaction.header = std::move(message.header);
+        transaction.body = std::move(message.body);
+    }
+    return transaction;
+}
+
+policy::KeyringView look_up(const std::vector<mail::Address>& addresses, const Invocation& invocation) {
+    policy::KeyringView view;
+    if (addresses.empty()) {
+        return view;
+    }
+    auto keyring = invocation.open_keyring(keyring::Access::read);
+    for (const auto& address : addresses) {
+        view[address] = keyring.find(address);
+    }
+    return view;
+}
+
+/// Everything that is said about one message.
+struct Explanation {
+    std::string origin;
+    std::optional<std::string> out_of_scope;
+    std::optional<std::string> tls_missing;
+    policy::Plan plan;
+
+    [[nodiscard]] bool needs_several_copies() const {
+        return plan.outcome == policy::Outcome::deliver && plan.copies.size() > 1;
+    }
+    [[nodiscard]] policy::Outcome outcome() const {
+        if (tls_missing) {
+            return policy::Outcome::refuse;
+        }
+        return needs_several_copies() ? policy::Outcome::defer : plan.outcome;
+    }
+    [[nodiscard]] std::string reason() const {
+        if (tls_missing) {
+            return *tls_missing;
+        }
+        return needs_several_copies() ? std::string(several_copies) : plan.reason;
+    }
+    [[nodiscard]] int status() const {
+        if (tls_missing) {
+            return EX_NOPERM;
+        }
+        switch (plan.outcome) {
+        case policy::Outcome::pass:
+            return EX_OK;
+        case policy::Outcome::deliver:
+            return needs_several_copies() ? EX_TEMPFAIL : EX_OK;
+        case policy::Outcome::refuse:
+        case policy::Outcome::defer:
+            return EX_NOUSER;
+        }
+        return EX_SOFTWARE;
+    }
+};
+
+std::string describe_origin(const policy::Origin& origin) {
+    if (origin.client_address.empty() && origin.login.empty()) {
+        return "submitted on this machine";
+    }
+    std::string text = origin.client_address.empty() ? std::string("submitted on this machine")
+                                                     : "from client " + origin.client_address;
+    text += origin.login.empty() ? "" : ", authenticated as " + origin.login;
+    text += origin.tls_version.empty() ? ", without TLS" : ", over " + origin.tls_version;
+    return text;
+}
+
+std::string_view word(policy::Scope scope) noexcept {
+    switch (scope) {
+    case policy::Scope::outgoing:
+        return "outgoing";
+    case policy::Scope::incoming:
+        return "incoming";
+    case policy::Scope::all:
+        return "all";
+    }
+    return "outgoing";
+}
+
+std::string rule_text(const policy::Decision& decision) {
+    return decision.rule_number == 0 ? fmt::format("none matches, so the default: {}", decision.rule)
+                                     : fmt::format("{}: {}", decision.rule_number, decision.rule);
+}
+
+std::string addresses_of(const policy::Copy& copy, const policy::Plan& plan) {
+    std::vector<std::string> addresses;
+    for (const auto& decision : plan.decisions) {
+        if (std::find(copy.recipients.begin(), copy.recipients.end(), decision.recipient) !=
+            copy.recipients.end()) {
+            addresses.push_back(decision.address);
+        }
+    }
+    return listed(addresses);
+}
+
+void line(std::ostream& out, std::string_view label, std::string_view text) {
+    out << fmt::format("{:<12} {}\n", label, text);
+}
+
+void print(std::ostream& out, const Explanation& explanation, const policy::Config& config,
+           const std::string& from) {
+    constexpr std::size_t octets_max = 4000; // a reason names every recipient
+    const auto& plan = explanation.plan;
+    line(out, "Message", fmt::format("from {}, {}", printable(from), printable(explanation.origin)));
+    line(out, "Scope",
+         fmt::format("{}: {}", word(config.policy.scope),
+                     explanation.out_of_scope ? "not judged, " + printable(*explanation.out_of_scope)
+                                              : "judged"));
+    for (const auto& decision : plan.decisions) {
+        line(out, "Recipient", printable(decision.address));
+        if (!decision.rule.empty()) {
+            line(out, "  rule", printable(rule_text(decision)));
+        }
+        line(out, "  " + std::string(policy::to_string(decision.handling)),
+             decision.certificate
+                 ? fmt::format("to {} {}, {}", crypto::to_string(decision.certificate->protocol),
+                               decision.certificate->fingerprint, printable(decision.reason))
+                 : printable(decision.reason));
+        for (const auto& other : decision.passed_over) {
+            line(out, "  passed over", printable(other));
+        }
+    }
+    std::size_t number = 0;
+    for (const auto& copy : plan.copies) {
+        line(out, fmt::format("Copy {}", ++number),
+             fmt::format("{} for {}",
+                         copy.protocol ? fmt::format("sealed with {}", crypto::to_string(*copy.protocol))
+                                       : "clear",
+                         addresses_of(copy, plan)));
+    }
+    line(out, "Outcome",
+         fmt::format("{}: {}", policy::to_string(explanation.outcome()),
+                     printable(explanation.reason(), octets_max)));
+}
+
+Json to_json(const Explanation& explanation) {
+    const auto& plan = explanation.plan;
+    auto json = json_document();
+    json["outcome"] = policy::to_string(explanation.outcome());
+    json["reason"] = explanation.reason();
+    json["in_scope"] = !explanation.out_of_scope.has_value();
+    json["why_out_of_scope"] = explanation.out_of_scope ? Json(*explanation.out_of_scope) : Json(nullptr);
+    json["recipients"] = Json::array();
+    for (const auto& decision : plan.decisions) {
+        const auto& certificate = decision.certificate;
+        json["recipients"].push_back(
+            {{"address", decision.address},
+             {"handling", policy::to_string(decision.handling)},
+             {"rule", decision.rule},
+             {"rule_number", decision.rule_number},
+             {"reason", decision.reason},
+             {"protocol", certificate ? Json(crypto::to_string(certificate->protocol)) : Json(nullptr)},
+             {"certificate", certificate ? Json(certificate->fingerprint) : Json(nullptr)},
+             {"passed_over", decision.passed_over}});
+    }
+    json["copies"] = Json::array();
+    for (const auto& copy : plan.copies) {
+        auto recipients = Json::array();
+        for (const auto& decision : plan.decisions) {
+            if (std::find(copy.recipients.begin(), copy.recipients.end(), decision.recipient) !=
+                copy.recipients.end()) {
+                recipients.push_back(decision.address);
+            }
+        }
+        auto certificates = Json::array();
+        for (const auto& certificate : copy.certificates) {
+            certificates.push_back(certificate.fingerprint);
+        }
+        json["copies"].push_back(
+            {{"recipients", std::move(recipients)},
+             {"protocol", copy.protocol ? Json(crypto::to_string(*copy.protocol)) : Json(nullptr)},
+             {"certificates", std::move(certificates)}});
+    }
+    return json;
+}
+
+int run(Invocation& invocation) {
+    if (!invocation.has("from") || !invocation.has("to")) {
+        throw Error(ErrorKind::usage, "`lockbox explain` needs --from ADDRESS and --to ADDRESS",
+                    "these are the envelope's addresses, which a message does not have in it");
+    }
+    const auto config = invocation.config();
+    const auto transaction = transaction_from(invocation);
+    const auto view = look_up(policy::addresses_to_look_up(transaction, config.policy), invocation);
+
+    Explanation explanation;
+    explanation.origin = describe_origin(transaction.origin);
+    explanation.out_of_scope = policy::why_out_of_scope(transaction, config.policy);
+    explanation.tls_missing = policy::why_tls_is_missing(transaction.origin, config.policy);
+    explanation.plan = policy::judge(transaction, config.policy, view, invocation.environment().now);
+    if (invocation.has("json")) {
+        invocation.io().out << to_text(to_json(explanation)) << '\n';
+    } else {
+        print(invocation.io().out, explanation, config, transaction.reverse_path.raw);
+    }
+    return explanation.status();
+}
+
+} // namespace
+
+const Command explain_command{
+    .name = "explain",
+    .summary = "say what would become of a message, and why",
+    .help = help,
+    .argument = "a MESSAGE",
+    .arguments_min = 0,
+    .arguments_max = 1,
+    .missing_argument_hint = {},
+    .declare =
+        [](boost::program_options::options_description_easy_init option) {
+            namespace po = boost::program_options;
+            option("from", po::value<std::string>(), "")("to", po::value<std::vector<std::string>>(), "");
+            option("client", po::value<std::string>(), "")("login", po::value<std::string>(), "");
+            option("tls", po::value<std::string>(), "")("daemon", po::value<std::string>(), "")("json", "");
+        },
+    .run = run,
+};
+
+} // namespace lockbox::cli

@@ -1,0 +1,28 @@
+// What a command may touch: three streams, and what main() asked the outside for.
+#pragma once
+
+#include "base/time.hpp"
+#include "policy/config.hpp"
+
+#include <filesystem>
+#include <istream>
+#include <ostream>
+#include <string>
+
+namespace lockbox::cli {
+
+struct Io {
+    std::istream& in;
+    std::ostream& out; ///< results only: what a pipe wants to read
+    std::ostream& err; ///< everything said to a person
+};
+
+struct Environment {
+    Time now;
+    std::string keyring;          ///< LOCKBOX_KEYRING; empty: not set
+    bool in_is_terminal = false;  ///< somebody who types must be told that the program waits
+    bool out_is_terminal = false; ///< nothing that could steer the terminal is written to it
+    std::filesystem::path config_path{policy::default_config_path}; ///< read where --config is not given
+};
+
+} // namespace lockbox::cli

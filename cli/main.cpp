@@ -1,0 +1,52 @@
+// The program `lockbox`: hands the outside world to cli::run().
+#include "cli/run.hpp"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <iostream>
+#include <vector>
+
+namespace {
+
+/// A program started with a closed standard stream must not have a file of its own take that place. What is
+/// opened here answers every use with an error, so that nothing is lost in silence.
+void occupy_standard_descriptors() noexcept {
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(fd, F_GETFD) < 0) {
+            // open() takes the lowest free descriptor, which is this one.
+            (void)::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+        }
+    }
+}
+
+/// Opened plaintext is in memory: it does not belong in a core file.
+void forbid_core_files() noexcept {
+    const rlimit none{0, 0};
+    (void)::setrlimit(RLIMIT_CORE, &none);
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    occupy_standard_descriptors();
+    forbid_core_files();
+    std::signal(SIGPIPE, SIG_IGN); // a reader that is gone is an error like a full disk
+    std::ios::sync_with_stdio(false);
+    std::cin.tie(nullptr);
+
+    const std::vector<std::string_view> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+    lockbox::cli::Environment environment;
+    environment.now = lockbox::now();
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody sets the environment
+    if (const char* keyring = std::getenv("LOCKBOX_KEYRING")) {
+        environment.keyring = keyring;
+    }
+    environment.in_is_terminal = ::isatty(STDIN_FILENO) != 0;
+    environment.out_is_terminal = ::isatty(STDOUT_FILENO) != 0;
+    lockbox::cli::Io io{std::cin, std::cout, std::cerr};
+    return lockbox::cli::run(arguments, io, environment);
+}

@@ -1,0 +1,46 @@
+#include "cli/selection.hpp"
+
+#include "base/ascii.hpp"
+#include "base/error.hpp"
+#include "mail/address.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace lockbox::cli {
+
+std::string fingerprint_digits(std::string_view text) {
+    constexpr std::size_t digits_min = 8;
+    if (starts_with_ignoring_case(text, "0x")) {
+        text.remove_prefix(2);
+    }
+    std::string digits;
+    for (const char c : text) {
+        if (is_digit(c) || (to_lower(c) >= 'a' && to_lower(c) <= 'f')) {
+            digits += is_digit(c) ? c : static_cast<char>(to_lower(c) - 'a' + 'A');
+        } else if (!is_blank(c)) {
+            return {};
+        }
+    }
+    return digits.size() >= digits_min ? digits : std::string();
+}
+
+std::vector<keyring::Entry> named(const std::string& name, keyring::Keyring& keyring) {
+    std::vector<keyring::Entry> entries;
+    if (const auto address = mail::Address::parse(name)) {
+        entries = keyring.find(*address);
+    } else if (const auto digits = fingerprint_digits(name); !digits.empty()) {
+        entries = keyring.by_fingerprint_part(digits);
+    } else {
+        throw Error(ErrorKind::usage, fmt::format("'{}' is neither an address nor a fingerprint", name),
+                    "`lockbox list TEXT` searches for any part of an address or a User ID");
+    }
+    if (entries.empty()) {
+        throw Error(ErrorKind::no_certificate, fmt::format("the keyring has no certificate for {}", name),
+                    "`lockbox list` shows what is there, `lockbox import FILE` adds to it");
+    }
+    return entries;
+}
+
+} // namespace lockbox::cli

@@ -1,0 +1,20 @@
+// Certificates as a person names them: by address or by fingerprint.
+#pragma once
+
+#include "keyring/keyring.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lockbox::cli {
+
+/// At least eight hexadecimal digits, with or without spaces between them and "0x" in front; upper case and
+/// without these. Empty: it is no such thing.
+[[nodiscard]] std::string fingerprint_digits(std::string_view text);
+
+/// The certificates for an address, or those with a fingerprint (whole, or a beginning or end of it). Throws
+/// Error(no_certificate) where there is none and Error(usage) where `name` is neither.
+[[nodiscard]] std::vector<keyring::Entry> named(const std::string& name, keyring::Keyring& keyring);
+
+} // namespace lockbox::cli

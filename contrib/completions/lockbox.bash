@@ -1,0 +1,72 @@
+# bash completion for lockbox(1). Installed as .../bash-completion/completions/lockbox; it needs nothing else.
+
+_lockbox_commands="import list show export remove explain encrypt decrypt inspect help"
+_lockbox_global="--keyring --config --help --version"
+
+_lockbox_files() {
+    local IFS=$'\n'
+    compopt -o filenames 2> /dev/null
+    COMPREPLY=($(compgen -f -- "$1"))
+}
+
+_lockbox_words() {
+    COMPREPLY=($(compgen -W "$1" -- "$2"))
+}
+
+_lockbox_options_of() {
+    case $1 in
+        import | list | show | inspect) echo --json ;;
+        export) echo --binary --output ;;
+        remove) echo --all ;;
+        explain) echo --from --to --client --login --tls --daemon --json ;;
+        encrypt) echo --to --text --output ;;
+        decrypt) echo --output ;;
+    esac
+}
+
+_lockbox() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous= command= i
+    COMPREPLY=()
+    ((COMP_CWORD > 0)) && previous=${COMP_WORDS[COMP_CWORD - 1]}
+
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+            --keyring | --config) ((i++)) ;;
+            -*) ;;
+            *)
+                command=${COMP_WORDS[i]}
+                break
+                ;;
+        esac
+    done
+
+    case $previous in
+        --keyring | --config | --output | -o)
+            _lockbox_files "$current"
+            return
+            ;;
+        --tls)
+            _lockbox_words "TLSv1.2 TLSv1.3" "$current"
+            return
+            ;;
+        --from | --to | --client | --login | --daemon) return ;;
+    esac
+
+    if [[ -z $command ]]; then
+        if [[ $current == -* ]]; then
+            _lockbox_words "$_lockbox_global" "$current"
+        else
+            _lockbox_words "$_lockbox_commands" "$current"
+        fi
+    elif [[ $command == help ]]; then
+        _lockbox_words "${_lockbox_commands% help}" "$current"
+    elif [[ $current == -* ]]; then
+        _lockbox_words "$(_lockbox_options_of "$command") $_lockbox_global" "$current"
+    else
+        case $command in
+            import | explain | encrypt | decrypt | inspect) _lockbox_files "$current" ;;
+        esac
+    fi
+}
+
+complete -F _lockbox lockbox

@@ -1,0 +1,139 @@
+#include "tests/cli/harness.hpp"
+
+#include <nlohmann/json.hpp>
+
+using namespace lockbox;
+using lockbox::test::CommandLine;
+using lockbox::test::day;
+using lockbox::test::entry;
+
+namespace {
+
+test::Result explain(CommandLine& line, std::initializer_list<std::string_view> more) {
+    std::vector<std::string_view> arguments{"explain", "--from", "alice@example.com"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    std::istringstream in;
+    std::ostringstream out;
+    std::ostringstream err;
+    cli::Io io{in, out, err};
+    const int status = cli::run(arguments, io, line.environment());
+    return {status, out.str(), err.str()};
+}
+
+void fill(const CommandLine& line) {
+    line.store(entry('B', "bob@example.org"));
+    auto expired = entry('C', "carol@example.org");
+    expired.expires = day(2026, 3, 4);
+    line.store(expired);
+    auto newer = entry('D', "bob@example.org");
+    newer.encryption_keys[0].created = day(2026, 4, 1);
+    line.store(newer);
+}
+
+} // namespace
+
+TEST_CASE("explain names the certificate, why it is the one, and those passed over", "[cli]") {
+    CommandLine line;
+    fill(line);
+    const auto result = explain(line, {"--to", "bob@example.org"});
+    CHECK(result.status == 0);
+    CHECK(result.out.find("to openpgp " + std::string(40, 'D') + ", newest of 2 usable certificates") !=
+          std::string::npos);
+    CHECK(result.out.find("passed over") != std::string::npos);
+    CHECK(result.out.find(std::string(40, 'B') + ": ") != std::string::npos);
+    CHECK(result.out.find("none matches, so the default: to=* prefer") != std::string::npos);
+    CHECK(result.out.find("Outcome      deliver: ") != std::string::npos);
+}
+
+TEST_CASE("explain's exit status says whether the message would be sent", "[cli]") {
+    struct Case {
+        std::string config;
+        std::string recipient;
+        int status;
+        std::string outcome;
+    };
+    const auto [config, recipient, status, outcome] = GENERATE(values<Case>({
+        {"rule = require\n", "bob@example.org", 0, "deliver"},
+        {"rule = require\n", "nobody@example.org", 67, "refuse"},
+        {"rule = require defer\n", "nobody@example.org", 67, "defer"},
+        {"rule = prefer\n", "nobody@example.org", 0, "pass"},
+        {"rule = prefer\n", "carol@example.org", 67, "refuse"},
+        {"rule = prefer clear-if-unusable\n", "carol@example.org", 0, "pass"},
+        {"rule = never\n", "bob@example.org", 0, "pass"},
+        {"rule = to=@example.net never\nrule = to=bob@example.org require\n", "bob@example.org", 0,
+         "deliver"},
+        {"rule = require smime\n", "bob@example.org", 67, "refuse"},
+    }));
+    CAPTURE(config, recipient);
+    CommandLine line;
+    fill(line);
+    (void)line.write("lockbox.conf", config);
+    const auto result = explain(line, {"--to", recipient});
+    CHECK(result.status == status);
+    CHECK(result.out.find("Outcome      " + outcome + ": ") != std::string::npos);
+    const auto json = nlohmann::json::parse(explain(line, {"--to", recipient, "--json"}).out);
+    CHECK(json.at("version") == 1);
+    CHECK(json.at("outcome") == outcome);
+    CHECK(json.at("recipients").at(0).at("address") == recipient);
+}
+
+TEST_CASE("explain names the rule that decides by its number", "[cli]") {
+    CommandLine line;
+    fill(line);
+    (void)line.write("lockbox.conf", "rule = to=@example.net never\nrule = to=bob@example.org require\n");
+    CHECK(explain(line, {"--to", "bob@example.org"}).out.find("2: to=bob@example.org require") !=
+          std::string::npos);
+}
+
+TEST_CASE("explain says that a message in several copies is deferred", "[cli]") {
+    CommandLine line;
+    fill(line);
+    const auto result = explain(line, {"--to", "bob@example.org", "--to", "nobody@example.org"});
+    CHECK(result.status == 75);
+    CHECK(result.out.find("Copy 1       sealed with openpgp for bob@example.org") != std::string::npos);
+    CHECK(result.out.find("Copy 2       clear for nobody@example.org") != std::string::npos);
+    CHECK(result.out.find("Outcome      defer: ") != std::string::npos);
+}
+
+TEST_CASE("explain plays other origins", "[cli]") {
+    CommandLine line;
+    fill(line);
+    const auto stranger = explain(line, {"--to", "bob@example.org", "--client", "192.0.2.7"});
+    CHECK(stranger.status == 0);
+    CHECK(stranger.out.find("Scope        outgoing: not judged") != std::string::npos);
+    CHECK(stranger.out.find("Outcome      pass: ") != std::string::npos);
+    const auto customer =
+        explain(line, {"--to", "bob@example.org", "--client", "192.0.2.7", "--login", "alice"});
+    CHECK(customer.out.find("Outcome      deliver: ") != std::string::npos);
+
+    (void)line.write("lockbox.conf", "inbound-tls = require\n");
+    const auto in_clear =
+        explain(line, {"--to", "bob@example.org", "--client", "192.0.2.7", "--login", "alice"});
+    CHECK(in_clear.status == 77);
+    CHECK(in_clear.out.find("Outcome      refuse: ") != std::string::npos);
+    const auto with_tls = explain(
+        line, {"--to", "bob@example.org", "--client", "192.0.2.7", "--login", "alice", "--tls", "TLSv1.3"});
+    CHECK(with_tls.status == 0);
+}
+
+TEST_CASE("explain reads a message, and needs no keyring for one that is sealed already", "[cli]") {
+    CommandLine line;
+    const auto sealed = line.write("sealed.eml", "From: alice@example.com\r\nTo: bob@example.org\r\n\r\n" +
+                                                     test::data("mail/two-recipients.asc"));
+    const auto result = explain(line, {"--to", "bob@example.org", sealed});
+    CHECK(result.status == 0);
+    CHECK(result.out.find("Outcome      pass: already sealed") != std::string::npos);
+    const auto plain =
+        line.write("plain.eml", "From: alice@example.com\r\nTo: bob@example.org\r\n\r\nhello\r\n");
+    CHECK(explain(line, {"--to", "bob@example.org", plain}).status == 69); // there is no keyring
+    CHECK(explain(line, {"--to", "bob@example.org", line.path("none.eml")}).status == 66);
+}
+
+TEST_CASE("explain takes the null reverse-path and what is no address", "[cli]") {
+    CommandLine line;
+    fill(line);
+    const auto bounce = line.run({"explain", "--from", "<>", "--to", "bob@example.org"});
+    CHECK(bounce.status == 0);
+    CHECK(bounce.out.find("from <>, submitted on this machine") != std::string::npos);
+    CHECK(explain(line, {"--to", "bob"}).status == 0); // the default rule only prefers
+}
