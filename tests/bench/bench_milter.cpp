@@ -1,0 +1,223 @@
+// Whole messages through a milter socket: this program speaks the MTA's side of the protocol to a
+// lockbox-milter of its own.
+#include "base/file.hpp"
+#include "crypto/seal.hpp"
+#include "keyring/import.hpp"
+#include "tests/bench/support.hpp"
+
+#include <arpa/inet.h>
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <thread>
+
+extern char** environ; // NOLINT: POSIX
+
+using namespace lockbox;
+
+namespace {
+
+/// The milter under test: $LOCKBOX_BIN_DIR/lockbox-milter, or the one built beside this program.
+class MilterProcess {
+public:
+    MilterProcess() {
+        const auto keyring_path = (directory_.path() / "k.db").string();
+        {
+            auto keyring = keyring::Keyring::open(keyring::Location{keyring_path}, keyring::Access::create);
+            crypto::Sealer sealer;
+            const auto file = std::string(LOCKBOX_TEST_DATA) + "/openpgp/alice.asc";
+            (void)keyring::import_certificates(read_file(file, 1U << 20U), file, keyring, sealer, now());
+        }
+        const auto config = (directory_.path() / "conf").string();
+        std::ofstream(config) << "socket = unix:" << socket_path() << "\nkeyring = " << keyring_path
+                              << "\nlog = stderr\nlog-level = error\n";
+        auto program = std::filesystem::read_symlink("/proc/self/exe").parent_path().string();
+        if (const char* given = std::getenv("LOCKBOX_BIN_DIR")) { // NOLINT(concurrency-mt-unsafe)
+            program = given;
+        }
+        program += "/lockbox-milter";
+        std::array<std::string, 4> arguments{program, "--config", config, "--foreground"};
+        std::array<char*, 5> argv{arguments[0].data(), arguments[1].data(), arguments[2].data(),
+                                  arguments[3].data(), nullptr};
+        if (posix_spawn(&child_, program.c_str(), nullptr, nullptr, argv.data(), environ) != 0) {
+            throw std::runtime_error("cannot start " + program);
+        }
+    }
+    ~MilterProcess() {
+        kill(child_, SIGTERM);
+        waitpid(child_, nullptr, 0);
+    }
+    MilterProcess(const MilterProcess&) = delete;
+    MilterProcess& operator=(const MilterProcess&) = delete;
+
+    [[nodiscard]] std::string socket_path() const { return (directory_.path() / "s").string(); }
+
+    /// User and system time of the process so far (proc(5), stat fields 14 and 15).
+    [[nodiscard]] double cpu_seconds() const {
+        std::ifstream stat(fmt::format("/proc/{}/stat", child_));
+        std::string line;
+        std::getline(stat, line);
+        const auto fields = line.substr(line.rfind(')') + 2);
+        std::array<char, 4> state{};
+        unsigned long user = 0;
+        unsigned long system = 0;
+        // NOLINTNEXTLINE(cert-err34-c): the kernel writes numbers
+        (void)std::sscanf(fields.c_str(), "%3s %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", state.data(),
+                          &user, &system);
+        return static_cast<double>(user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
+    }
+
+    /// Peak resident memory in octets (VmHWM), and a way to begin anew.
+    [[nodiscard]] double peak_octets() const {
+        std::ifstream status(fmt::format("/proc/{}/status", child_));
+        for (std::string line; std::getline(status, line);) {
+            if (line.starts_with("VmHWM:")) {
+                return std::stod(line.substr(6)) * 1024;
+            }
+        }
+        return 0;
+    }
+    void reset_peak() const { std::ofstream(fmt::format("/proc/{}/clear_refs", child_)) << "5"; }
+
+private:
+    TemporaryDirectory directory_;
+    pid_t child_ = 0;
+};
+
+/// The MTA's side: commands as packets of a length, a letter and data.
+class MtaConnection {
+public:
+    explicit MtaConnection(const std::string& path) {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        std::memcpy(static_cast<char*>(address.sun_path), path.c_str(), path.size() + 1);
+        const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+        while (true) {
+            fd_ = ::socket(AF_UNIX, SOCK_STREAM, 0);
+            if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) { // NOLINT
+                break;
+            }
+            ::close(fd_);
+            if (std::chrono::steady_clock::now() > give_up) {
+                throw std::runtime_error("no milter at " + path);
+            }
+            std::this_thread::yield();
+        }
+        // Version 6, all actions, all steps with the leading space and without replies to header fields.
+        send('O', number(6) + number(0x1ff) + number(0x1fffff));
+        (void)receive();
+        command('C', std::string("localhost\0004", 11) + std::string("\0\0", 2) + "127.0.0.1" + '\0');
+    }
+    ~MtaConnection() { ::close(fd_); }
+    MtaConnection(const MtaConnection&) = delete;
+    MtaConnection& operator=(const MtaConnection&) = delete;
+
+    /// One message; true when it was sealed.
+    bool deliver(const mail::Message& message) {
+        command('M', std::string("<carol@example.org>") + '\0');
+        command('R', std::string("<alice@example.org>") + '\0');
+        command('T', "");
+        for (const auto& field : message.header.fields()) {
+            send('L', field.name + '\0' + field.body + '\0');
+        }
+        command('N', "");
+        constexpr std::size_t chunk = 65535;
+        for (std::size_t at = 0; at < message.body.size(); at += chunk) {
+            command('B', message.body.substr(at, chunk));
+        }
+        send('E', "");
+        bool replaced = false;
+        while (true) {
+            const char answer = receive();
+            replaced = replaced || answer == 'b';
+            if (answer == 'c' || answer == 'a' || answer == 't' || answer == 'r' || answer == 'y') {
+                return replaced && (answer == 'c' || answer == 'a');
+            }
+        }
+    }
+
+private:
+    static std::string number(std::uint32_t value) {
+        const auto network = htonl(value);
+        std::string bytes(sizeof network, '\0');
+        std::memcpy(bytes.data(), &network, sizeof network);
+        return bytes;
+    }
+    void send(char letter, const std::string& data) {
+        const auto packet = number(static_cast<std::uint32_t>(data.size() + 1)) + letter + data;
+        for (std::size_t at = 0; at < packet.size();) {
+            const auto written = ::write(fd_, packet.data() + at, packet.size() - at);
+            if (written <= 0) {
+                throw std::runtime_error("the milter has hung up");
+            }
+            at += static_cast<std::size_t>(written);
+        }
+    }
+    void read_exactly(char* to, std::size_t octets) {
+        for (std::size_t at = 0; at < octets;) {
+            const auto got = ::read(fd_, to + at, octets - at);
+            if (got <= 0) {
+                throw std::runtime_error("the milter has hung up");
+            }
+            at += static_cast<std::size_t>(got);
+        }
+    }
+    char receive() {
+        std::uint32_t length = 0;
+        read_exactly(reinterpret_cast<char*>(&length), sizeof length); // NOLINT
+        buffer_.resize(ntohl(length));
+        read_exactly(buffer_.data(), buffer_.size());
+        return buffer_.at(0);
+    }
+    void command(char letter, const std::string& data) {
+        send(letter, data);
+        (void)receive();
+    }
+    int fd_ = -1;
+    std::string buffer_;
+};
+
+/// Wall time for each message; `cpu_us` is what the milter's process took, `peak` its largest memory over the
+/// message's size.
+void message_through_milter(benchmark::State& state) {
+    const MilterProcess milter;
+    MtaConnection mta(milter.socket_path());
+    const auto message = bench::message_of(static_cast<std::size_t>(state.range(0)));
+    const auto warm = bench::message_of(5 << 10);
+    if (!mta.deliver(warm)) {
+        state.SkipWithError("not sealed");
+        return;
+    }
+    milter.reset_peak();
+    const auto before = milter.cpu_seconds();
+    for (auto _ : state) {
+        if (!mta.deliver(message)) {
+            state.SkipWithError("not sealed");
+        }
+    }
+    state.counters["cpu_us"] =
+        (milter.cpu_seconds() - before) * 1e6 / static_cast<double>(state.iterations());
+    state.counters["peak_MiB"] = milter.peak_octets() / (1 << 20);
+    state.counters["peak_per_octet"] = milter.peak_octets() / static_cast<double>(message.body.size());
+}
+
+} // namespace
+
+BENCHMARK(message_through_milter)
+    ->Arg(5 << 10)
+    ->Arg(100 << 10)
+    ->Arg(5 << 20)
+    ->Arg(25 << 20)
+    ->Arg(50 << 20)
+    ->Unit(benchmark::kMicrosecond)
+    ->UseRealTime();
