@@ -1,0 +1,12 @@
+-- Macros that nobody asked for, empty ones, long ones; an unknown SMTP command.
+dofile(folder .. "/conversation.lua")
+conn = open()
+mt.macro(conn, SMFIC_CONNECT, "j", "mta.example.org", "{unheard_of}", "value", "{daemon_name}", "MTA")
+go_on(mt.conninfo(conn, "localhost", "127.0.0.1"), conn, "connect")
+mt.macro(conn, SMFIC_HELO, "{tls_version}", "", "{cipher}", string.rep("c", 900))
+go_on(mt.helo(conn, "client"), conn, "helo")
+mt.unknown(conn, "XYZZY")
+mt.macro(conn, SMFIC_MAIL, "i", "4Zk3Qv1yTgz", "{auth_authen}", "a\1b", "{mail_addr}", "")
+mt.macro(conn, SMFIC_RCPT, "{rcpt_addr}", "somebody-else@example.net")
+ordinary_message(conn, "bob@remote.test")
+mt.disconnect(conn)

@@ -1,0 +1,253 @@
+"""Conversations in the milter protocol: scripts for miltertest(8), and what only a client of our own can say or see."""
+
+import os
+import pathlib
+import random
+import subprocess
+import threading
+
+import pytest
+
+from conftest import BOB, CAROL, SANITIZERS, check_sanitizers
+from support import messages
+from support.milter import Milter
+from support.milter_client import CONTINUE, REJECT, REPLY, TEMPFAIL, Hangup, MilterClient
+from support.sealed import Delivered, check_form, check_nothing_leaks
+from support.waiting import wait_for
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+SCRIPTS = sorted(path.name for path in FOLDER.glob("*.lua") if path.name != "conversation.lua")
+SETTINGS = {
+    "oversized.lua": [("message-size-max", "1000000"), ("rule", "require")],
+    "inbound_tls.lua": [("inbound-tls", "require"), ("scope", "all"), ("rule", "require")],
+}
+REQUIRE = [("rule", "require")]
+
+
+@pytest.fixture
+def milter(milters):
+    milter = milters.with_settings(*REQUIRE)
+    yield milter
+    assert milter.running(), milter.text()
+    check_sanitizers(milter)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_script(milters, script):
+    milter = milters.with_settings(*SETTINGS.get(script, REQUIRE))
+    relay = milters.relay_to(milter)
+    done = subprocess.run(["miltertest", "-D", f"socket=unix:{relay.path}", "-D", f"folder={FOLDER}", "-s",
+                           str(FOLDER / script)], capture_output=True, check=False, timeout=300)
+    said = (done.stdout + done.stderr).decode("utf-8", "replace")
+    assert done.returncode == 0, f"{said}\n{milter.text()}"
+    assert milter.running(), milter.text()
+    check_sanitizers(milter)
+
+
+def fields_of(message):
+    return [(name, value.replace(b"\r\n", b"\n")) for name, value in message.fields]
+
+
+def sealed_message(result, message):
+    """The message as the MTA would send it on."""
+    assert result.verdict == CONTINUE and result.body is not None, (result.verdict, result.reply)
+    head = b"".join(name + b":" + value.replace(b"\n", b"\r\n") + b"\r\n"
+                    for name, value in result.final_values(fields_of(message)))
+    octets = head + b"\r\n" + result.body
+    check_nothing_leaks(octets, message)
+    return check_form(Delivered(octets), message)
+
+
+def cut(octets, sizes):
+    """The bytes in pieces of these sizes, over and over."""
+    pieces, at, number = [], 0, 0
+    while at < len(octets):
+        size = sizes[number % len(sizes)]
+        pieces.append(octets[at:at + size])
+        at, number = at + size, number + 1
+    return pieces
+
+
+@pytest.mark.parametrize("sizes", [[1], [2, 3, 5, 7, 11], [65535], [1, 65535], [79]], ids=str)
+def test_the_cuts_do_not_show(milter, home, sizes):
+    message = messages.attachment("alice@example.org", [BOB], 3000 if max(sizes) < 1000 else 300_000)
+    with MilterClient(milter.socket) as client:
+        client.begin()
+        result = client.message("<alice@example.org>", [f"<{BOB}>"], fields_of(message), cut(message.body, sizes))
+    payload = home.decrypt(sealed_message(result, message))
+    assert payload.endswith(b"\r\n\r\n" + message.body)
+
+
+@pytest.mark.parametrize("text", [b"", b"no line end", b"\r\n", b"ends in CR\r", b"\0\0\0", b"bare LF\nand bare CR\rinside\r\n",
+                                  b"x" * 100_000, bytes(range(256)) * 3], ids=range(8))
+def test_the_body_is_sealed_as_the_bytes_it_is(milter, home, text):
+    """Only line ends become CRLF, which RFC 3156 §4 asks for; a message is never refused for its form."""
+    message = messages.plain("alice@example.org", [BOB])
+    message.body = text
+    with MilterClient(milter.socket) as client:
+        client.begin()
+        result = client.message("<alice@example.org>", [f"<{BOB}>"], fields_of(message), cut(text, [65535]))
+    payload = home.decrypt(sealed_message(result, message))
+    _, _, body = payload.partition(b"\r\n\r\n")
+    assert body.replace(b"\r\n", b"\n").replace(b"\r", b"\n") == text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def verdict_if_any(client, work):
+    """libmilter does not answer what comes out of order."""
+    client.socket.settimeout(1)
+    try:
+        return work().verdict
+    except (TimeoutError, Hangup):
+        return TEMPFAIL
+
+
+def test_no_recipients(milter):
+    """No MTA does that; should one, then nothing is let through to whom it adds later."""
+    message = messages.plain("alice@example.org", [BOB])
+    with MilterClient(milter.socket) as client:
+        client.begin()
+        assert verdict_if_any(client, lambda: client.message("<alice@example.org>", [], fields_of(message),
+                                                             [message.body])) in (TEMPFAIL, REPLY, REJECT)
+
+
+@pytest.mark.parametrize("stage", ["connect", "mail", "rcpt"])
+def test_end_without_a_message(milter, stage):
+    with MilterClient(milter.socket) as client:
+        client.begin()
+        if stage != "connect":
+            client.mail("<alice@example.org>")
+        if stage == "rcpt":
+            client.rcpt(f"<{BOB}>")
+        assert verdict_if_any(client, client.end) in (TEMPFAIL, REPLY, REJECT, CONTINUE)
+    test_the_next_message_is_sealed(milter)
+
+
+def test_huge_header(milter, home):
+    """Fields of the size that MTAs still let through, and very many of them."""
+    message = messages.plain("alice@example.org", [BOB])
+    message.fields[2] = (b"Subject", b" " + b"subject " * 7000)
+    message.fields += [(b"References", b" " + b"\r\n\t".join(b"<%d@example.org>" % number for number in range(2000))),
+                       (b"X-Wide", b" " + b"x" * 60000), (b"X-Empty", b"")]
+    message.fields += [(b"X-Field-%d" % number, b" value") for number in range(3000)]
+    message.fields += [(b"Content-Number", b" %d" % number) for number in range(300)]
+    with MilterClient(milter.socket) as client:
+        client.begin()
+        result = client.message("<alice@example.org>", [f"<{BOB}>"], fields_of(message), [message.body])
+    armor = sealed_message(result, message)
+    payload = home.decrypt(armor)
+    assert b"\r\nSubject: " + (b"subject " * 7000).strip() in payload.replace(b"\r\n ", b" ")
+    assert payload.endswith(b"\r\n\r\n" + message.body)
+
+
+def test_close_before_connect(milter):
+    for _ in range(50):
+        with MilterClient(milter.socket):
+            pass
+    with MilterClient(milter.socket) as client:
+        client.negotiate()
+    test_the_next_message_is_sealed(milter)
+
+
+def test_the_next_message_is_sealed(milter):
+    message = messages.plain("alice@example.org", [BOB])
+    with MilterClient(milter.socket) as client:
+        client.begin()
+        result = client.message("<alice@example.org>", [f"<{BOB}>"], fields_of(message), [message.body])
+        assert result.verdict == CONTINUE and result.body
+
+
+def test_edits_are_one_burst(milter):
+    """Postfix takes no other request between two pieces of a body, and header edits before them."""
+    message = messages.attachment("alice@example.org", [BOB], 300_000)
+    order = []
+    with MilterClient(milter.socket) as client:
+        client.begin()
+        receive = client.receive
+
+        def watched():
+            command, data = receive()
+            order.append(command)
+            return command, data
+        client.mail("<alice@example.org>"), client.rcpt(f"<{BOB}>"), client.data()
+        for name, value in fields_of(message):
+            client.header(name, value)
+        client.end_of_header()
+        for chunk in cut(message.body, [65535]):
+            client.body(chunk)
+        client.receive = watched
+        client.end()
+    kinds = b"".join(order)
+    assert kinds.rstrip(b"c").lstrip(b"mhp").strip(b"b") == b"", kinds
+    assert kinds.count(b"b") > 2
+
+
+def test_garbage_on_the_socket(milter):
+    """Whoever may open the socket may send anything: others are served all the same."""
+    randomness = random.Random(20260105)
+    for number in range(60):
+        with MilterClient(milter.socket, timeout=5) as client:
+            try:
+                if number % 2:
+                    client.begin()
+                length = randomness.randrange(1, 400)
+                octets = randomness.randbytes(length)
+                if number % 3 == 0:
+                    octets = (length + 1).to_bytes(4, "big") + randomness.choice(b"ABCDEHLMNOQRTU").to_bytes(1, "big") + octets
+                elif number % 3 == 1:
+                    octets = b"\xff\xff\xff\xff" + octets
+                client.send_raw(octets)
+                client.socket.shutdown(1)
+                while client.receive():
+                    pass
+            except (Hangup, OSError):
+                pass
+    test_the_next_message_is_sealed(milter)
+
+
+def test_many_connections_at_once(milter, home):
+    """Each message is sealed as itself, however the threads take turns."""
+    problems = []
+
+    def one(number):
+        try:
+            recipient = BOB if number % 2 else CAROL
+            with MilterClient(milter.socket) as client:
+                client.begin()
+                for _ in range(4):
+                    message = messages.plain("alice@example.org", [recipient])
+                    result = client.message("<alice@example.org>", [f"<{recipient}>"], fields_of(message),
+                                            cut(message.body, [17]))
+                    armor = sealed_message(result, message)
+                    assert home.decrypt(armor).endswith(message.body)
+        except Exception as error:  # noqa: BLE001: whatever it was, the main thread reports it
+            problems.append(repr(error))
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert not problems
+
+
+def test_stopping_finishes_messages_and_takes_no_new_ones(folder, lockbox, bin_dir, home):
+    """SIGTERM while a message is on its way, before its body came."""
+    milter = Milter(folder, lockbox, REQUIRE, bin_dir, "stopping", {**os.environ, **SANITIZERS})
+    milter.start()
+    message = messages.plain("alice@example.org", [BOB])
+    with MilterClient(milter.socket) as client, MilterClient(milter.socket) as idle:
+        client.begin()
+        idle.begin()
+        assert client.mail("<alice@example.org>")[0] == CONTINUE
+        assert client.rcpt(f"<{BOB}>")[0] == CONTINUE
+        milter.terminate()
+        wait_for(lambda: not milter.socket.exists(), "the socket is gone")
+        assert client.data()[0] == CONTINUE
+        for name, value in fields_of(message):
+            client.header(name, value)
+        assert client.end_of_header()[0] == CONTINUE
+        assert client.body(message.body)[0] == CONTINUE
+        armor = sealed_message(client.end(), message)
+        assert milter.ended() == 0, milter.text()
+    assert home.decrypt(armor).endswith(message.body)
+    check_sanitizers(milter)

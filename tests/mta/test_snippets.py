@@ -1,0 +1,210 @@
+"""What contrib/ tells administrators to write: Postfix and Sendmail take it, and it does what it says."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import ALICE, BOB
+from support import messages
+from support.places import SOURCE
+from support.postfix import Postfix
+from support.sealed import Delivered, check_form
+from support.sendmail import Sendmail, unpacked
+from support.smtp_sink import SmtpSink
+from support.waiting import wait_for
+
+CONTRIB = SOURCE / "contrib"
+
+
+def blocks(path, first_words):
+    """The code blocks of a Markdown file whose first line begins with these words."""
+    found = [block.split("\n", 1)[1] for block in re.findall(r"^```.*?^```", path.read_text(), re.MULTILINE | re.DOTALL)]
+    return [block.removesuffix("```") for block in found if block.startswith(first_words)]
+
+
+def postfix_settings():
+    """{name: value} of all postconf commands."""
+    text = "".join(blocks(CONTRIB / "postfix/README.md", "# main.cf"))
+    return dict(re.findall(r"^postconf -e '(\S+) = (.*)'$", text, re.MULTILINE))
+
+
+def postfix_services():
+    return "".join(blocks(CONTRIB / "postfix/README.md", "# master.cf"))
+
+
+@pytest.fixture(scope="module")
+def by_the_book(folder, sink, milter, tls):
+    """Postfix as the page has it. Only what has to do with this machine is different: no chroot, no DNS, other ports."""
+    settings = postfix_settings()
+    assert settings["smtpd_milters"] == "unix:/lockbox/milter.sock"
+    settings["smtpd_milters"] = f"unix:{milter.socket}"
+    settings["smtp_tls_security_level"] = "encrypt"  # what the page says for a relay; dane wants a DNSSEC resolver
+    del settings["smtp_dns_support_level"]
+    with Postfix(folder / "by-the-book", sink, None, tls, settings) as postfix:
+        yield postfix
+
+
+def test_postfix_knows_every_setting(by_the_book):
+    """postconf(1) warns of parameters that nothing uses."""
+    done = subprocess.run(["postconf", "-c", str(by_the_book.etc), "-n"], capture_output=True, text=True, check=True)
+    assert "unused parameter" not in done.stderr, done.stderr
+    for name in postfix_settings():
+        if name != "smtp_dns_support_level":
+            assert f"{name} = " in done.stdout
+
+
+def test_postfix_takes_the_page_word_for_word(folder):
+    """In a configuration that is only read."""
+    etc = folder.make("read-only-etc")
+    (etc / "main.cf").write_text("compatibility_level = 3.6\n" + "".join(f"{name} = {value}\n" for name, value
+                                                                          in postfix_settings().items()))
+    (etc / "master.cf").write_text(postfix_services())
+    done = subprocess.run(["postconf", "-c", str(etc), "-n"], capture_output=True, text=True, check=True)
+    assert "warning" not in done.stderr, done.stderr
+    services = subprocess.run(["postconf", "-c", str(etc), "-P"], capture_output=True, text=True, check=True)
+    assert "submission/inet/milter_macro_daemon_name = ORIGINATING" in services.stdout
+    assert "warning" not in services.stderr, services.stderr
+    level = subprocess.run(["postconf", "-c", str(etc), "-h", "smtp_tls_security_level"], capture_output=True, text=True,
+                           check=True)
+    assert level.stdout.strip() == "dane"
+
+
+def test_postfix_undo_names_every_setting():
+    undo = re.findall(r"^postconf -X (.*)$", (CONTRIB / "postfix/README.md").read_text(), re.MULTILINE)
+    assert set(" ".join(undo).split()) == set(postfix_settings())
+
+
+def test_postfix_seals_by_the_book(by_the_book, sink, home, sender):
+    message = messages.plain(ALICE, [BOB])
+    assert by_the_book.submit(sender, [BOB], message.octets).code == 250
+    delivery = sink.wait_for(sender, diagnosis=by_the_book.tail)
+    assert delivery.tls
+    home.decrypt(check_form(Delivered(delivery.content), message))
+    assert by_the_book.sendmail(f"local-{sender}", [BOB], message.local()).returncode == 0
+    check_form(Delivered(sink.wait_for(f"local-{sender}", diagnosis=by_the_book.tail).content), message)
+
+
+def test_a_message_of_the_size_that_is_offered_gets_through(by_the_book, sink, home, sender):
+    """smtpd must not accept what cleanup cannot hold twice: the page gives both numbers."""
+    offered = int(re.search(r"-o message_size_limit=(\d+)", postfix_services()).group(1))
+    # A body that, with its header, comes close to the limit.
+    message = messages.attachment(ALICE, [BOB], int((offered - 20_000) / 1.37))
+    assert 0.95 * offered < len(message.octets) < offered
+    reply = by_the_book.submit(sender, [BOB], message.octets)
+    assert reply.code == 250, f"{reply}\n{by_the_book.tail()}"
+    delivery = sink.wait_for(sender, 120, diagnosis=by_the_book.tail)
+    assert message.marker.encode() not in delivery.wire
+
+
+def test_postfix_refuses_a_smuggled_message(by_the_book, sink, sender):
+    """smtpd_forbid_bare_newline: "\\n.\\r\\n" ends no message."""
+    message = messages.plain(ALICE, [BOB])
+    with by_the_book.client() as client:
+        client.command(f"MAIL FROM:<{sender}>")
+        client.command(f"RCPT TO:<{BOB}>")
+        assert client.command("DATA").code == 354
+        client.send(message.octets + b"\n.\r\nMAIL FROM:<smuggled@example.org>\r\nRCPT TO:<bob@remote.test>\r\nDATA\r\n"
+                    b"Subject: smuggled\r\n\r\nin clear\r\n.\r\n")
+        assert client.reply().code >= 500 or not sink.from_sender("smuggled@example.org")
+    assert not sink.from_sender("smuggled@example.org")
+    assert b"in clear" not in sink.everything()
+
+
+# ── Sendmail ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def sendmail_macros():
+    return blocks(CONTRIB / "sendmail/README.md", "dnl sendmail.mc")
+
+
+@pytest.fixture
+def access_map(folder):
+    """The page's access file, as a database."""
+    text, = blocks(CONTRIB / "sendmail/README.md", "TLS_Rcpt")
+    path = folder / "access"
+    makemap = unpacked() / "usr/libexec/sendmail/makemap"
+    subprocess.run([str(makemap), "-C", "/dev/null", "hash", str(path)], input=text.encode(), check=True,
+                   env={"LD_PRELOAD": str(unpacked() / "hostname.so"), "PATH": "/usr/bin:/bin"})
+    return path
+
+
+def test_sendmail_seals_and_insists_on_tls_by_the_book(folder, milter, tls, home, sender, access_map):
+    macros = "".join(sendmail_macros())
+    assert "F=T" in macros
+    macros = macros.replace("/run/lockbox/milter.sock", str(milter.socket)).replace("/etc/mail/access", str(access_map))
+    # Debian's sendmail.mc declares the map's file as safe; this one lies below /tmp.
+    macros = "define(`confDONT_BLAME_SENDMAIL', `MapInUnsafeDirPath')\n" + macros
+    with SmtpSink(tls) as with_tls, SmtpSink() as without_tls:
+        message = messages.plain(ALICE, [BOB])
+        with Sendmail(folder / "sendmail-tls", with_tls, extra=macros) as server:
+            assert server.submit(sender, [BOB], message.octets).code == 250
+            delivery = with_tls.wait_for(sender, diagnosis=server.tail)
+            assert delivery.tls
+            home.decrypt(check_form(Delivered(delivery.content), message))
+        other = messages.plain(ALICE, [BOB])
+        with Sendmail(folder / "sendmail-no-tls", without_tls, extra=macros) as server:
+            assert server.submit(sender, [BOB], other.octets).code == 250
+            wait_for(lambda: any(line.startswith(b"EHLO") for line in without_tls.transcript), server.tail)
+            wait_for(lambda: any(line.startswith(b"QUIT") for line in without_tls.transcript), server.tail)
+            assert not without_tls.deliveries
+            assert server.queue(), "the message waits in the queue"
+            assert other.marker.encode() not in server.queue_text()
+
+
+def test_sendmail_log_level_keeps_the_subject_out(folder, sink, milter):
+    macros = "".join(sendmail_macros()).replace("/run/lockbox/milter.sock", str(milter.socket))
+    server = Sendmail(folder / "sendmail-level", sink, extra=re.sub(r"FEATURE\(`access_db'.*", "", macros))
+    assert re.search(r"^O Milter\.LogLevel=8$", server.config.read_text(), re.MULTILINE)
+
+
+# ── systemd ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def unit(tmp_path):
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd-analyze is not installed: the systemd unit was NOT checked")
+    program = tmp_path / "lockbox-milter"
+    program.write_text("#!/bin/true\n")
+    program.chmod(0o755)
+    text = (CONTRIB / "systemd/lockbox-milter.service.in").read_text()
+    path = tmp_path / "lockbox-milter.service"
+    path.write_text(text.replace("@CMAKE_INSTALL_FULL_SBINDIR@", str(tmp_path)))
+    assert "@CMAKE" not in path.read_text()
+    return path
+
+
+def test_systemd_understands_the_unit(unit):
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False)
+    about_us = [line for line in (done.stdout + done.stderr).splitlines() if "lockbox" in line]
+    assert not about_us, about_us
+
+
+def test_the_unit_is_hardened(unit):
+    """Exposure from 0 to 10, here times ten."""
+    done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=15", str(unit)],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    text = unit.read_text()
+    for line in ("NoExecPaths=/", "ProtectSystem=strict", "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
+                 "IPAddressDeny=any", "IPAddressAllow=localhost", "LimitCORE=0", "MemorySwapMax=0", "NoNewPrivileges=yes"):
+        assert f"\n{line}\n" in text
+
+
+def test_sysusers_and_tmpfiles_agree_with_the_unit(unit):
+    text = unit.read_text()
+    user = re.search(r"^User=(\S+)$", text, re.MULTILINE).group(1)
+    assert re.search(rf"^u {user} ", (CONTRIB / "systemd/lockbox.sysusers").read_text(), re.MULTILINE)
+    state = re.search(r"^StateDirectory=(\S+)$", text, re.MULTILINE).group(1)
+    assert re.search(rf"^d /var/lib/{state} 0750 {user} {user} ", (CONTRIB / "systemd/lockbox.tmpfiles").read_text(),
+                     re.MULTILINE)
+    assert pathlib.PurePosixPath("/var/lib") / state == pathlib.PurePosixPath("/var/lib/lockbox")
+
+
+@pytest.mark.parametrize("words", [["--list", "test"], ["--missing", "demo"], ["--help"]])
+def test_dependencies_say_what_they_would_do(words):
+    done = subprocess.run([str(CONTRIB / "dependencies.sh"), *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and not done.stderr

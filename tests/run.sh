@@ -1,0 +1,231 @@
+#!/bin/bash
+# Builds Lockbox and runs every test there is. The last line counts them; the exit status is 0 only when all steps succeeded and
+# each of them ran something.
+set -uo pipefail
+
+here=$(cd "$(dirname "$0")/.." && pwd)
+logs=$here/build/test-logs
+steps=(dependencies release dev asan checks unit asan-unit cli miltertest mta)
+export PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
+# Debian keeps mandoc, postfix(1) and others in sbin.
+export PATH=$PATH:/usr/sbin:/sbin
+
+usage() {
+    cat <<END
+Usage: tests/run.sh [--only STEP[,STEP...]] [--jobs N]
+
+Installs what is missing (as root, or through sudo), builds, and runs the tests.
+
+  --only   these steps alone, and the builds they need
+  --jobs   compilers and unit tests at once (default: the number of processors)
+
+Steps, in order:
+  dependencies  install missing Debian packages: contrib/dependencies.sh test
+  release       build what is installed
+  dev           build with all warnings as errors, and the unit tests
+  asan          the same with AddressSanitizer and UndefinedBehaviorSanitizer
+  checks        includes point down, formatting, manual pages, shell scripts
+  unit          unit tests, and the fuzzers over their stored corpus
+  asan-unit     the same under the sanitizers
+  cli           conversations with the command lockbox
+  miltertest    the milter protocol, under the sanitizers
+  mta           real mail servers: needs root or sudo
+
+What each step printed is kept in build/test-logs/.
+END
+}
+
+die() {
+    printf 'tests: error: %s\n' "$1" >&2
+    exit 64 # EX_USAGE
+}
+
+jobs=$(nproc)
+only=
+while [ $# -gt 0 ]; do
+    case $1 in
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    --only) only=${2-} && shift ;;
+    --only=*) only=${1#*=} ;;
+    --jobs) jobs=${2-} && shift ;;
+    --jobs=*) jobs=${1#*=} ;;
+    *) die "unknown argument $1; --help lists the known" ;;
+    esac
+    shift
+done
+[[ $jobs =~ ^[1-9][0-9]*$ ]] || die "--jobs wants a number"
+
+# What a step needs to have been built.
+needs() {
+    case $1 in
+    checks | dependencies | release | dev | asan) ;;
+    unit) echo dev ;;
+    asan-unit) echo asan ;;
+    cli | mta) echo release ;;
+    miltertest) echo asan ;;
+    esac
+}
+
+wanted=" ${steps[*]} "
+if [ -n "$only" ]; then
+    wanted=' '
+    IFS=, read -r -a chosen <<<"$only"
+    for step in "${chosen[@]}"; do
+        [[ " ${steps[*]} " == *" $step "* ]] || die "there is no step $step; --help lists them"
+        wanted+="$step $(needs "$step") "
+    done
+fi
+
+passed=0 failed=0 skipped=0
+failed_steps=()
+ran_something=no
+
+# The counts of a JUnit file, which ctest and pytest both write. No file or no test in it is a failure.
+count_tests() { # file
+    local counts
+    counts=$(/usr/bin/python3 - "$1" <<'END'
+import os, sys, xml.etree.ElementTree as tree
+notes = os.fdopen(3, "w")
+try:
+    cases = list(tree.parse(sys.argv[1]).iter("testcase"))
+except (OSError, tree.ParseError):
+    sys.exit(1)
+bad = skipped = 0
+for case in cases:
+    kinds = {child.tag for child in case}
+    if kinds & {"failure", "error"} or case.get("status") == "fail":
+        bad += 1
+    elif "skipped" in kinds or case.get("status") in ("notrun", "disabled"):
+        skipped += 1
+        reason = case.find("skipped")
+        print("SKIPPED", case.get("name"), "-", reason.get("message") if reason is not None else "", file=notes)
+print(len(cases) - bad - skipped, bad, skipped)
+END
+    ) || return 1
+    local good bad missed
+    read -r good bad missed <<<"$counts"
+    passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + missed))
+    if [ $((good + bad)) -eq 0 ]; then
+        echo "no test ran" >&3
+        return 1
+    fi
+    ran_something=yes
+    printf '%d passed, %d failed, %d skipped\n' "$good" "$bad" "$missed" >&3
+}
+
+build() { # preset
+    cmake --preset "$1" && cmake --build --preset "$1" -j "$jobs"
+}
+
+run_ctest() { # preset
+    rm -f "$logs/$1.xml"
+    ctest --test-dir "$here/build/$1" --no-tests=error --output-on-failure -j "$jobs" --output-junit "$logs/$1.xml"
+    local status=$?
+    count_tests "$logs/$1.xml" && return "$status"
+}
+
+run_pytest() { # suite
+    local as_root=()
+    rm -f "$logs/$1.xml"
+    if [ "$1" = mta ] && [ "$(id -u)" -ne 0 ]; then
+        as_root=(sudo env "PATH=$PATH" "PYTHONDONTWRITEBYTECODE=1" "LC_ALL=$LC_ALL"
+            ${LOCKBOX_BIN_DIR+"LOCKBOX_BIN_DIR=$LOCKBOX_BIN_DIR"})
+    fi
+    (cd "$here/tests/$1" && "${as_root[@]}" /usr/bin/python3 -m pytest -p no:cacheprovider -q -rs --tb=short \
+        --durations=5 --junitxml="$logs/$1.xml" .)
+    local status=$?
+    if [ ${#as_root[@]} -gt 0 ]; then
+        sudo chown -R "$(id -u):$(id -g)" "$here/build"
+    fi
+    count_tests "$logs/$1.xml" && return "$status"
+}
+
+step_dependencies() { "$here/contrib/dependencies.sh" test; }
+step_release() { build release; }
+step_dev() { build dev; }
+step_asan() { build asan; }
+step_unit() { run_ctest dev; }
+step_asan-unit() { run_ctest asan; }
+step_cli() { run_pytest cli; }
+step_miltertest() { run_pytest miltertest; }
+step_mta() { run_pytest mta; }
+
+# Every check runs, whatever the one before said.
+step_checks() {
+    local status=0 page
+    check() { # what, command…
+        if "${@:2}"; then
+            passed=$((passed + 1))
+            ran_something=yes
+        else
+            echo "FAILED: $1"
+            failed=$((failed + 1))
+            status=1
+        fi
+    }
+    check "an include points the wrong way" tests/check_includes.sh
+    # Other versions of clang-format have other opinions.
+    if clang-format --version | grep -q 'version 14\.'; then
+        check "clang-format would change something" sh -c \
+            "find base mail crypto keyring policy milter cli tests -name '*.[ch]pp' -print0 | xargs -0 clang-format --dry-run -Werror"
+    else
+        echo "SKIPPED the formatting: it is that of clang-format 14, here is $(clang-format --version)" >&3
+        skipped=$((skipped + 1))
+    fi
+    for page in cli/lockbox.1 policy/lockbox.conf.5 milter/lockbox-milter.8; do
+        check "$page" mandoc -T lint -W warning "$page"
+    done
+    check "a shell script" shellcheck --severity=warning contrib/dependencies.sh contrib/demo.sh tests/*.sh .ci/run
+    return "$status"
+}
+
+duration() { # seconds
+    if [ "$1" -ge 60 ]; then
+        printf '%d min %d s' $(($1 / 60)) $(($1 % 60))
+    else
+        printf '%d s' "$1"
+    fi
+}
+
+cd "$here" || exit 70
+mkdir -p "$logs"
+start=$SECONDS
+for step in "${steps[@]}"; do
+    [[ $wanted == *" $step "* ]] || continue
+    printf '── %s ' "$step"
+    began=$SECONDS
+    notes=$logs/$step.notes
+    # In this shell, not a subshell: the counters are counted here. What a reader should see goes to descriptor 3.
+    ran_something=no
+    "step_$step" >"$logs/$step.log" 2>&1 3>"$notes"
+    status=$?
+    case $step in
+    unit | asan-unit | cli | miltertest | mta | checks)
+        [ "$ran_something" = yes ] || status=1
+        ;;
+    esac
+    printf '(%s)%s\n' "$(duration $((SECONDS - began)))" "$([ "$status" -eq 0 ] || echo ' FAILED')"
+    sed 's/^/   /' "$notes"
+    if [ "$status" -ne 0 ]; then
+        failed_steps+=("$step")
+        tail -n 150 "$logs/$step.log" | sed 's/^/   │ /'
+        case $step in
+        # Nothing after these could mean anything.
+        dependencies | release) break ;;
+        esac
+    fi
+done
+
+took=$(duration $((SECONDS - start)))
+if [ ${#failed_steps[@]} -gt 0 ]; then
+    printf 'tests: FAILED in %s: %d passed, %d failed, %d skipped, in %s\n' "${failed_steps[*]}" "$passed" "$failed" "$skipped" "$took"
+    exit 1
+fi
+if [ -z "$only" ] && [ "$passed" -eq 0 ]; then
+    printf 'tests: FAILED: no test ran\n'
+    exit 1
+fi
+printf 'tests: all is well: %d passed, %d skipped, in %s\n' "$passed" "$skipped" "$took"
