@@ -222,7 +222,7 @@ def test_without_a_milter(world, home, sender, message):
 
     local = messages.plain(ALICE, [BOB])
     assert world.postfix.sendmail(f"local-{sender}", [BOB], local.local()).returncode == 0
-    world.postfix.wait_for_line(r"warning: .*(maildrop|cleanup|milter).*|status=deferred")
+    world.postfix.wait_for_line(rf"cleanup.*milter-reject.*from=<local-{re.escape(sender)}>")
     world.nothing_left(f"local-{sender}", local)
     world.milter.start()
     wait_for(lambda: world.postfix.wake_pickup() or world.sink.from_sender(f"local-{sender}"),

@@ -39,7 +39,7 @@ def postfix_services():
 def by_the_book(folder, sink, milter, tls):
     """Postfix as the page has it. Only what has to do with this machine is different: no chroot, no DNS, other ports."""
     settings = postfix_settings()
-    assert settings["smtpd_milters"] == "unix:/lockbox/milter.sock"
+    assert settings["smtpd_milters"] == "unix:lockbox/milter.sock"
     settings["smtpd_milters"] = f"unix:{milter.socket}"
     settings["smtp_tls_security_level"] = "encrypt"  # what the page says for a relay; dane wants a DNSSEC resolver
     del settings["smtp_dns_support_level"]

@@ -153,7 +153,8 @@ class SmtpSink:
         self._connections = set()
         self.host, self.port = free_endpoint()
         self._listener = socket.create_server((self.host, self.port))
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
 
     def __enter__(self):
         return self
@@ -162,6 +163,9 @@ class SmtpSink:
         self.close()
 
     def close(self):
+        # The thread has to be gone before the descriptor is: a later listener may get the same number.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._acceptor.join()
         self._listener.close()
         for connection in list(self._connections):
             try:
@@ -201,7 +205,9 @@ class SmtpSink:
     def wait_for(self, sender, seconds=60.0, diagnosis=None):
         """The one message with that reverse-path."""
         def what():
-            return f"a message from {sender}" + (":\n" + diagnosis() if diagnosis else "")
+            came = [delivery.mail for delivery in self.deliveries[-5:]]
+            said = b"".join(self.transcript[-30:]).decode("utf-8", "replace")
+            return f"a message from {sender}; the last that came: {came}\n{said}\n" + (diagnosis() if diagnosis else "")
         return wait_for(lambda: self.from_sender(sender), what, seconds)[0]
 
     def everything(self):
