@@ -344,6 +344,7 @@ public:
         }
         version_query_->execute(/*withDataExchange=*/true);
         if (version_now_ != cached_version_ || cache_.size() > cached_addresses_max) {
+            prepare_schema(sql_, path_); // a newer program may have been at work
             cache_.clear();
             cached_version_ = version_now_;
         }

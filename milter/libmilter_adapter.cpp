@@ -311,6 +311,7 @@ sfsistat on_end_of_message(SMFICTX* ctx) noexcept {
         const auto queue_id = macro(ctx, "i");
         auto handled = connection.session.end(queue_id);
         const auto answer = apply(ctx, connection, handled.verdict);
+        connection.session.reset();
         const bool asked = answer == SMFIS_CONTINUE || !std::holds_alternative<Edit>(handled.verdict);
         if (asked) {
             log::write(handled.level, queue_id.empty() ? "-" : queue_id, handled.event, handled.attributes);

@@ -26,6 +26,9 @@ namespace {
 /// is longer.
 constexpr std::chrono::seconds drain_wait{30};
 
+/// How long a stop leaves libmilter for the last answer, which is a few octets.
+constexpr std::chrono::seconds reply_wait{1};
+
 std::optional<Identity> identity_for(const policy::Config& config) {
     if (config.user.empty()) {
         return std::nullopt;
@@ -161,9 +164,6 @@ void run(const policy::Config& config, const std::filesystem::path& config_path,
     }
     ready();
 
-    // libmilter waits for SIGTERM in a thread of its own and then drops what is in flight. This, the main
-    // thread, waits for it too, and Linux gives a process's signal to the main thread first, where that one
-    // wants it.
     const auto main_thread = pthread_self();
     std::atomic<bool> ended = false;
     std::thread server([&] {
@@ -178,7 +178,8 @@ void run(const policy::Config& config, const std::filesystem::path& config_path,
     server.detach();
 
     int signal = 0;
-    while (sigwait(&signals, &signal) != 0 || (signal != SIGTERM && signal != SIGINT)) {
+    while (signal != SIGTERM && signal != SIGINT) {
+        signal = sigwaitinfo(&signals, nullptr); // not sigwait(): see milter/signals.cpp
         if (signal == SIGUSR1) {
             reload(filter, config, config_path);
         } else if (signal == SIGHUP) {
@@ -190,6 +191,9 @@ void run(const policy::Config& config, const std::filesystem::path& config_path,
     socket_file.remove(); // new connections find nobody, and the MTA tries again later
     const auto deadline = std::chrono::steady_clock::now() + config.time_budget + drain_wait;
     const bool finished = shared.in_flight.wait_for_none(deadline);
+    // libmilter writes the answer to the last message when its callback has returned, and gives no sign of
+    // having done so.
+    std::this_thread::sleep_until(shared.in_flight.last_end() + reply_wait);
     log::info("stop", finished ? "done, nothing was in flight any more"
                                : "done, clients that had not finished must try again");
     // Threads of libmilter still wait for idle connections: nothing is left to do for them.

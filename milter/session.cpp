@@ -34,6 +34,7 @@ void InFlight::end() {
     {
         const std::scoped_lock lock(mutex_);
         --count_;
+        last_end_ = std::chrono::steady_clock::now();
     }
     changed_.notify_all();
 }
@@ -41,6 +42,11 @@ void InFlight::end() {
 bool InFlight::wait_for_none(std::chrono::steady_clock::time_point deadline) {
     std::unique_lock lock(mutex_);
     return changed_.wait_until(lock, deadline, [&] { return count_ == 0; });
+}
+
+std::chrono::steady_clock::time_point InFlight::last_end() {
+    const std::scoped_lock lock(mutex_);
+    return last_end_;
 }
 
 void Session::connect(std::string client_name, std::string client_address) {
@@ -54,6 +60,7 @@ std::optional<Refuse> Session::begin(std::string reverse_path, std::vector<std::
     reset();
     settings_ = filter_->settings();
     in_flight_->begin();
+    counted_ = true;
     origin_.login = std::move(macros.login);
     origin_.tls_version = std::move(macros.tls_version);
     origin_.daemon_name = std::move(macros.daemon_name);
@@ -108,19 +115,24 @@ Handled Session::end(std::string queue_id) {
                                        {{"error", "the message was not recorded whole"}}}
                    : oversized_ ? filter_->handle_oversized(transaction_, *settings_)
                                 : filter_->handle(transaction_, *settings_);
-    reset();
+    forget();
     return handled;
 }
 
-void Session::reset() noexcept {
-    if (settings_ != nullptr) {
-        in_flight_->end();
-    }
+void Session::forget() noexcept {
     settings_.reset();
     transaction_ = {};
     octets_ = 0;
     oversized_ = false;
     failed_ = false;
+}
+
+void Session::reset() noexcept {
+    forget();
+    if (counted_) {
+        counted_ = false;
+        in_flight_->end();
+    }
 }
 
 } // namespace lockbox::milter

@@ -18,11 +18,14 @@ public:
     void begin();
     void end();
     [[nodiscard]] bool wait_for_none(std::chrono::steady_clock::time_point deadline);
+    /// When a message ended last.
+    [[nodiscard]] std::chrono::steady_clock::time_point last_end();
 
 private:
     std::mutex mutex_;
     std::condition_variable changed_;
     std::size_t count_ = 0;
+    std::chrono::steady_clock::time_point last_end_{};
 };
 
 /// Recorder of one connection. The MTA's events come one after the other, from changing threads.
@@ -56,7 +59,9 @@ public:
     /// A callback failed in a way that it could not answer: the message is deferred at its end.
     void mark_failed() noexcept { failed_ = true; }
 
-    /// The end of the message: its verdict. What was recorded is gone afterwards, except on the wire.
+    /// The end of the message: its verdict. What was recorded is gone afterwards, except on the wire; the
+    /// message counts as in flight until reset(), which the caller calls when the verdict has been carried
+    /// out.
     [[nodiscard]] Handled end(std::string queue_id);
 
     /// Forgets the message being recorded.
@@ -64,6 +69,7 @@ public:
 
 private:
     [[nodiscard]] bool has_room_for(std::size_t octets) noexcept;
+    void forget() noexcept;
 
     Filter* filter_;
     InFlight* in_flight_;
@@ -73,6 +79,7 @@ private:
     std::size_t octets_ = 0;
     bool oversized_ = false;
     bool failed_ = false;
+    bool counted_ = false; ///< in in_flight_
 };
 
 } // namespace lockbox::milter

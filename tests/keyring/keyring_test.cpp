@@ -261,6 +261,15 @@ TEST_CASE("A keyring that cannot be used says what it is and what to do", "[keyr
     }
 }
 
+TEST_CASE("A newer program's schema is noticed by a connection that is open", "[keyring]") {
+    const TemporaryDirectory directory;
+    const Location location{(directory.path() / "k.db").string()};
+    auto keyring = Keyring::open(location, Access::create);
+    CHECK(found(keyring, "x@example.org").empty());
+    soci::session(soci::sqlite3, "db=" + location.path) << "UPDATE lockbox_keyring SET schema_version = 99";
+    CHECK(error_of([&] { (void)found(keyring, "x@example.org"); }).kind() == ErrorKind::unavailable);
+}
+
 TEST_CASE("A keyring that was removed or replaced under an open connection is noticed", "[keyring]") {
     const TemporaryDirectory directory;
     const Location location{(directory.path() / "k.db").string()};

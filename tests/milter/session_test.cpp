@@ -247,6 +247,9 @@ TEST_CASE("Messages in flight are counted from MAIL to their end", "[milter]") {
     CHECK_FALSE(world.in_flight.wait_for_none(at_once()));
     CHECK_FALSE(
         world.session.begin("<carol@example.org>", {}, {}).has_value()); // the same connection: still one
+    world.session.recipient("<alice@example.org>", {});
+    CHECK(std::holds_alternative<Edit>(world.session.end("4ABC").verdict));
+    CHECK_FALSE(world.in_flight.wait_for_none(at_once())); // the verdict has still to be carried out
     world.session.reset();
     CHECK(world.in_flight.wait_for_none(at_once()));
 }

@@ -1,5 +1,6 @@
 """What mail programs show of a sealed message: the protected Subject, and the text."""
 
+import fcntl
 import json
 import os
 import pty
@@ -7,7 +8,6 @@ import select
 import shutil
 import struct
 import subprocess
-import fcntl
 import termios
 import time
 
@@ -35,11 +35,12 @@ def environment(home, folder, **more):
 
 
 def screen_until(command, environment, wanted, seconds=60):
-    """Runs a program of the terminal until its output has all the texts; returns whether it had."""
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execvpe(command[0], command, environment)
+    """Runs a program of the terminal until its output has all the texts; returns what it wrote."""
+    terminal, other_end = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
+    child = subprocess.Popen(command, env=environment, stdin=other_end, stdout=other_end, stderr=other_end,
+                             start_new_session=True)
+    os.close(other_end)
     seen, deadline = b"", time.monotonic() + seconds
     try:
         while time.monotonic() < deadline and not all(text in seen for text in wanted):
@@ -50,8 +51,8 @@ def screen_until(command, environment, wanted, seconds=60):
                 except OSError:
                     break
     finally:
-        os.kill(child, 9)
-        os.waitpid(child, 0)
+        child.kill()
+        child.wait()
         os.close(terminal)
     return seen
 
