@@ -23,8 +23,11 @@ namespace {
 /// The header section of an inline message describes its armor: the text in it has no transfer encoding any
 /// more, and OpenPGP text is UTF-8 (RFC 9580 §5.9) wherever it can be.
 mail::HeaderSection header_for_text(const mail::HeaderSection& header, std::string_view text) {
-    const bool eight_bit = !all_ascii(text);
     mail::HeaderSection result;
+    if (header.fields().empty()) {
+        return result; // armor alone, no message
+    }
+    const bool eight_bit = !all_ascii(text);
     for (const auto& field : header.fields()) {
         if (equal_ignoring_case(field.name, "Content-Transfer-Encoding")) {
             continue;

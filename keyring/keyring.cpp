@@ -182,11 +182,11 @@ Location Location::parse(std::string_view url) {
 class Keyring::Impl {
 public:
     Impl(std::string path, std::chrono::seconds wait_for_lock) : path_(std::move(path)) {
+        const auto deadline = std::chrono::steady_clock::now() + wait_for_lock;
         guarded([&] {
-            sql_.open(soci::sqlite3, connection_string(path_, wait_for_lock));
-            sql_ << "PRAGMA foreign_keys = ON";
-            use_write_ahead_log(std::chrono::steady_clock::now() + wait_for_lock);
-            prepare_schema(sql_, path_);
+            while (!try_to_open(wait_for_lock, deadline)) {
+                std::this_thread::sleep_for(lock_poll);
+            }
         });
         if (::stat(path_.c_str(), &opened_) != 0) {
             throw Error(ErrorKind::unavailable,
@@ -343,6 +343,9 @@ public:
             version_query_.emplace((sql_.prepare << "PRAGMA data_version", soci::into(version_now_)));
         }
         version_query_->execute(/*withDataExchange=*/true);
+        while (version_query_
+                   ->fetch()) { // to its end: a statement left open holds on to the snapshot it has read
+        }
         if (version_now_ != cached_version_ || cache_.size() > cached_addresses_max) {
             prepare_schema(sql_, path_); // a newer program may have been at work
             cache_.clear();
@@ -355,23 +358,28 @@ public:
     void forget() noexcept { cache_.clear(); }
 
 private:
-    /// SQLite does not wait for a lock when it changes the journal of a file that somebody else is making as
-    /// well.
-    void use_write_ahead_log(std::chrono::steady_clock::time_point deadline) {
-        while (true) {
+    /// SQLite waits for locks by itself, but not for everyone who is just making the file, turning its
+    /// journal into a write-ahead log, or tidying that away as the last to leave (sqlite.org/wal.html,
+    /// section 8). False: to be tried again.
+    bool try_to_open(std::chrono::seconds wait_for_lock, std::chrono::steady_clock::time_point deadline) {
+        try {
+            sql_.open(soci::sqlite3, connection_string(path_, wait_for_lock));
+            sql_ << "PRAGMA foreign_keys = ON";
             std::string mode;
             sql_ << "PRAGMA journal_mode", soci::into(mode);
-            if (mode == "wal") {
-                return;
-            }
-            try {
+            if (mode != "wal") {
                 sql_ << "PRAGMA journal_mode = WAL", soci::into(mode);
-            } catch (const soci::soci_error& failure) {
-                if (primary_code(failure) != SQLITE_BUSY || std::chrono::steady_clock::now() >= deadline) {
-                    throw;
-                }
-                std::this_thread::sleep_for(lock_poll);
             }
+            prepare_schema(sql_, path_);
+            return true;
+        } catch (const soci::soci_error& failure) {
+            if (primary_code(failure) != SQLITE_BUSY || std::chrono::steady_clock::now() >= deadline) {
+                throw;
+            }
+            if (sql_.is_connected()) {
+                sql_.close();
+            }
+            return false;
         }
     }
 

@@ -261,6 +261,16 @@ TEST_CASE("A keyring that cannot be used says what it is and what to do", "[keyr
     }
 }
 
+TEST_CASE("A connection that has looked something up can still write after others have", "[keyring]") {
+    const TemporaryDirectory directory;
+    const Location location{(directory.path() / "k.db").string()};
+    auto first = Keyring::open(location, Access::create, std::chrono::seconds(0));
+    auto second = Keyring::open(location, Access::create, std::chrono::seconds(0));
+    CHECK(found(first, "x@example.org").empty());
+    REQUIRE(second.store(entry("AAAA", {"x@example.org"}), {}, noon));
+    CHECK(first.store(entry("BBBB", {"x@example.org"}), {}, noon) == Stored::added);
+}
+
 TEST_CASE("A newer program's schema is noticed by a connection that is open", "[keyring]") {
     const TemporaryDirectory directory;
     const Location location{(directory.path() / "k.db").string()};
