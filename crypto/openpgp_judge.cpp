@@ -52,28 +52,12 @@ std::string algorithm_of(gpgme_subkey_t key) {
     return name ? std::string(name.get()) : "unknown";
 }
 
-bool is_factoring_or_discrete_log(gpgme_subkey_t key) {
-    switch (key->pubkey_algo) {
-    case GPGME_PK_RSA:
-    case GPGME_PK_RSA_E:
-    case GPGME_PK_RSA_S:
-    case GPGME_PK_ELG_E:
-    case GPGME_PK_ELG:
-    case GPGME_PK_DSA:
-        return true;
-    case GPGME_PK_ECC:
-    case GPGME_PK_ECDSA:
-    case GPGME_PK_ECDH:
-    case GPGME_PK_EDDSA:
-        return false;
-    default:
-        return false;
-    }
-}
-
+/// RSA and ElGamal, whose strength is their length; DSA is only a warning.
 bool too_short(gpgme_subkey_t key) {
-    return is_factoring_or_discrete_log(key) && key->pubkey_algo != GPGME_PK_DSA &&
-           key->length < rsa_bits_min;
+    const auto algorithm = key->pubkey_algo;
+    const bool rsa = algorithm == GPGME_PK_RSA || algorithm == GPGME_PK_RSA_E || algorithm == GPGME_PK_RSA_S;
+    const bool elgamal = algorithm == GPGME_PK_ELG || algorithm == GPGME_PK_ELG_E;
+    return (rsa || elgamal) && key->length < rsa_bits_min;
 }
 
 std::vector<std::string> user_id_packets(std::string_view bytes) {
