@@ -22,9 +22,10 @@ class JudgingHome {
 public:
     JudgingHome() {
         std::ofstream options(directory_.path() / "gpg.conf");
-        options << "no-autostart\nno-auto-key-locate\nno-auto-key-retrieve\ntrust-model "
-                   "always\nno-auto-check-trustdb\n"
-                   "import-options self-sigs-only,import-minimal\nno-random-seed-file\n";
+        // GnuPG 2.4 on Debian 13 takes User IDs that nobody has signed, unless it is told not to.
+        options << "no-autostart\nno-auto-key-locate\nno-auto-key-retrieve\nno-random-seed-file\n"
+                   "trust-model always\nno-auto-check-trustdb\n"
+                   "import-options self-sigs-only,import-minimal\nno-allow-non-selfsigned-uid\n";
         options.close();
         std::ofstream common(directory_.path() /
                              "common.conf"); // empty: no keyboxd, whatever GnuPG's default is
