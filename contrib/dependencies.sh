@@ -16,7 +16,7 @@ Usage: contrib/dependencies.sh [--list|--missing] build|run|demo|test|develop...
   --list     print the packages, install nothing
   --missing  print those that are not installed, install nothing
 
-Installs as root, or through sudo. A Postfix that comes this way is not configured and not started.
+Installs as root, or through sudo. A Postfix or OpenDKIM that comes this way is not configured and not started.
 END
 }
 
@@ -48,7 +48,7 @@ packages_of() {
     test)
         packages_of demo
         echo catch2 ccache clang-format git mandoc
-        echo miltertest mutt notmuch procps python3 python3-pytest rnp shellcheck sq sqlite3
+        echo miltertest mutt notmuch opendkim procps python3 python3-dkim python3-pytest rnp shellcheck sq sqlite3
         # For the Sendmail that the tests unpack without installing it.
         echo 'libdb5.3t64|libdb5.3' 'libldap2|libldap-2.5-0' liblockfile1 libnsl2 libsasl2-2 libwrap0 m4
         ;;
@@ -108,22 +108,26 @@ apt() {
     as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 apt-get -q -o DPkg::Lock::Timeout=300 "$@"
 }
 
-# A mail system that is installed only for tests and the demo stays off: without a main.cf its service does not start
-# (ConditionPathExists), and policy-rc.d keeps the package from trying. An existing policy-rc.d is the administrator's.
+# Services that are installed only for tests and the demo stay off: policy-rc.d keeps the packages from starting them.
+# An existing policy-rc.d is the administrator's.
 policy=/usr/sbin/policy-rc.d
 policy_is_ours=no
 
-keep_postfix_off() {
+keep_services_off() {
     if [ ! -e "$policy" ] && [ ! -L "$policy" ]; then
         # shellcheck disable=SC2016  # $1 belongs to the file
         printf '%s\n' '#!/bin/sh' '# For the moment of an installation: contrib/dependencies.sh removes it.' \
-            'case "$1" in postfix*) exit 101 ;; esac' 'exit 0' | as_root tee "$policy" >/dev/null
+            'case "$1" in postfix* | opendkim*) exit 101 ;; esac' 'exit 0' | as_root tee "$policy" >/dev/null
         policy_is_ours=yes
         trap allow_services EXIT
         trap 'exit 130' INT
         trap 'exit 143' TERM
         as_root chmod 755 "$policy"
     fi
+}
+
+# Without a main.cf the service does not start later either (ConditionPathExists).
+leave_postfix_unconfigured() {
     if [ ! -e /etc/postfix/main.cf ]; then
         echo 'postfix postfix/main_mailer_type select No configuration' | as_root debconf-set-selections
     fi
@@ -194,9 +198,16 @@ if [ -n "$removed" ]; then
     die "installing ${names[*]} would remove ${removed//$'\n'/ }" \
         "use a machine or container without another mail system, for instance tests/fresh.sh"
 fi
-case " ${names[*]} " in
-*' postfix '*) keep_postfix_off ;;
+new=" ${names[*]} "
+case $new in
+*' postfix '* | *' opendkim '*) keep_services_off ;;
+esac
+case $new in
+*' postfix '*) leave_postfix_unconfigured ;;
 esac
 apt install --yes --no-install-recommends "${names[@]}"
+case $new in
+*' opendkim '*) as_root /usr/sbin/update-rc.d opendkim disable ;; # nor at the next boot
+esac
 mapfile -t missing < <(missing_packages "${wanted[@]}")
 [ ${#missing[@]} -eq 0 ] || die "still missing: ${missing[*]}"
