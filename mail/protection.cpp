@@ -57,9 +57,9 @@ constexpr std::array<std::string_view, 10> rightly_added_names{
 };
 
 /// Fields that only those on the way may write: inside a payload they are somebody's invention.
-constexpr std::array<std::string_view, 9> transit_names{
-    "Received",     "Return-Path",   "DKIM-Signature", "Authentication-Results", "Received-SPF",
-    "Delivered-To", "X-Original-To", "Envelope-To",    "X-Envelope-To",
+constexpr std::array<std::string_view, 8> transit_names{
+    "Received",      "Return-Path", "Authentication-Results", "Received-SPF", "Delivered-To",
+    "X-Original-To", "Envelope-To", "X-Envelope-To",
 };
 
 constexpr std::array<std::string_view, 2> blind_copy_names{"Bcc", "Resent-Bcc"};
@@ -76,8 +76,21 @@ bool is_subject(std::string_view name) noexcept {
 }
 
 bool is_transit(std::string_view name) noexcept {
-    return is_one_of(name, transit_names) || starts_with_ignoring_case(name, "ARC-") ||
-           starts_with_ignoring_case(name, "X-Spam-");
+    return is_one_of(name, transit_names) || starts_with_ignoring_case(name, "X-Spam-");
+}
+
+/// Signatures of mail servers over the header section and the body that they saw: DKIM (RFC 6376) and the
+/// private variants of large providers (X-Google-DKIM-Signature), DomainKeys (RFC 4870), ARC (RFC 8617, whose
+/// three fields mean something together only).
+bool is_domain_signature(std::string_view name) noexcept {
+    constexpr std::string_view dkim = "DKIM-Signature";
+    return (name.size() >= dkim.size() &&
+            equal_ignoring_case(name.substr(name.size() - dkim.size()), dkim)) ||
+           equal_ignoring_case(name, "DomainKey-Signature") || starts_with_ignoring_case(name, "ARC-");
+}
+
+bool is_removed_outside(std::string_view name) noexcept {
+    return is_one_of(name, removed_outside_names) || is_domain_signature(name);
 }
 
 // ------------------------------------------------------------------------------------------------------
@@ -165,12 +178,20 @@ struct Structure {
 
 constexpr std::string_view protection_parameters = "; hp=\"cipher\"; protected-headers=\"v1\"";
 
-std::string marked_as_protected(std::string content_type) {
+/// The Content-Type without the parameters of any protection; nullopt: it cannot be parsed.
+std::optional<std::string> without_marks(std::string_view content_type) {
+    return with_parameters(content_type, {"hp", "protected-headers", "hp-legacy-display"}, "");
+}
+
+/// `rest` is what stays behind the parameters: a stray semicolon with its blanks.
+std::string marked_as_protected(std::string content_type, std::string_view rest = {}) {
     const auto last_line = content_type.size() - std::min(content_type.rfind('\n') + 1, content_type.size());
-    const bool fits = std::string_view("Content-Type:").size() + last_line + protection_parameters.size() <=
+    const bool fits = std::string_view("Content-Type:").size() + last_line + protection_parameters.size() +
+                          std::min(rest.find("\r\n"), rest.size()) <=
                       line_octets_max;
     content_type += fits ? "; " : ";\r\n ";
     content_type += protection_parameters.substr(2);
+    content_type += rest;
     return content_type;
 }
 
@@ -182,6 +203,17 @@ std::string content_fields(const HeaderSection& header) {
         }
     }
     return text;
+}
+
+/// All there are, byte for byte: mail programs like to sign what they wrote here (DKIM), comments included.
+std::string mime_version_fields(const HeaderSection& header) {
+    std::string text;
+    for (const auto& field : header.fields()) {
+        if (equal_ignoring_case(field.name, "MIME-Version")) {
+            write_field(text, field.name, field.body);
+        }
+    }
+    return text.empty() ? "MIME-Version: 1.0\r\n" : text;
 }
 
 /// For a message without Content-Type: what its readers would have taken it for, and its true charset where
@@ -212,13 +244,19 @@ std::optional<std::string> marked_content_fields(const HeaderSection& header) {
             write_field(text, field.name, field.body);
             continue;
         }
-        // With the semicolon, which goes again, a stray one at the end of the original does not stay in front
-        // of it.
-        const auto cut = with_parameters(field.body, {"hp", "protected-headers", "hp-legacy-display"}, ";");
-        if (!cut) {
+        const auto type = ContentType::parse(field.body);
+        if (!type) {
             return std::nullopt;
         }
-        write_field(text, field.name, marked_as_protected(cut->substr(0, cut->size() - 1)));
+        // A stray semicolon at the end stays there, so that opening finds the original again by cutting out
+        // the marks.
+        const auto end = type->final_semicolon().value_or(field.body.size());
+        const auto unmarked = without_marks(std::string_view(field.body).substr(0, end));
+        if (!unmarked) {
+            return std::nullopt;
+        }
+        write_field(text, field.name,
+                    marked_as_protected(*unmarked, std::string_view(field.body).substr(end)));
         marked = true;
     }
     return text;
@@ -248,9 +286,10 @@ Structure payload_structure(const HeaderSection& header, std::string_view body) 
 }
 
 bool is_copied_inside(const HeaderField& field) noexcept {
-    const bool hidden_outside = is_subject(field.name) || is_one_of(field.name, removed_outside_names);
-    return is_one_of(field.name, protected_names) &&
-           (hidden_outside || field.body.size() <= protected_field_octets_max);
+    if (is_subject(field.name) || is_removed_outside(field.name)) {
+        return true;
+    }
+    return is_one_of(field.name, protected_names) && field.body.size() <= protected_field_octets_max;
 }
 
 /// What the Content-Type at the root of a payload says of its header section.
@@ -278,7 +317,8 @@ class OuterEdits {
 public:
     explicit OuterEdits(const HeaderSection& header) {
         for (const auto& field : header.fields()) {
-            if (is_structural(field.name) || is_one_of(field.name, blind_copy_names)) {
+            if (is_structural(field.name) || is_one_of(field.name, blind_copy_names) ||
+                is_domain_signature(field.name)) {
                 remove_all(header, field.name);
             }
         }
@@ -323,11 +363,11 @@ ProtectedHeader protect_unsigned(const HeaderSection& header, std::string_view b
         if (is_subject(field.name)) {
             hp_outer += subject_seen ? "" : hp_outer_field(field.name, obscured_subject).value_or("");
             subject_seen = true;
-        } else if (!is_one_of(field.name, removed_outside_names)) {
+        } else if (!is_removed_outside(field.name)) {
             hp_outer += hp_outer_field(field.name, field.body).value_or("");
         }
     }
-    result.payload_header += "MIME-Version: 1.0\r\n";
+    result.payload_header += mime_version_fields(header);
     result.payload_header += structure.fields;
     result.payload_header += hp_outer;
     result.payload_header += "\r\n";
@@ -343,11 +383,16 @@ ProtectedHeader protect_unsigned(const HeaderSection& header, std::string_view b
     return result;
 }
 
-/// Not a byte of what a signature covers may change, and protected fields beside it would claim to be covered
-/// too.
+/// Not a byte of what the sender's signature covers may change, and protected fields beside it would claim to
+/// be covered too. A mail server's signature claims nothing: it covers the fields that stay outside.
 ProtectedHeader protect_signed(const HeaderSection& header, std::string_view body) {
     ProtectedHeader result;
-    result.payload_header = "MIME-Version: 1.0\r\n" + content_fields(header) + "\r\n";
+    for (const auto& field : header.fields()) {
+        if (is_domain_signature(field.name)) {
+            write_field(result.payload_header, field.name, field.body);
+        }
+    }
+    result.payload_header += mime_version_fields(header) + content_fields(header) + "\r\n";
     OuterEdits edits(header);
     const auto signed_part = signed_part_header(header, body);
     if (assertion_of(signed_part) != Assertion::none && signed_part.count("Subject") > 0) {
@@ -411,29 +456,23 @@ std::unordered_set<std::string> names_left_outside(const HeaderSection& inner) {
 
 /// Whether a protected message may show this outer field, which its protected fields do not have.
 bool may_stay(const HeaderField& field, bool complete, const std::unordered_set<std::string>& left_outside) {
-    if (is_structural(field.name)) {
-        return false;
-    }
     return !complete || !is_one_of(field.name, protected_names) ||
            is_one_of(field.name, rightly_added_names) || field.body.size() > protected_field_octets_max ||
            left_outside.contains(lockbox::to_lower(field.name));
 }
 
-void add_structure(HeaderSection& result, const HeaderSection& payload) {
-    bool mime_version = false;
+/// What describes or signs the whole message as its payload has it. It comes from the payload alone: outside,
+/// the same fields belong to the sealed form, which is gone now.
+bool belongs_to_form(std::string_view name) noexcept {
+    return is_structural(name) || is_domain_signature(name);
+}
+
+void add_form(HeaderSection& result, const HeaderSection& payload) {
     for (const auto& field : payload.fields()) {
-        if (!is_structural(field.name)) {
-            continue;
-        }
         if (equal_ignoring_case(field.name, "Content-Type")) {
-            result.add(field.name,
-                       with_parameters(field.body, {"hp", "protected-headers", "hp-legacy-display"}, "")
-                           .value_or(field.body));
-        } else if (!equal_ignoring_case(field.name, "MIME-Version")) {
+            result.add(field.name, without_marks(field.body).value_or(field.body));
+        } else if (belongs_to_form(field.name)) {
             result.add(field.name, field.body);
-        } else if (!mime_version) {
-            result.add(field.name, field.body);
-            mime_version = true;
         }
     }
 }
@@ -441,11 +480,11 @@ void add_structure(HeaderSection& result, const HeaderSection& payload) {
 RestoredHeader restore_unprotected(const HeaderSection& outer, const HeaderSection& payload) {
     RestoredHeader result;
     for (const auto& field : outer.fields()) {
-        if (!is_structural(field.name)) {
+        if (!belongs_to_form(field.name)) {
             result.header.add(field.name, field.body);
         }
     }
-    add_structure(result.header, payload);
+    add_form(result.header, payload);
     return result;
 }
 
@@ -459,7 +498,7 @@ RestoredHeader restore_from(const HeaderSection& outer, const HeaderSection& inn
     result.was_protected = true;
     const bool from_kept_out = inner_from_is_kept_out(outer, inner, result.warnings);
     const auto comes_from_inside = [&](const HeaderField& field) {
-        return !is_structural(field.name) && !is_transit(field.name) &&
+        return !belongs_to_form(field.name) && !is_transit(field.name) &&
                !equal_ignoring_case(field.name, "HP-Outer") &&
                !(from_kept_out && equal_ignoring_case(field.name, "From"));
     };
@@ -480,12 +519,15 @@ RestoredHeader restore_from(const HeaderSection& outer, const HeaderSection& inn
     const auto left_outside = names_left_outside(inner);
     std::unordered_set<std::string> warned_of;
     for (const auto& field : outer.fields()) {
+        if (belongs_to_form(field.name)) {
+            continue;
+        }
         const auto group = groups.find(lockbox::to_lower(field.name));
         if (group != groups.end()) {
             add_group(group->second);
         } else if (may_stay(field, complete, left_outside)) {
             result.header.add(field.name, field.body);
-        } else if (!is_structural(field.name) && warned_of.insert(lockbox::to_lower(field.name)).second) {
+        } else if (warned_of.insert(lockbox::to_lower(field.name)).second) {
             result.warnings.push_back("the " + printable(field.name) +
                                       " field outside was left out: the sealed part has none");
         }
@@ -496,7 +538,7 @@ RestoredHeader restore_from(const HeaderSection& outer, const HeaderSection& inn
             add_group(group->second);
         }
     }
-    add_structure(result.header, payload);
+    add_form(result.header, payload);
     return result;
 }
 

@@ -31,8 +31,9 @@ struct ProtectedHeader {
     /// untouched, is then the only part of a multipart/mixed: payload_header ends with that part's header
     /// section, and this closes it.
     std::string payload_trailer;
-    /// What has to change outside: structural fields removed, Subject obscured, Comments, Keywords and Bcc
-    /// removed. The sealed message's own MIME-Version and Content-Type are not in it: see outer_edits().
+    /// What has to change outside: structural fields removed, Subject obscured, Comments, Keywords, Bcc and
+    /// the signatures of mail servers removed. The sealed message's own MIME-Version and Content-Type are not
+    /// in it: see outer_edits().
     HeaderEdits outer;
 };
 
@@ -40,9 +41,15 @@ struct ProtectedHeader {
 /// the original has no Content-Type), for the header of a signed message's first part, and for a boundary
 /// that does not occur in it (where the Content-Type cannot be parsed).
 ///
+/// DKIM, DomainKeys and ARC signatures that are there already fit the message as it was. They go inside, byte
+/// for byte, so that the opened message verifies again. Outside they would look broken, and tell: a body
+/// digest confirms a guess, and DKIM's z= tag repeats the Subject. What others found out about them
+/// (Authentication-Results) stays outside.
+///
 /// A signed message (multipart/signed, signed S/MIME) is wrapped untouched: the payload header has its
-/// structural fields only, and its Subject stays outside unless the signed part carries one with protected
-/// headers itself. Comments and Keywords of a signed message stay outside too, since nothing inside has them.
+/// structural fields and those signatures only, and its Subject stays outside unless the signed part carries
+/// one with protected headers itself. Comments and Keywords of a signed message stay outside too, since
+/// nothing inside has them.
 [[nodiscard]] ProtectedHeader protect(const HeaderSection& header, std::string_view body);
 
 /// `protection.outer` completed by the sealed message's one MIME-Version and its Content-Type (and, where not
@@ -58,14 +65,23 @@ struct RestoredHeader {
 };
 
 /// Puts together the outer header section of a sealed message and the header section of its payload (RFC 9788
-/// §4.2.1 and §4.4; for payloads with only protected-headers="v1" the same). Structural fields come from the
-/// payload, without the protection's parameters; fields inside replace those outside; HP-Outer goes. The
-/// outer From is kept, with a warning, where the inner one names another mailbox: nothing here is signed (RFC
-/// 9788 §4.4.2).
+/// §4.2.1 and §4.4; for payloads with only protected-headers="v1" the same). Structural fields, without the
+/// protection's parameters, and signatures of mail servers come from the payload; those outside belong to the
+/// sealed form and go. A signature inside is as good as its verification: whoever sealed may have invented
+/// it.
+///
+/// Fields inside replace those outside; HP-Outer goes. The outer From is kept, with a warning, where the
+/// inner one names another mailbox: nothing here is signed (RFC 9788 §4.4.2).
 ///
 /// Outer fields that the payload does not have stay, but for those a payload with the `hp` parameter would
 /// have if its sender had written them (Subject, To, Reply-To, …): these go, with a warning (RFC 9788 §4).
-/// Trace fields and what filters add come from outside only, whatever the payload says.
+/// Trace fields, Authentication-Results and what filters add come from outside only, whatever the payload
+/// says.
+///
+/// What protect() took apart comes back with its exact bytes, and duplicates in their order, as a DKIM
+/// verifier needs them. Not so: Bcc; a protection of the original's own, whose parameters are gone; a
+/// MIME-Version or Content-Type that was missing and now is there; an entity that had to be wrapped, which
+/// stays wrapped.
 [[nodiscard]] RestoredHeader restore(const HeaderSection& outer, const HeaderSection& payload);
 
 /// The same for the whole payload: where it is a signed message, the protected fields are those of the signed

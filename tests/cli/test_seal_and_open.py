@@ -12,6 +12,7 @@ import pytest
 
 from support import messages
 from support.command import Command
+from support.dkim_key import DkimKey
 from support.gnupg import GnuPgHome
 from support.sealed import (Delivered, check_form, check_nothing_leaks, check_payload, open_with_rnp, open_with_sq)
 from support.waiting import wait_for
@@ -51,6 +52,11 @@ def secret_keys(tmp_path_factory, bob_home, carol_home):
     return paths
 
 
+@pytest.fixture(scope="module")
+def domain_key(tmp_path_factory):
+    return DkimKey(tmp_path_factory.mktemp("domain"), "example.com")
+
+
 # --- Sealing ---
 
 @pytest.mark.parametrize("shape", messages.SHAPES, ids=lambda shape: shape.__name__)
@@ -71,6 +77,24 @@ def test_what_encrypt_seals_everybody_opens(filled, tmp_path, bob_home, carol_ho
         folder.mkdir()
         assert open_with_sq(armor, path, folder) == payload
         assert open_with_rnp(armor, path, folder) == payload
+
+
+# Without a From there is nothing that a domain could sign for.
+SIGNED_BY_DOMAINS = [shape for shape in messages.SHAPES if shape is not messages.no_header_at_all]
+
+
+@pytest.mark.parametrize("shape", SIGNED_BY_DOMAINS, ids=lambda shape: shape.__name__)
+def test_a_dkim_signature_verifies_again_when_opened(filled, domain_key, shape):
+    """With "simple" canonicalization, which forgives nothing."""
+    original = domain_key.sign(shape(ALICE, [BOB]).octets, "simple/simple")
+    assert domain_key.verify(original)
+    sealed = filled.run("encrypt", "--to", BOB, input=original)
+    assert (sealed.status, sealed.err) == (0, ""), sealed
+    assert b"DKIM-Signature" not in sealed.out
+    opened = filled.run("decrypt", input=sealed.out)
+    assert opened.status == 0, opened
+    assert domain_key.verify(opened.out)
+    assert not domain_key.verify(opened.out.replace(b"Alice Example", b"Alice Forged", 1))
 
 
 @pytest.mark.parametrize("shape", messages.SHAPES, ids=lambda shape: shape.__name__)

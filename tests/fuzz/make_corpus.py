@@ -56,6 +56,11 @@ SIGNED = (
     "Content-Type: application/pgp-signature\r\n\r\nx\r\n--b--\r\n"
 )
 
+SIGNED_BY_SERVERS = (
+    "ARC-Seal: i=1; b=a\r\nDKIM-Signature: v=1; z=Subject:x;\r\n bh=b\r\nDKIM-Signature:v=1\r\nSubject: x\r\n"
+    "MIME-Version: 1.0 (by hand)\r\nContent-Type: text/plain; hp=clear; charset=x ; \r\n\r\nbody"
+)
+
 MESSAGES = [
     "Received: a\r\nFrom: Alice <a@example.org>\r\nTo: b@example.net,\r\n c@example.net\r\nSubject: x\r\nSubject: y\r\n"
     "Comments: z\r\nKeywords: k\r\nBcc: d@example.com\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; hp=clear\r\n"
@@ -73,7 +78,7 @@ SEEDS = {
     "address": [text.encode() for text in ADDRESSES],
     "content_type": [text.encode() for text in CONTENT_TYPES],
     "header": [text.encode() for text in MESSAGES],
-    "protection": [text.encode() for text in MESSAGES] + [smime("signed.der")],
+    "protection": [text.encode() for text in MESSAGES] + [smime("signed.der"), SIGNED_BY_SERVERS.encode()],
     "armor": [
         armor("two-recipients.asc"),
         data("clear-signed.asc"),

@@ -75,6 +75,7 @@ TEST_CASE("the payload's header section has the sender's fields, the structure a
           "outside",
           "[mail]") {
     CHECK(protect(ordinary).payload_header ==
+          "DKIM-Signature: v=1\r\n"
           "Date: Mon, 23 Nov 2026 22:05:19 +0000\r\n"
           "From: Alice <alice@example.org>\r\n"
           "To: Bob <bob@example.net>,\r\n Carol <carol@example.net>\r\n"
@@ -82,7 +83,7 @@ TEST_CASE("the payload's header section has the sender's fields, the structure a
           "Message-ID:<1@example.org>\r\n"
           "Comments: a comment\r\n"
           "Keywords: one, two\r\n"
-          "MIME-Version: 1.0\r\n"
+          "MIME-Version: 1.0 (by hand)\r\n"
           "Content-Type: Text/Plain;\r\n\tcharset=\"utf-8\"; format=flowed;"
           " hp=\"cipher\"; protected-headers=\"v1\"\r\n"
           "content-transfer-encoding:  8bit\r\n"
@@ -98,7 +99,6 @@ TEST_CASE("the payload's header section has the sender's fields, the structure a
 
 TEST_CASE("outside stay transport, routing and threading, and one MIME structure", "[mail]") {
     CHECK(outside_of(ordinary).to_string() == "Received: from a by b\r\n"
-                                              "DKIM-Signature: v=1\r\n"
                                               "Date: Mon, 23 Nov 2026 22:05:19 +0000\r\n"
                                               "From: Alice <alice@example.org>\r\n"
                                               "X-Spam-Score: 1\r\n"
@@ -188,19 +188,50 @@ TEST_CASE("parameters of another protection are replaced", "[mail]") {
                        " hp-legacy-display=1;\r\n\r\n");
     const auto payload = Message::parse(payload_of(message));
     CHECK(payload.header.first("Content-Type") ==
-          "text/plain; charset=x; hp=\"cipher\"; protected-headers=\"v1\"");
+          "text/plain; charset=x; hp=\"cipher\"; protected-headers=\"v1\";");
 }
 
 TEST_CASE("fields that name blind recipients or the way a message took never go inside", "[mail]") {
-    const auto name =
-        GENERATE(as<std::string>{}, "Bcc", "bcc", "Resent-Bcc", "Received", "Return-Path", "DKIM-Signature",
-                 "ARC-Seal", "Authentication-Results", "Received-SPF", "Delivered-To", "X-Original-To",
-                 "X-Spam-Status", "Lockbox-Route", "HP-Outer", "List-Id", "X-Anything");
+    const auto name = GENERATE(as<std::string>{}, "Bcc", "bcc", "Resent-Bcc", "Received", "Return-Path",
+                               "Authentication-Results", "Received-SPF", "Delivered-To", "X-Original-To",
+                               "X-Spam-Status", "Lockbox-Route", "HP-Outer", "List-Id", "X-Anything");
     CAPTURE(name);
     const auto message = Message::parse("Subject: x\r\n" + name + ": carol@example.com\r\n\r\nbody");
     CHECK_FALSE(contains(payload_of(message), "carol"));
     const bool removed = to_lower(name).ends_with("bcc");
     CHECK(outside_of(message).count(name) == (removed ? 0 : 1));
+}
+
+TEST_CASE("signatures of mail servers go inside byte for byte, and nothing of them stays outside", "[mail]") {
+    const auto name = GENERATE(as<std::string>{}, "DKIM-Signature", "dkim-signature", "DomainKey-Signature",
+                               "X-Google-DKIM-Signature", "ARC-Seal", "ARC-Message-Signature",
+                               "ARC-Authentication-Results");
+    CAPTURE(name);
+    const std::string first = " v=1; z=Subject:x;\r\n\tbh=first=; b=aaa\r\n bbb";
+    const auto message =
+        Message::parse(name + ":" + first + "\r\nFrom: a@example.org\r\nSubject: x\r\n" + name +
+                       ":second\r\nAuthentication-Results: mx; dkim=pass\r\n\r\nbody");
+    const auto payload = Message::parse(payload_of(message));
+    CHECK(payload.header.all(name) == std::vector<std::string_view>{first, "second"});
+    CHECK(payload.header.all("HP-Outer") ==
+          std::vector<std::string_view>{" From: a@example.org", " Subject: [...]"});
+    const auto outside = outside_of(message);
+    CHECK(outside.count(name) == 0);
+    CHECK(outside.first("Authentication-Results") == "mx; dkim=pass");
+
+    const auto restored = restore(outside, payload.header);
+    CHECK(restored.header.all(name) == message.header.all(name));
+    CHECK(restored.header.first("Authentication-Results") == "mx; dkim=pass");
+    CHECK(restored.warnings.empty());
+}
+
+TEST_CASE("what merely looks like the signature of a mail server stays outside", "[mail]") {
+    const auto name = GENERATE(as<std::string>{}, "Signature", "KIM-Signature", "DKIM-Signature-Note", "ARC",
+                               "Archived-At", "X-ARC-Seal");
+    CAPTURE(name);
+    const auto message = Message::parse(name + ": x\r\n\r\nbody");
+    CHECK(outside_of(message).count(name) == 1);
+    CHECK(Message::parse(payload_of(message)).header.count(name) == 0);
 }
 
 TEST_CASE("raw 8-bit header fields go inside as they are", "[mail]") {
@@ -366,6 +397,22 @@ TEST_CASE("an opaque S/MIME signature is looked into as well", "[mail]") {
           "The signed subject");
 }
 
+TEST_CASE("the DKIM signature of a signed message goes inside, beside the entity", "[mail]") {
+    auto message = signed_message("Content-Type: text/plain\r\n");
+    auto fields = message.header.fields();
+    fields.insert(fields.begin(), {"DKIM-Signature", " v=1;\r\n bh=x"});
+    message.header = HeaderSection(fields);
+    const auto payload = payload_of(message);
+    CHECK(payload.starts_with(
+        "DKIM-Signature: v=1;\r\n bh=x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/"));
+    CHECK(payload.ends_with("boundary=b\r\n\r\n" + message.body));
+    CHECK(outside_of(message).count("DKIM-Signature") == 0);
+    const auto restored = restore(outside_of(message), MessageView::parse(payload));
+    for (const auto* name : {"DKIM-Signature", "From", "Subject", "MIME-Version", "Content-Type"}) {
+        CHECK(restored.header.all(name) == message.header.all(name));
+    }
+}
+
 // --------------------------------------------------------------------------------------------------------
 // restoring
 
@@ -501,9 +548,8 @@ TEST_CASE("a field that somebody added outside is left out and said", "[mail]") 
 }
 
 TEST_CASE("what servers rightly add outside stays", "[mail]") {
-    const auto name =
-        GENERATE(as<std::string>{}, "Received", "DKIM-Signature", "List-Unsubscribe", "Date", "Message-ID",
-                 "Sender", "Authentication-Results", "Resent-From", "X-Anything", "From");
+    const auto name = GENERATE(as<std::string>{}, "Received", "List-Unsubscribe", "Date", "Message-ID",
+                               "Sender", "Authentication-Results", "Resent-From", "X-Anything", "From");
     CAPTURE(name);
     const auto outer = section({{name, " added"}});
     const auto restored = restore(outer, section({{"Content-Type", " text/plain; hp=\"cipher\""}}));
@@ -512,14 +558,26 @@ TEST_CASE("what servers rightly add outside stays", "[mail]") {
 }
 
 TEST_CASE("a payload cannot write the fields of those on the way", "[mail]") {
-    const auto name = GENERATE(as<std::string>{}, "Received", "Return-Path", "DKIM-Signature", "ARC-Seal",
-                               "arc-x", "Authentication-Results", "Received-SPF", "Delivered-To",
-                               "X-Original-To", "X-Spam-Flag", "HP-Outer");
+    const auto name = GENERATE(as<std::string>{}, "Received", "Return-Path", "Authentication-Results",
+                               "Received-SPF", "Delivered-To", "X-Original-To", "X-Spam-Flag", "HP-Outer");
     CAPTURE(name);
     const auto payload = section({{name, " Forged: x"}, {"Content-Type", " text/plain; hp=\"cipher\""}});
     CHECK(restore(section({{name, " true"}}), payload).header.all(name) ==
           std::vector<std::string_view>{" true"});
     CHECK(restore(HeaderSection(), payload).header.count(name) == 0);
+}
+
+TEST_CASE("a mail server's signature over the sealed form goes with that form", "[mail]") {
+    const auto outer = section({{"DKIM-Signature", " over the ciphertext"}, {"ARC-Seal", " i=1"}});
+    const std::string type = GENERATE(as<std::string>{}, " text/plain; hp=\"cipher\"", " text/plain");
+    CAPTURE(type);
+    const auto without = restore(outer, section({{"Content-Type", type}}));
+    CHECK(without.header.to_string() == "Content-Type: text/plain\r\n");
+    CHECK(without.warnings.empty());
+    const auto with =
+        restore(outer, section({{"DKIM-Signature", " over the original"}, {"Content-Type", type}}));
+    CHECK(with.header.to_string() == "DKIM-Signature: over the original\r\nContent-Type: text/plain\r\n");
+    CHECK(with.warnings.empty());
 }
 
 TEST_CASE("the outer From stays, with a warning, where the inner one is another mailbox", "[mail]") {
@@ -564,14 +622,44 @@ TEST_CASE("what was protected is restored", "[mail]") {
     const auto restored = restore(outside_of(ordinary), payload.header);
     CHECK(restored.was_protected);
     CHECK(restored.warnings.empty());
-    for (const auto* name :
-         {"From", "To", "Subject", "Date", "Message-ID", "Comments", "Keywords", "Received", "X-Custom",
-          "Content-Type", "Content-Transfer-Encoding", "Content-Language"}) {
+    for (const auto* name : {"From", "To", "Subject", "Date", "Message-ID", "Comments", "Keywords",
+                             "Received", "X-Custom", "MIME-Version", "Content-Type",
+                             "Content-Transfer-Encoding", "Content-Language", "DKIM-Signature"}) {
         CAPTURE(name);
         CHECK(restored.header.all(name) == ordinary.header.all(name));
     }
     CHECK(restored.header.count("Bcc") == 0);
     CHECK(payload.body == ordinary.body);
+}
+
+TEST_CASE("what a DKIM signature may cover comes back with its exact bytes", "[mail]") {
+    const auto type = GENERATE(as<std::string>{}, " text/plain", "text/plain;charset=utf-8",
+                               " Text/PLAIN;\r\n\tcharset=\"utf-8\" (c)", " text/plain; charset=x;",
+                               " text/plain; charset=x ; ", " text/plain; charset=x;\r\n (comment; hp=1)",
+                               " multipart/mixed;\r\n boundary=\"=_b\";\r\n\ttype=\"a/b\"", " text");
+    const auto version = GENERATE(as<std::string>{}, " 1.0", "1.0", " 1.0 (Mac OS X Mail 16.0 \\(3774\\))",
+                                  "\r\n 1.0", " 1.0\r\nMime-version: 1.0");
+    CAPTURE(type, version);
+    const auto message =
+        Message::parse("DKIM-Signature: v=1\r\nmime-version:" + version +
+                       "\r\nfrom:  Alice\r\n\t<alice@example.org> \r\nFrom: bob@example.org\r\n"
+                       "SUBJECT:x\r\nTo: a@example.org\r\nSubject:\r\n y\r\nReply-To: b\r\n"
+                       "Content-type:" +
+                       type + "\r\nContent-Transfer-Encoding:8bit\r\n\r\nbody");
+    const auto payload_bytes = payload_of(message);
+    const auto payload = MessageView::parse(payload_bytes);
+    const auto restored = restore(outside_of(message), payload);
+    const bool wrapped = type == " text";
+    for (const auto& field : message.header.fields()) {
+        if (wrapped && starts_with_ignoring_case(field.name, "Content-")) {
+            continue;
+        }
+        const auto& fields = restored.header.fields();
+        CAPTURE(field.name);
+        CHECK(std::find(fields.begin(), fields.end(), field) != fields.end()); // the name's spelling included
+        CHECK(restored.header.all(field.name) == message.header.all(field.name));
+    }
+    CHECK(restored.header.fields().size() == message.header.fields().size() - (wrapped ? 1 : 0));
 }
 
 TEST_CASE("many fields of many names are protected and restored in linear time", "[mail]") {
