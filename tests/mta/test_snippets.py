@@ -70,6 +70,10 @@ def test_postfix_takes_the_page_word_for_word(folder):
     level = subprocess.run(["postconf", "-c", str(etc), "-h", "smtp_tls_security_level"], capture_output=True, text=True,
                            check=True)
     assert level.stdout.strip() == "dane"
+    (etc / "master.cf").write_text("".join(blocks(CONTRIB / "postfix/README.md", "# incoming, master.cf")))
+    services = subprocess.run(["postconf", "-c", str(etc), "-P"], capture_output=True, text=True, check=True)
+    assert "submission/inet/smtpd_milters = unix:lockbox/milter.sock,unix:opendkim/opendkim.sock" in services.stdout
+    assert "warning" not in services.stderr, services.stderr
 
 
 def test_postfix_undo_names_every_setting():
