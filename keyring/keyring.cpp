@@ -2,19 +2,17 @@
 
 #include "base/ascii.hpp"
 #include "base/error.hpp"
+#include "base/sqlite.hpp"
 #include "keyring/schema.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <soci/soci.h>
 #include <soci/sqlite3/soci-sqlite3.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -31,85 +29,8 @@ constexpr std::size_t cached_addresses_max = 1000;
 
 constexpr std::chrono::milliseconds lock_poll{10};
 
-std::string reason(int error) {
-    return std::error_code(error, std::generic_category()).message();
-}
-
-/// SQLite's result code, without what extends it.
-int primary_code(const soci::soci_error& failure) {
-    const auto* sqlite = dynamic_cast<const soci::sqlite3_soci_error*>(&failure);
-    return sqlite != nullptr ? sqlite->result() & 0xff : SQLITE_ERROR;
-}
-
-/// SQLite's result codes as what the caller does next (sqlite.org/rescode.html).
-[[noreturn]] void rethrow_as_error(const soci::soci_error& failure, const std::string& path) {
-    switch (primary_code(failure)) {
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        throw Error(ErrorKind::busy, fmt::format("the keyring {} is locked by another program", path),
-                    fmt::format("wait for it to finish; `fuser {}` names it", path));
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        throw Error(ErrorKind::malformed, fmt::format("the keyring {} is damaged or is no keyring", path),
-                    "restore it from a backup, or move it away and import the certificates again");
-    case SQLITE_CANTOPEN:
-    case SQLITE_READONLY:
-    case SQLITE_PERM:
-    case SQLITE_AUTH:
-        throw Error(ErrorKind::unavailable, fmt::format("the keyring {} cannot be opened", path),
-                    "the file and its directory must be readable and writable (SQLite keeps its log there)");
-    case SQLITE_FULL:
-        throw Error(ErrorKind::io, fmt::format("cannot write to the keyring {}: the disk is full", path),
-                    "nothing was changed; make room and try again");
-    case SQLITE_IOERR:
-        throw Error(ErrorKind::io, fmt::format("cannot read or write the keyring {}", path),
-                    "look at the disk and the kernel's log");
-    case SQLITE_NOMEM:
-        throw std::bad_alloc();
-    default:
-        throw Error(ErrorKind::engine, fmt::format("the keyring {}: {}", path, failure.what()));
-    }
-}
-
-/// A connection string with every byte escaped that SQLite's URIs or SOCI's parser could take for something
-/// else.
-std::string connection_string(const std::string& path, std::chrono::seconds wait_for_lock) {
-    std::string uri;
-    for (const char c : path) {
-        if (is_alpha(c) || is_digit(c) || c == '/' || c == '.' || c == '-' || c == '_') {
-            uri += c;
-        } else {
-            uri += fmt::format("%{:02x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
-        }
-    }
-    return fmt::format("db=file:{}?mode=rw timeout={}", uri, wait_for_lock.count());
-}
-
-/// An empty file of mode 0600, which SQLite takes for an empty database; root makes it for the owner of its
-/// directory, who is the milter's user. SQLite gives its own files beside it the same owner and mode.
-void make_file(const std::string& path) {
-    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        if (errno == EEXIST) {
-            return;
-        }
-        const auto directory = std::filesystem::path(path).parent_path().string();
-        throw Error(errno == EACCES ? ErrorKind::permission : ErrorKind::unavailable,
-                    fmt::format("cannot make the keyring {}: {}", path, reason(errno)),
-                    fmt::format("make the directory {} first, for the user that Lockbox runs as",
-                                directory.empty() ? "." : directory));
-    }
-    struct stat directory {};
-    const auto parent = std::filesystem::path(path).parent_path();
-    const bool as_root = ::geteuid() == 0 && ::stat(parent.empty() ? "." : parent.c_str(), &directory) == 0;
-    const bool owned = !as_root || ::fchown(fd, directory.st_uid, directory.st_gid) == 0;
-    const int error = errno;
-    ::close(fd);
-    if (!owned) {
-        throw Error(
-            ErrorKind::permission,
-            fmt::format("cannot give the keyring {} to its directory's owner: {}", path, reason(error)));
-    }
+SqliteFile keyring_file(const std::string& path) {
+    return {path, "keyring", "restore it from a backup, or move it away and import the certificates again"};
 }
 
 std::int64_t seconds(Time time) {
@@ -200,7 +121,7 @@ public:
         try {
             return work();
         } catch (const soci::soci_error& failure) {
-            rethrow_as_error(failure, path_);
+            rethrow_sqlite_error(failure, keyring_file(path_));
         }
     }
 
@@ -209,19 +130,7 @@ public:
     auto in_transaction(Work&& work) -> decltype(work()) {
         return guarded([&] {
             forget();
-            sql_ << "BEGIN IMMEDIATE";
-            try {
-                auto result = work();
-                sql_ << "COMMIT";
-                return result;
-            } catch (...) {
-                try {
-                    sql_ << "ROLLBACK";
-                } catch (const soci::soci_error&) { // NOLINT(bugprone-empty-catch): the first error is the
-                                                    // one to report
-                }
-                throw;
-            }
+            return in_sqlite_transaction(sql_, work);
         });
     }
 
@@ -363,7 +272,7 @@ private:
     /// section 8). False: to be tried again.
     bool try_to_open(std::chrono::seconds wait_for_lock, std::chrono::steady_clock::time_point deadline) {
         try {
-            sql_.open(soci::sqlite3, connection_string(path_, wait_for_lock));
+            sql_.open(soci::sqlite3, sqlite_connection_string(path_, wait_for_lock));
             sql_ << "PRAGMA foreign_keys = ON";
             std::string mode;
             sql_ << "PRAGMA journal_mode", soci::into(mode);
@@ -373,7 +282,7 @@ private:
             prepare_schema(sql_, path_);
             return true;
         } catch (const soci::soci_error& failure) {
-            if (primary_code(failure) != SQLITE_BUSY || std::chrono::steady_clock::now() >= deadline) {
+            if (sqlite_code(failure) != SQLITE_BUSY || std::chrono::steady_clock::now() >= deadline) {
                 throw;
             }
             if (sql_.is_connected()) {
@@ -486,7 +395,7 @@ Keyring Keyring::open(const Location& location, Access access, std::chrono::seco
             throw Error(ErrorKind::unavailable, fmt::format("there is no keyring {}", location.path),
                         fmt::format("`lockbox --keyring {} import FILE` makes it", location.path));
         }
-        make_file(location.path);
+        make_sqlite_file(keyring_file(location.path));
     }
     return Keyring(std::make_unique<Impl>(location.path, wait_for_lock));
 }

@@ -1,6 +1,7 @@
 #include "keyring/schema.hpp"
 
 #include "base/error.hpp"
+#include "base/sqlite.hpp"
 
 #include <fmt/format.h>
 
@@ -108,23 +109,14 @@ void prepare_schema(soci::session& sql, const std::string& name) {
         return;
     }
     // IMMEDIATE: of two programs that find an old schema, the second waits and then finds a new one.
-    sql << "BEGIN IMMEDIATE";
-    try {
+    in_sqlite_transaction(sql, [&] {
         for (int version = version_of(sql, name); version < schema_version; ++version) {
             for (const auto statement : migrations.at(static_cast<std::size_t>(version))) {
                 sql << std::string(statement);
             }
             sql << "UPDATE lockbox_keyring SET schema_version = " << version + 1;
         }
-        sql << "COMMIT";
-    } catch (...) {
-        try {
-            sql << "ROLLBACK";
-        } catch (
-            const soci::soci_error&) { // NOLINT(bugprone-empty-catch): the first error is the one to report
-        }
-        throw;
-    }
+    });
 }
 
 } // namespace lockbox::keyring

@@ -1,0 +1,97 @@
+#include "base/sqlite.hpp"
+
+#include "base/ascii.hpp"
+#include "base/error.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <soci/sqlite3/soci-sqlite3.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <new>
+#include <system_error>
+
+namespace lockbox {
+namespace {
+
+std::string reason(int error) {
+    return std::error_code(error, std::generic_category()).message();
+}
+
+} // namespace
+
+int sqlite_code(const soci::soci_error& failure) {
+    const auto* sqlite = dynamic_cast<const soci::sqlite3_soci_error*>(&failure);
+    return sqlite != nullptr ? sqlite->result() & 0xff : SQLITE_ERROR;
+}
+
+void rethrow_sqlite_error(const soci::soci_error& failure, const SqliteFile& file) {
+    switch (sqlite_code(failure)) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        throw Error(ErrorKind::busy, fmt::format("{} is locked by another program", file.name()),
+                    fmt::format("wait for it to finish; `fuser {}` names it", file.path));
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        throw Error(ErrorKind::malformed, fmt::format("{} is damaged or is no {}", file.name(), file.what),
+                    file.when_damaged);
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        throw Error(ErrorKind::unavailable, fmt::format("{} cannot be opened", file.name()),
+                    "the file and its directory must be readable and writable (SQLite keeps its log there)");
+    case SQLITE_FULL:
+        throw Error(ErrorKind::io, fmt::format("cannot write to {}: the disk is full", file.name()),
+                    "nothing was changed; make room and try again");
+    case SQLITE_IOERR:
+        throw Error(ErrorKind::io, fmt::format("cannot read or write {}", file.name()),
+                    "look at the disk and the kernel's log");
+    case SQLITE_NOMEM:
+        throw std::bad_alloc();
+    default:
+        throw Error(ErrorKind::engine, fmt::format("{}: {}", file.name(), failure.what()));
+    }
+}
+
+std::string sqlite_connection_string(const std::string& path, std::chrono::seconds wait_for_lock) {
+    std::string uri;
+    for (const char c : path) {
+        if (is_alpha(c) || is_digit(c) || c == '/' || c == '.' || c == '-' || c == '_') {
+            uri += c;
+        } else {
+            uri += fmt::format("%{:02x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+        }
+    }
+    return fmt::format("db=file:{}?mode=rw timeout={}", uri, wait_for_lock.count());
+}
+
+void make_sqlite_file(const SqliteFile& file) {
+    const int fd = ::open(file.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        if (errno == EEXIST) {
+            return;
+        }
+        const auto directory = std::filesystem::path(file.path).parent_path().string();
+        throw Error(errno == EACCES ? ErrorKind::permission : ErrorKind::unavailable,
+                    fmt::format("cannot make {}: {}", file.name(), reason(errno)),
+                    fmt::format("make the directory {} first, for the user that Lockbox runs as",
+                                directory.empty() ? "." : directory));
+    }
+    struct stat directory {};
+    const auto parent = std::filesystem::path(file.path).parent_path();
+    const bool as_root = ::geteuid() == 0 && ::stat(parent.empty() ? "." : parent.c_str(), &directory) == 0;
+    const bool owned = !as_root || ::fchown(fd, directory.st_uid, directory.st_gid) == 0;
+    const int error = errno;
+    ::close(fd);
+    if (!owned) {
+        throw Error(ErrorKind::permission,
+                    fmt::format("cannot give {} to its directory's owner: {}", file.name(), reason(error)));
+    }
+}
+
+} // namespace lockbox

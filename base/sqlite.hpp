@@ -1,0 +1,76 @@
+// SQLite files through SOCI: how they are named, made, opened and how they fail; what is in them is their
+// owners' business.
+#pragma once
+
+#include <soci/soci.h>
+
+#include <chrono>
+#include <string>
+#include <type_traits>
+
+namespace lockbox {
+
+/// An SQLite file as error texts speak of it.
+struct SqliteFile {
+    std::string path;
+    std::string what;         ///< "keyring", "journal"
+    std::string when_damaged; ///< what to do then
+    [[nodiscard]] std::string name() const { return "the " + what + ' ' + path; }
+};
+
+/// SQLite's result code, without what extends it (sqlite.org/rescode.html).
+[[nodiscard]] int sqlite_code(const soci::soci_error& failure);
+
+/// The result code as what the caller does next: Error busy, malformed, unavailable, io or engine, or
+/// std::bad_alloc.
+[[noreturn]] void rethrow_sqlite_error(const soci::soci_error& failure, const SqliteFile& file);
+
+/// For soci::sqlite3, every byte escaped that SQLite's URIs or SOCI's parser could take for something else.
+/// The file must be there.
+[[nodiscard]] std::string sqlite_connection_string(const std::string& path,
+                                                   std::chrono::seconds wait_for_lock);
+
+/// An empty file of mode 0600, which SQLite takes for an empty database; root makes it for the owner of its
+/// directory, who is the milter's user. SQLite gives its own files beside it the same owner and mode. Nothing
+/// happens to a file that is there. Throws Error permission or unavailable.
+void make_sqlite_file(const SqliteFile& file);
+
+/// BEGIN IMMEDIATE, the work, COMMIT; ROLLBACK and the first exception where that fails. Other writers wait
+/// from the beginning.
+template <typename Work>
+auto in_sqlite_transaction(soci::session& sql, Work&& work) -> decltype(work()) {
+    class Transaction {
+    public:
+        explicit Transaction(soci::session& session) : session_(session) { session_ << "BEGIN IMMEDIATE"; }
+        ~Transaction() {
+            if (!committed_) {
+                try {
+                    session_ << "ROLLBACK";
+                } catch (const soci::soci_error&) { // NOLINT(bugprone-empty-catch): the first error is the
+                                                    // one to report
+                }
+            }
+        }
+        Transaction(const Transaction&) = delete;
+        Transaction& operator=(const Transaction&) = delete;
+        void commit() {
+            session_ << "COMMIT";
+            committed_ = true;
+        }
+
+    private:
+        soci::session& session_;
+        bool committed_ = false;
+    };
+    Transaction transaction(sql);
+    if constexpr (std::is_void_v<decltype(work())>) {
+        work();
+        transaction.commit();
+    } else {
+        auto result = work();
+        transaction.commit();
+        return result;
+    }
+}
+
+} // namespace lockbox
