@@ -12,6 +12,8 @@ using Time = std::chrono::sys_seconds;
 [[nodiscard]] std::string format_date(Time time);
 /// RFC 3339 in UTC: "2026-01-02T03:04:05Z".
 [[nodiscard]] std::string format_time(Time time);
+/// RFC 5322 §3.3 in UTC: "Fri, 02 Jan 2026 03:04:05 +0000".
+[[nodiscard]] std::string format_mail_date(Time time);
 /// The clock, for the programs' own use.
 [[nodiscard]] Time now();
 

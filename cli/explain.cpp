@@ -153,8 +153,8 @@ std::string rule_text(const policy::Decision& decision) {
 std::string addresses_of(const policy::Copy& copy, const policy::Plan& plan) {
     std::vector<std::string> addresses;
     for (const auto& decision : plan.decisions) {
-        if (std::find(copy.recipients.begin(), copy.recipients.end(), decision.recipient) !=
-            copy.recipients.end()) {
+        if (std::find(copy.decisions.begin(), copy.decisions.end(), decision.recipient) !=
+            copy.decisions.end()) {
             addresses.push_back(decision.address);
         }
     }
@@ -225,8 +225,8 @@ Json to_json(const Explanation& explanation) {
     for (const auto& copy : plan.copies) {
         auto recipients = Json::array();
         for (const auto& decision : plan.decisions) {
-            if (std::find(copy.recipients.begin(), copy.recipients.end(), decision.recipient) !=
-                copy.recipients.end()) {
+            if (std::find(copy.decisions.begin(), copy.decisions.end(), decision.recipient) !=
+                copy.decisions.end()) {
                 recipients.push_back(decision.address);
             }
         }

@@ -6,41 +6,57 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <set>
+
 namespace lockbox::milter {
 namespace {
 
 /// A keyring that is locked for longer than this is a fault, and the client will try again.
 constexpr std::chrono::seconds keyring_lock_wait{5};
 
-std::string fingerprints_of(const policy::Copy& copy) {
-    std::vector<std::string> fingerprints;
-    for (const auto& certificate : copy.certificates) {
-        fingerprints.push_back(certificate.fingerprint);
+/// Of all copies, each once.
+std::string fingerprints_of(const policy::Plan& plan) {
+    std::set<std::string> fingerprints;
+    for (const auto& copy : plan.copies) {
+        for (const auto& certificate : copy.certificates) {
+            fingerprints.insert(certificate.fingerprint);
+        }
     }
     return fmt::format("{}", fmt::join(fingerprints, " "));
 }
 
+std::string protocols_of(const policy::Plan& plan) {
+    std::set<std::string_view> protocols;
+    for (const auto& copy : plan.copies) {
+        protocols.insert(copy.protocol ? crypto::to_string(*copy.protocol) : "clear");
+    }
+    return fmt::format("{}", fmt::join(protocols, " "));
+}
+
 Handled passed(std::string reason) {
-    return {Pass{}, log::Level::info, "passed", {{"copies", "0"}, {"reason", std::move(reason)}}};
+    return {Pass{}, log::Level::info, "passed", {{"copies", "0"}, {"reason", std::move(reason)}}, nullptr};
 }
 
 Handled deferred(std::string enhanced_code, std::string reason) {
     return {Defer{{"451", std::move(enhanced_code), reason}},
             log::Level::warning,
             "deferred",
-            {{"reason", std::move(reason)}}};
+            {{"reason", std::move(reason)}},
+            nullptr};
 }
 
 Handled refused(std::string code, std::string enhanced_code, std::string reason) {
     return {Refuse{{std::move(code), std::move(enhanced_code), reason}},
             log::Level::warning,
             "refused",
-            {{"reason", std::move(reason)}}};
+            {{"reason", std::move(reason)}},
+            nullptr};
 }
 
 /// Something of ours failed: the cause is for the log alone.
 Handled fault(std::string cause, std::string hint = {}) {
-    Handled handled{defer_for_a_fault(), log::Level::error, "deferred", {{"error", std::move(cause)}}};
+    Handled handled{
+        defer_for_a_fault(), log::Level::error, "deferred", {{"error", std::move(cause)}}, nullptr};
     if (!hint.empty()) {
         handled.attributes.emplace_back("hint", std::move(hint));
     }
@@ -50,10 +66,11 @@ Handled fault(std::string cause, std::string hint = {}) {
 } // namespace
 
 Settings settings_from(const policy::Config& config) {
-    return {config.policy, config.message_octets_max, config.time_budget};
+    return {config.policy, config.delivery, config.reinject, config.message_octets_max, config.time_budget};
 }
 
-Filter::Filter(Settings settings, keyring::Location location, unsigned concurrency, Clock clock)
+Filter::Filter(Settings settings, keyring::Location location, unsigned concurrency, Clock clock,
+               Delivery* delivery)
     : settings_(std::make_shared<const Settings>(std::move(settings))),
       keyrings_(
           [location = std::move(location)] {
@@ -62,7 +79,7 @@ Filter::Filter(Settings settings, keyring::Location location, unsigned concurren
           },
           [](const keyring::Keyring& keyring) { return keyring.still_in_place(); }),
       sealers_([] { return std::make_unique<crypto::Sealer>(); }), slots_(concurrency),
-      clock_(std::move(clock)) {}
+      clock_(std::move(clock)), delivery_(delivery) {}
 
 std::shared_ptr<const Settings> Filter::settings() const {
     const std::scoped_lock lock(settings_mutex_);
@@ -104,9 +121,11 @@ Handled Filter::timed(const policy::Transaction& transaction, const Settings& se
     return handled;
 }
 
-Handled Filter::handle(const policy::Transaction& transaction, const Settings& settings) noexcept {
-    return timed(transaction, settings,
-                 [&](Deadline deadline) { return judge_and_seal(transaction, settings, deadline); });
+Handled Filter::handle(const policy::Transaction& transaction, const Settings& settings,
+                       const WhileWaiting& while_waiting) noexcept {
+    return timed(transaction, settings, [&](Deadline deadline) {
+        return judge_and_seal(transaction, settings, deadline, while_waiting);
+    });
 }
 
 Handled Filter::handle_oversized(const policy::Transaction& transaction, const Settings& settings) noexcept {
@@ -145,53 +164,114 @@ policy::Plan Filter::plan_for(const policy::Transaction& transaction, const Sett
 }
 
 Handled Filter::judge_and_seal(const policy::Transaction& transaction, const Settings& settings,
-                               Deadline deadline) {
+                               Deadline deadline, const WhileWaiting& while_waiting) {
     const auto slot = slots_.wait_until(deadline);
     if (!slot) {
         return deferred("4.3.2", "Too many messages at once, please try again later");
     }
     const auto plan = plan_for(transaction, settings);
     switch (plan.outcome) {
-    case policy::Outcome::pass:
-        return passed(plan.reason);
     case policy::Outcome::refuse:
         return refused("550", "5.7.1", "Message cannot be sealed: " + plan.reason);
     case policy::Outcome::defer:
         return deferred("4.7.1", "Message cannot be sealed yet: " + plan.reason);
+    case policy::Outcome::pass:
     case policy::Outcome::deliver:
         break;
     }
-    if (plan.copies.size() != 1) {
-        auto handled = deferred(
-            "4.3.3",
-            fmt::format("Message needs {} different copies for its recipients, which this version of Lockbox "
-                        "does not make: send it to them one by one",
-                        plan.copies.size()));
-        handled.attributes.emplace_back("copies", std::to_string(plan.copies.size()));
-        return handled;
+    // What an earlier try has begun is completed, and not sent to everybody again.
+    const bool was_begun = delivery_ != nullptr && delivery_->was_begun(transaction);
+    if (plan.outcome == policy::Outcome::pass && !was_begun) {
+        return passed(plan.reason);
     }
-    return seal(transaction, plan, deadline);
+    const bool one_copy = plan.copies.size() == 1 && !plan.changes_recipients();
+    if (one_copy && settings.delivery == policy::DeliveryMode::automatic && !was_begun) {
+        return seal_in_place(transaction, plan, deadline);
+    }
+    return reinject(transaction, plan, settings, deadline, while_waiting);
 }
 
-Handled Filter::seal(const policy::Transaction& transaction, const policy::Plan& plan, Deadline deadline) {
-    const auto& copy = plan.copies.front();
-    const auto recipients = crypto::Recipients::from(copy.certificates);
+/// The fields that the message lacks and its MTA would add only after the milter: what is sealed has to have
+/// them.
+crypto::SealedMessage Filter::seal(const policy::Transaction& transaction,
+                                   const crypto::Recipients& recipients) {
+    const auto sealer = sealers_.lend();
+    return crypto::seal(transaction.header, transaction.body, recipients, *sealer);
+}
+
+Handled Filter::seal_in_place(const policy::Transaction& transaction, const policy::Plan& plan,
+                              Deadline deadline) {
+    const auto recipients = crypto::Recipients::from(plan.copies.front().certificates);
     if (!recipients) {
         return fault("the plan has a copy without a certificate");
     }
-    auto sealed = [&] {
-        const auto sealer = sealers_.lend();
-        return crypto::seal(transaction.header, transaction.body, *recipients, *sealer);
-    }();
+    auto sealed = seal(transaction, *recipients);
     if (std::chrono::steady_clock::now() > deadline) {
         return deferred("4.3.2", "Message could not be sealed in time, please try again later");
     }
     return {Edit{std::move(sealed.header), std::move(sealed.body)},
             log::Level::info,
             "sealed",
-            {{"copies", "1"},
-             {"protocol", std::string(crypto::to_string(recipients->protocol()))},
-             {"fingerprints", fingerprints_of(copy)}}};
+            {{"copies", "1"}, {"protocol", protocols_of(plan)}, {"fingerprints", fingerprints_of(plan)}},
+            nullptr};
+}
+
+Handled Filter::reinject(const policy::Transaction& transaction, const policy::Plan& plan,
+                         const Settings& settings, Deadline deadline, const WhileWaiting& while_waiting) {
+    if (delivery_ == nullptr || !settings.reinject) {
+        auto handled =
+            deferred("4.3.5", fmt::format("Message needs {} copies of its own, and the way back for them "
+                                          "(reinject) is not configured here",
+                                          plan.copies.size()));
+        handled.attributes.emplace_back("hint",
+                                        "set the key `reinject`: see contrib/postfix and contrib/sendmail");
+        return handled;
+    }
+    const auto compose = [&](const OutgoingCopy& copy) -> Delivery::Content {
+        mail::HeaderSection traced({{"Received", received_field(transaction, clock_())}});
+        const auto add_all = [&](const mail::HeaderSection& header) {
+            for (const auto& field : header.fields()) {
+                traced.add(field.name, field.body);
+            }
+        };
+        const auto recipients = crypto::Recipients::from(copy.certificates);
+        if (!recipients) {
+            add_all(transaction.header);
+            return {std::move(traced), transaction.body};
+        }
+        auto sealed = seal(transaction, *recipients);
+        add_all(mail::apply(sealed.header, transaction.header));
+        return {std::move(traced), std::move(sealed.body)};
+    };
+    auto handover = delivery_->hand_over(transaction, copies_of(transaction, plan), *settings.reinject,
+                                         compose, clock_(), deadline, while_waiting);
+    const bool done = std::holds_alternative<Discard>(handover.verdict);
+    const bool refuses = std::holds_alternative<Refuse>(handover.verdict);
+    Handled handled{std::move(handover.verdict),
+                    done && handover.warning.empty() ? log::Level::info : log::Level::warning,
+                    done      ? plan.outcome == policy::Outcome::pass ? "passed" : "sealed"
+                    : refuses ? "refused"
+                              : "deferred",
+                    {{"copies", std::to_string(handover.copies)}},
+                    std::move(handover.attempt)};
+    if (plan.outcome != policy::Outcome::pass) {
+        handled.attributes.emplace_back("protocol", protocols_of(plan));
+        handled.attributes.emplace_back("fingerprints", fingerprints_of(plan));
+    }
+    if (!handover.taken_as.empty()) {
+        handled.attributes.emplace_back("reinjected-as",
+                                        fmt::format("{}", fmt::join(handover.taken_as, " ")));
+    }
+    if (!handover.served_before.empty()) {
+        handled.attributes.emplace_back("served-before", std::to_string(handover.served_before.size()));
+    }
+    if (!handover.cause.empty()) {
+        handled.attributes.emplace_back("reason", std::move(handover.cause));
+    }
+    if (!handover.warning.empty()) {
+        handled.attributes.emplace_back("warning", std::move(handover.warning));
+    }
+    return handled;
 }
 
 } // namespace lockbox::milter

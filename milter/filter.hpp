@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/log.hpp"
+#include "milter/delivery.hpp"
 #include "milter/pools.hpp"
 #include "milter/verdict.hpp"
 #include "policy/config.hpp"
@@ -21,11 +22,15 @@ struct Handled {
     log::Level level = log::Level::info;
     std::string event; ///< "sealed", "passed", "refused", "deferred"
     log::Attributes attributes;
+    /// With Discard: to be settled when the MTA has got the verdict.
+    std::unique_ptr<Journal::Attempt> attempt;
 };
 
 /// What is the same for all messages, until the configuration is loaded again.
 struct Settings {
     policy::Policy policy;
+    policy::DeliveryMode delivery = policy::DeliveryMode::automatic;
+    std::optional<policy::Listener> reinject;
     std::size_t message_octets_max = 0;
     std::chrono::seconds time_budget{0};
 };
@@ -37,7 +42,9 @@ public:
     using Clock = std::function<Time()>;
 
     /// `location` is opened when the first message needs it, and again when the file there is another one.
-    Filter(Settings settings, keyring::Location location, unsigned concurrency, Clock clock);
+    /// `delivery` may be null: then messages that need several copies are deferred.
+    Filter(Settings settings, keyring::Location location, unsigned concurrency, Clock clock,
+           Delivery* delivery = nullptr);
 
     /// The settings that hold now: a transaction keeps those it began with.
     [[nodiscard]] std::shared_ptr<const Settings> settings() const;
@@ -45,18 +52,22 @@ public:
 
     /// The verdict on a message that was recorded whole. Never throws: every fault is a Defer, so nothing
     /// leaves in clear because something failed.
-    [[nodiscard]] Handled handle(const policy::Transaction& transaction, const Settings& settings) noexcept;
+    [[nodiscard]] Handled handle(const policy::Transaction& transaction, const Settings& settings,
+                                 const WhileWaiting& while_waiting) noexcept;
 
     /// The verdict on a message that became larger than settings.message_octets_max; its body was not kept.
     [[nodiscard]] Handled handle_oversized(const policy::Transaction& transaction,
                                            const Settings& settings) noexcept;
 
 private:
-    using Deadline = std::chrono::steady_clock::time_point;
     Handled judge_and_seal(const policy::Transaction& transaction, const Settings& settings,
-                           Deadline deadline);
+                           Deadline deadline, const WhileWaiting& while_waiting);
     policy::Plan plan_for(const policy::Transaction& transaction, const Settings& settings);
-    Handled seal(const policy::Transaction& transaction, const policy::Plan& plan, Deadline deadline);
+    Handled seal_in_place(const policy::Transaction& transaction, const policy::Plan& plan,
+                          Deadline deadline);
+    Handled reinject(const policy::Transaction& transaction, const policy::Plan& plan,
+                     const Settings& settings, Deadline deadline, const WhileWaiting& while_waiting);
+    crypto::SealedMessage seal(const policy::Transaction& transaction, const crypto::Recipients& recipients);
     template <typename Work>
     Handled timed(const policy::Transaction& transaction, const Settings& settings, Work&& work) noexcept;
 
@@ -66,6 +77,7 @@ private:
     Pool<crypto::Sealer> sealers_;
     Slots slots_;
     Clock clock_;
+    Delivery* delivery_;
 };
 
 } // namespace lockbox::milter

@@ -32,14 +32,15 @@ constexpr std::size_t body_piece_octets = 1U << 20U;
 constexpr int timeout_s = 7210;
 
 constexpr unsigned long actions_needed = SMFIF_CHGHDRS | SMFIF_ADDHDRS | SMFIF_CHGBODY;
-constexpr unsigned long steps_wished = SMFIP_HDR_LEADSPC | SMFIP_NR_HDR;
+constexpr unsigned long steps_wished = SMFIP_HDR_LEADSPC | SMFIP_NR_HDR | SMFIP_SKIP;
 
 /// A connection: the recorder, and what was negotiated with its MTA.
 struct Connection {
-    explicit Connection(Shared& common) : session(common.filter, common.in_flight) {}
+    explicit Connection(Shared& common) : session(*common.filter, common.in_flight, common.expected) {}
     Session session;
     bool leading_space = false; ///< header values come and go with their leading white space
     bool silent_header = false; ///< the MTA wants no reply to header fields
+    bool may_skip = false;      ///< the MTA can be told to send no more of the body
 };
 
 Connection* connection_of(SMFICTX* ctx) noexcept {
@@ -190,6 +191,9 @@ sfsistat apply(SMFICTX* ctx, const Connection& connection, Verdict& verdict) {
         }
         return put_off(ctx);
     }
+    if (std::holds_alternative<Discard>(verdict)) {
+        return SMFIS_DISCARD;
+    }
     if (const auto* defer = std::get_if<Defer>(&verdict)) {
         return reply(ctx, defer->reply, SMFIS_TEMPFAIL);
     }
@@ -197,6 +201,18 @@ sfsistat apply(SMFICTX* ctx, const Connection& connection, Verdict& verdict) {
         return reply(ctx, refuse->reply, SMFIS_REJECT);
     }
     return SMFIS_CONTINUE;
+}
+
+/// Tells the MTA every few seconds that the verdict is still to come, or it would give up after its content
+/// timeout. Never while an edit is asked for: Postfix takes no other reply between two pieces of a body.
+WhileWaiting progress_on(SMFICTX* ctx) {
+    return [ctx, last = std::chrono::steady_clock::now()]() mutable {
+        const auto now = std::chrono::steady_clock::now();
+        if (now - last >= waiting_slice) {
+            last = now;
+            (void)smfi_progress(ctx);
+        }
+    };
 }
 
 void ask_for_macros(SMFICTX* ctx) {
@@ -229,6 +245,7 @@ sfsistat on_negotiate(SMFICTX* ctx, unsigned long actions, unsigned long steps, 
         auto connection = std::make_unique<Connection>(*shared);
         connection->leading_space = (*wanted_steps & SMFIP_HDR_LEADSPC) != 0;
         connection->silent_header = (*wanted_steps & SMFIP_NR_HDR) != 0;
+        connection->may_skip = (*wanted_steps & SMFIP_SKIP) != 0;
         if ((actions & SMFIF_SETSYMLIST) != 0) {
             ask_for_macros(ctx);
         }
@@ -247,21 +264,26 @@ sfsistat on_negotiate(SMFICTX* ctx, unsigned long actions, unsigned long steps, 
 
 sfsistat on_connect(SMFICTX* ctx, char* host_name, sockaddr* address) noexcept {
     return guard(ctx, "connect", [&](Connection& connection) {
-        if (shared->stopping) {
-            return put_off(ctx);
-        }
         connection.session.connect(text_of(host_name), address_text(address));
+        return static_cast<sfsistat>(SMFIS_CONTINUE);
+    });
+}
+
+sfsistat on_hello(SMFICTX* ctx, char* name) noexcept {
+    return guard(ctx, "hello", [&](Connection& connection) {
+        connection.session.hello(text_of(name));
         return static_cast<sfsistat>(SMFIS_CONTINUE);
     });
 }
 
 sfsistat on_mail(SMFICTX* ctx, char** argv) noexcept {
     return guard(ctx, "mail", [&](Connection& connection) {
-        if (shared->stopping) {
+        if (shared->stopping && !connection.session.brings_back()) {
+            connection.session.settle();
             return put_off(ctx);
         }
         Session::Macros macros{macro(ctx, "{auth_authen}"), macro(ctx, "{tls_version}"),
-                               macro(ctx, "{daemon_name}")};
+                               macro(ctx, "{daemon_name}"), macro(ctx, "j")};
         const auto refuse = connection.session.begin(text_of(argv != nullptr ? argv[0] : nullptr),
                                                      parameters_of(argv), std::move(macros));
         if (refuse) {
@@ -302,15 +324,20 @@ sfsistat on_end_of_header(SMFICTX* ctx) noexcept {
 sfsistat on_body(SMFICTX* ctx, unsigned char* chunk, std::size_t octets) noexcept {
     return guard(ctx, "body", [&](Connection& connection) {
         connection.session.body({reinterpret_cast<const char*>(chunk), octets});
-        return static_cast<sfsistat>(SMFIS_CONTINUE);
+        const bool enough = connection.may_skip && !connection.session.records();
+        return static_cast<sfsistat>(enough ? SMFIS_SKIP : SMFIS_CONTINUE);
     });
 }
 
 sfsistat on_end_of_message(SMFICTX* ctx) noexcept {
     return guard(ctx, "end of message", [&](Connection& connection) {
         const auto queue_id = macro(ctx, "i");
-        auto handled = connection.session.end(queue_id);
+        auto handled = connection.session.end(queue_id, progress_on(ctx));
         const auto answer = apply(ctx, connection, handled.verdict);
+        if (answer == SMFIS_DISCARD && smfi_progress(ctx) != MI_SUCCESS) {
+            connection.session
+                .verdict_was_lost(); // the MTA has given up on this milter, and its client tries again
+        }
         connection.session.reset();
         const bool asked = answer == SMFIS_CONTINUE || !std::holds_alternative<Edit>(handled.verdict);
         if (asked) {
@@ -326,6 +353,7 @@ sfsistat on_end_of_message(SMFICTX* ctx) noexcept {
 sfsistat on_abort(SMFICTX* ctx) noexcept {
     if (auto* connection = connection_of(ctx)) {
         connection->session.reset();
+        connection->session.settle();
     }
     return SMFIS_CONTINUE;
 }
@@ -349,6 +377,7 @@ void register_with_libmilter(Shared& common) {
     description.xxfi_version = SMFI_VERSION;
     description.xxfi_flags = actions_needed | SMFIF_SETSYMLIST;
     description.xxfi_connect = on_connect;
+    description.xxfi_helo = on_hello;
     description.xxfi_envfrom = on_mail;
     description.xxfi_envrcpt = on_recipient;
     description.xxfi_header = on_header;

@@ -10,10 +10,10 @@
 
 namespace lockbox::milter {
 
-/// What all connections share: set before the first one, never written again but for `stopping`.
+/// What all connections share: set before serve(), never written again but for `stopping`.
 struct Shared {
-    explicit Shared(Filter& common) : filter(common) {}
-    Filter& filter;
+    Filter* filter = nullptr;
+    ExpectedCopies* expected = nullptr; ///< null: nothing is handed back
     InFlight in_flight;
     std::atomic<bool> stopping = false; ///< new connections and new messages are put off
 };

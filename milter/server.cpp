@@ -102,11 +102,17 @@ sigset_t block_signals() {
     return signals;
 }
 
+/// The way back, where the configuration has one.
+std::unique_ptr<Delivery> delivery_for(const policy::Config& config) {
+    return config.reinject ? std::make_unique<Delivery>(config.journal) : nullptr;
+}
+
 bool same_start(const policy::Config& left, const policy::Config& right) {
     return left.socket == right.socket && left.socket_mode == right.socket_mode &&
            left.socket_group == right.socket_group && left.user == right.user &&
-           left.keyring == right.keyring && left.concurrency == right.concurrency && left.log == right.log &&
-           left.log_level == right.log_level;
+           left.keyring == right.keyring && left.journal == right.journal &&
+           left.reinject.has_value() == right.reinject.has_value() && left.concurrency == right.concurrency &&
+           left.log == right.log && left.log_level == right.log_level;
 }
 
 void reload(Filter& filter, const policy::Config& started_with, const std::filesystem::path& config_path) {
@@ -115,8 +121,9 @@ void reload(Filter& filter, const policy::Config& started_with, const std::files
         filter.replace_settings(settings_from(config));
         log::info("reload", "done", {{"rules", std::to_string(config.policy.rules.size())}});
         if (!same_start(config, started_with)) {
-            log::warning("reload",
-                         "socket, user, keyring, concurrency and log keys take effect with a restart only");
+            log::warning("reload", "socket, user, keyring, journal, concurrency and log keys take effect "
+                                   "with a restart only, and so does "
+                                   "the first reinject");
         }
     } catch (const std::exception& error) {
         log::error("reload", "refused, the old configuration stays", {{"error", error.what()}});
@@ -131,6 +138,7 @@ void check_start(const policy::Config& config) {
     const auto socket = SocketName::parse(config.socket);
     check_socket(socket, /*for_listening=*/false);
     (void)certificates_in(config);
+    (void)delivery_for(config);
     crypto::self_test_openpgp();
 }
 
@@ -141,12 +149,16 @@ void run(const policy::Config& config, const std::filesystem::path& config_path,
     (void)identity_for(config); // a wrong user is said before a socket appears
     check_socket(socket, /*for_listening=*/true);
 
-    Filter filter(settings_from(config), keyring::Location::parse(config.keyring), config.concurrency, &now);
-    Shared shared(filter);
+    Shared shared;
     register_with_libmilter(shared);
     SocketFile socket_file(socket.path);
     listen_and_drop(config, socket);
     const auto certificates = certificates_in(config);
+    const auto delivery = delivery_for(config);
+    Filter filter(settings_from(config), keyring::Location::parse(config.keyring), config.concurrency, &now,
+                  delivery.get());
+    shared.filter = &filter;
+    shared.expected = delivery ? &delivery->expected() : nullptr;
     crypto::self_test_openpgp();
     if (::geteuid() == 0) {
         log::warning("start", "running as root: set the key `user`");
@@ -187,13 +199,20 @@ void run(const policy::Config& config, const std::filesystem::path& config_path,
         }
     }
     const bool asked_to_stop = !ended;
-    shared.stopping = true;
-    socket_file.remove(); // new connections find nobody, and the MTA tries again later
+    shared.stopping = true; // new messages are put off, and the MTA tries again later
+    log::info("stop", "finishing what is in flight");
+    if (!delivery) {
+        socket_file.remove(); // with it, copies that are on their way back could not come in
+    }
     const auto deadline = std::chrono::steady_clock::now() + config.time_budget + drain_wait;
     const bool finished = shared.in_flight.wait_for_none(deadline);
     // libmilter writes the answer to the last message when its callback has returned, and gives no sign of
     // having done so.
     std::this_thread::sleep_until(shared.in_flight.last_end() + reply_wait);
+    socket_file.remove();
+    if (finished && delivery) {
+        delivery->settle_answered();
+    }
     log::info("stop", finished ? "done, nothing was in flight any more"
                                : "done, clients that had not finished must try again");
     // Threads of libmilter still wait for idle connections: nothing is left to do for them.

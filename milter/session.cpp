@@ -55,15 +55,29 @@ void Session::connect(std::string client_name, std::string client_address) {
     origin_.client_address = std::move(client_address);
 }
 
+void Session::hello(std::string name) {
+    origin_.helo = std::move(name);
+}
+
 std::optional<Refuse> Session::begin(std::string reverse_path, std::vector<std::string> parameters,
                                      Macros macros) {
     reset();
+    settle();
     settings_ = filter_->settings();
     in_flight_->begin();
     counted_ = true;
     origin_.login = std::move(macros.login);
     origin_.tls_version = std::move(macros.tls_version);
     origin_.daemon_name = std::move(macros.daemon_name);
+    origin_.mta_name = std::move(macros.mta_name);
+    is_copy_ = expected_ != nullptr && expected_->meet(origin_.helo);
+    if (is_copy_) {
+        return std::nullopt;
+    }
+    if (origin_.daemon_name == policy::reinjection_daemon_name) {
+        reset();
+        return Refuse{{"550", "5.7.1", "This entrance is for what Lockbox hands back, and for nobody else"}};
+    }
     transaction_.origin = origin_;
     transaction_.body.reserve(std::min(announced_octets(parameters), settings_->message_octets_max));
     transaction_.reverse_path = policy::Path::from(std::move(reverse_path), std::move(parameters));
@@ -75,11 +89,14 @@ std::optional<Refuse> Session::begin(std::string reverse_path, std::vector<std::
 }
 
 void Session::recipient(std::string forward_path, std::vector<std::string> parameters) {
+    if (is_copy_) {
+        return;
+    }
     transaction_.recipients.push_back(policy::Path::from(std::move(forward_path), std::move(parameters)));
 }
 
 bool Session::has_room_for(std::size_t octets) noexcept {
-    if (oversized_ || settings_ == nullptr) {
+    if (is_copy_ || oversized_ || settings_ == nullptr) {
         return false;
     }
     if (octets > settings_->message_octets_max - octets_) {
@@ -104,7 +121,28 @@ void Session::body(std::string_view chunk) {
     }
 }
 
-Handled Session::end(std::string queue_id) {
+void Session::settle() noexcept {
+    if (unsettled_) {
+        unsettled_->settle();
+        unsettled_.reset();
+    }
+}
+
+Handled Session::let_copy_through() {
+    if (!failed_ && expected_->let_through(origin_.helo)) {
+        return {Pass{}, log::Level::debug, "let through", {{"copy", origin_.helo}}, nullptr};
+    }
+    return {defer_for_a_fault(),
+            log::Level::warning,
+            "deferred",
+            {{"reason", "a copy came back that is not expected any more"}},
+            nullptr};
+}
+
+Handled Session::end(std::string queue_id, const WhileWaiting& while_waiting) {
+    if (is_copy_) {
+        return let_copy_through();
+    }
     transaction_.queue_id = std::move(queue_id);
     // No settings: an end without a beginning. Whatever the MTA means by it, it is not a message that was
     // judged.
@@ -112,9 +150,11 @@ Handled Session::end(std::string queue_id) {
     auto handled = !recorded    ? Handled{defer_for_a_fault(),
                                        log::Level::error,
                                        "deferred",
-                                       {{"error", "the message was not recorded whole"}}}
+                                       {{"error", "the message was not recorded whole"}},
+                                       nullptr}
                    : oversized_ ? filter_->handle_oversized(transaction_, *settings_)
-                                : filter_->handle(transaction_, *settings_);
+                                : filter_->handle(transaction_, *settings_, while_waiting);
+    unsettled_ = std::move(handled.attempt);
     forget();
     return handled;
 }
@@ -125,6 +165,7 @@ void Session::forget() noexcept {
     octets_ = 0;
     oversized_ = false;
     failed_ = false;
+    is_copy_ = false;
 }
 
 void Session::reset() noexcept {

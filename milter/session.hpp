@@ -29,14 +29,26 @@ private:
 };
 
 /// Recorder of one connection. The MTA's events come one after the other, from changing threads.
+///
+/// A connection from the reinjection listener on which one of our own copies comes back is not recorded: the
+/// copy was judged already, and is let through as long as it is expected.
 class Session {
 public:
-    Session(Filter& filter, InFlight& in_flight) : filter_(&filter), in_flight_(&in_flight) {}
-    ~Session() { reset(); }
+    /// `expected` may be null: then nothing of ours comes back.
+    Session(Filter& filter, InFlight& in_flight, ExpectedCopies* expected = nullptr)
+        : filter_(&filter), in_flight_(&in_flight), expected_(expected) {}
+    ~Session() {
+        reset();
+        settle();
+    }
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
 
     void connect(std::string client_name, std::string client_address);
+    /// HELO or EHLO.
+    void hello(std::string name);
+    /// The client is this milter, which hands a copy back.
+    [[nodiscard]] bool brings_back() const { return expected_ != nullptr && expected_->knows(origin_.helo); }
     /// The client's address, or its name where it has none.
     [[nodiscard]] const std::string& client() const noexcept {
         return origin_.client_address.empty() ? origin_.client_name : origin_.client_address;
@@ -47,14 +59,18 @@ public:
         std::string login;
         std::string tls_version;
         std::string daemon_name;
+        std::string mta_name;
     };
     /// MAIL: begins a message; whatever was recorded before is gone. A refusal here comes before the client
-    /// sends anything worth protecting: TLS is missing where the policy requires it.
+    /// sends anything worth protecting: TLS is missing where the policy requires it, or a stranger has found
+    /// the reinjection listener.
     [[nodiscard]] std::optional<Refuse> begin(std::string reverse_path, std::vector<std::string> parameters,
                                               Macros macros);
     void recipient(std::string forward_path, std::vector<std::string> parameters);
     void header_field(std::string name, std::string body);
     void body(std::string_view chunk);
+    /// Whether more of the body is of any use.
+    [[nodiscard]] bool records() const noexcept { return !is_copy_ && !oversized_; }
 
     /// A callback failed in a way that it could not answer: the message is deferred at its end.
     void mark_failed() noexcept { failed_ = true; }
@@ -62,7 +78,13 @@ public:
     /// The end of the message: its verdict. What was recorded is gone afterwards, except on the wire; the
     /// message counts as in flight until reset(), which the caller calls when the verdict has been carried
     /// out.
-    [[nodiscard]] Handled end(std::string queue_id);
+    [[nodiscard]] Handled end(std::string queue_id, const WhileWaiting& while_waiting);
+
+    /// The MTA has got the last verdict: its next event says so.
+    void settle() noexcept;
+
+    /// The MTA has left before the verdict could be given: the client will try again.
+    void verdict_was_lost() noexcept { unsettled_.reset(); }
 
     /// Forgets the message being recorded.
     void reset() noexcept;
@@ -70,15 +92,20 @@ public:
 private:
     [[nodiscard]] bool has_room_for(std::size_t octets) noexcept;
     void forget() noexcept;
+    [[nodiscard]] Handled let_copy_through();
 
     Filter* filter_;
     InFlight* in_flight_;
+    ExpectedCopies* expected_;
     policy::Origin origin_;
     std::shared_ptr<const Settings> settings_; ///< of the message being recorded; null: there is none
     policy::Transaction transaction_;
     std::size_t octets_ = 0;
     bool oversized_ = false;
     bool failed_ = false;
+    bool is_copy_ = false; ///< one of ours, coming back
+    /// Of the last message, until the next event shows that its verdict has reached the MTA.
+    std::unique_ptr<Journal::Attempt> unsettled_;
     bool counted_ = false; ///< in in_flight_
 };
 

@@ -23,6 +23,12 @@ struct Edit {
     bool operator==(const Edit&) const = default;
 };
 
+/// Every recipient has got their own copy of it: the original goes no further, and its client is told that
+/// all is well.
+struct Discard {
+    bool operator==(const Discard&) const = default;
+};
+
 /// An SMTP reply: RFC 5321 §4.2 with an enhanced status code (RFC 3463).
 struct Reply {
     std::string code;          ///< "451"
@@ -43,7 +49,7 @@ struct Refuse {
     bool operator==(const Refuse&) const = default;
 };
 
-using Verdict = std::variant<Pass, Edit, Defer, Refuse>;
+using Verdict = std::variant<Pass, Edit, Discard, Defer, Refuse>;
 
 /// What a stranger is told when something of ours has failed.
 [[nodiscard]] Defer defer_for_a_fault();

@@ -35,6 +35,8 @@ constexpr Words<Scope, 3> scopes{
     {{"outgoing", Scope::outgoing}, {"incoming", Scope::incoming}, {"all", Scope::all}}};
 constexpr Words<InboundTls, 2> inbound_tls_words{
     {{"optional", InboundTls::optional}, {"require", InboundTls::require}}};
+constexpr Words<DeliveryMode, 2> delivery_words{
+    {{"auto", DeliveryMode::automatic}, {"reinject", DeliveryMode::reinject}}};
 constexpr Words<log::Sink, 2> sinks{{{"syslog", log::Sink::syslog}, {"stderr", log::Sink::standard_error}}};
 constexpr Words<log::Level, 4> levels{{{"debug", log::Level::debug},
                                        {"info", log::Level::info},
@@ -377,6 +379,22 @@ private:
         once("inbound-tls", [&policy](const std::string& value) {
             policy.inbound_tls = value_of(inbound_tls_words, value);
         });
+        once("delivery",
+             [this](const std::string& value) { config_.delivery = value_of(delivery_words, value); });
+        once("reinject", [this](const std::string& value) {
+            config_.reinject = Listener::parse(value);
+            if (!config_.reinject) {
+                fail(fmt::format("'{}' is not a listener; the valid forms are: HOST:PORT, [IPV6]:PORT, "
+                                 "inet:PORT@HOST, inet6:PORT@HOST",
+                                 printable(value)));
+            }
+        });
+        once("journal", [this](const std::string& value) {
+            if (value.substr(0, 1) != "/") {
+                fail(fmt::format("the path '{}' does not begin with a slash", printable(value)));
+            }
+            config_.journal = value;
+        });
         once("message-size-max",
              [this](const std::string& value) { config_.message_octets_max = octets_from(value); });
         once("time-budget", [this](const std::string& value) {
@@ -447,6 +465,12 @@ private:
                      "incoming-domain");
             });
         }
+        if (config_.delivery == DeliveryMode::reinject && !config_.reinject) {
+            located(line_of_.at("delivery"), [] {
+                fail("delivery: 'reinject' needs the listener that takes the copies back; name it with "
+                     "reinject");
+            });
+        }
         for (std::size_t i = 0; i + 1 < policy.rules.size(); ++i) {
             if (policy.rules[i].matches_everything()) {
                 located(rule_lines_[i + 1], [&] {
@@ -514,6 +538,10 @@ std::string print_config(const Config& config) {
     print_each(out, "rule", policy.rules, [](const Rule& rule) { return rule.to_string(); });
     print_each(out, "case-sensitive-domain", policy.case_sensitive_domains, itself);
     out += fmt::format("inbound-tls = {}\n", word_of(inbound_tls_words, policy.inbound_tls));
+    out += fmt::format("delivery = {}\n", word_of(delivery_words, config.delivery));
+    out +=
+        config.reinject ? fmt::format("reinject = {}\n", config.reinject->to_string()) : "# reinject: none\n";
+    out += fmt::format("journal = {}\n", config.journal);
     out += fmt::format("message-size-max = {}\n", octets_text(config.message_octets_max));
     out += fmt::format("time-budget = {}\n", config.time_budget.count());
     out += fmt::format("concurrency = {}\n", config.concurrency);

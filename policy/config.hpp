@@ -3,6 +3,7 @@
 
 #include "base/log.hpp"
 #include "mail/address.hpp"
+#include "policy/listener.hpp"
 #include "policy/network.hpp"
 #include "policy/rule.hpp"
 
@@ -10,6 +11,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <istream>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +25,12 @@ enum class Scope {
 };
 
 enum class InboundTls { optional, require };
+
+/// How sealed copies leave.
+enum class DeliveryMode {
+    automatic, ///< one copy: edited in place; several: all through the reinjection listener
+    reinject,  ///< all through the reinjection listener: the queue keeps nothing of the plain text
+};
 
 /// What judge() needs to know.
 struct Policy {
@@ -45,6 +53,11 @@ constexpr unsigned concurrency_most = 256;
 
 constexpr std::string_view default_config_path = "/etc/lockbox/lockbox.conf";
 constexpr std::string_view default_keyring_url = "sqlite:///var/lib/lockbox/keyring.db";
+constexpr std::string_view default_journal = "/var/lib/lockbox/journal.db";
+
+/// The value of the macro {daemon_name} on the reinjection listener. Whoever comes there without a copy that
+/// Lockbox is just handing back is sent away.
+constexpr std::string_view reinjection_daemon_name = "lockbox-reinject";
 
 struct Config {
     std::string socket = "unix:/run/lockbox/milter.sock"; ///< libmilter's notation
@@ -53,6 +66,9 @@ struct Config {
     std::string user;         ///< to become when started as root; empty: stay root, with a warning
     std::string keyring{default_keyring_url};
     Policy policy;
+    DeliveryMode delivery = DeliveryMode::automatic;
+    std::optional<Listener> reinject; ///< nullopt: messages that need several copies are deferred
+    std::string journal{default_journal};
     std::size_t message_octets_max = 100U << 20U; ///< header section and body together
     std::chrono::seconds time_budget{60};         ///< from end of message to the verdict
     unsigned concurrency = 8;                     ///< messages judged and sealed at once; others wait

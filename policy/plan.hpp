@@ -18,6 +18,7 @@ enum class Handling { sealed, clear, refused, deferred };
 struct Decision {
     std::size_t recipient = 0; ///< index into Transaction::recipients
     std::string address;       ///< normalised; the raw path where it is no mailbox
+    std::vector<std::string> via;
     Handling handling = Handling::deferred;
     std::string rule;            ///< the text of the rule that decided; empty: the scope did
     std::size_t rule_number = 0; ///< counted from 1 in the configuration; 0: the default, or none
@@ -29,7 +30,7 @@ struct Decision {
 
 /// Recipients who get the same bytes.
 struct Copy {
-    std::vector<std::size_t> recipients;           ///< indexes into Transaction::recipients
+    std::vector<std::size_t> decisions;            ///< indexes into Plan::decisions
     std::optional<crypto::Protocol> protocol;      ///< nullopt: the original, clear
     std::vector<crypto::Certificate> certificates; ///< of a sealed copy: each once, ordered by fingerprint
     bool operator==(const Copy&) const = default;
@@ -49,6 +50,14 @@ struct Plan {
     std::string reason; ///< of the whole: names every recipient concerned where refused or deferred
     std::vector<Decision> decisions; ///< empty where nothing had to be decided
     std::vector<Copy> copies;        ///< empty unless `deliver`
+    [[nodiscard]] bool changes_recipients() const {
+        for (const auto& d : decisions) {
+            if (!d.via.empty()) {
+                return true;
+            }
+        }
+        return false;
+    }
     bool operator==(const Plan&) const = default;
 };
 

@@ -30,6 +30,8 @@ struct Origin {
     std::string login;          ///< macro {auth_authen}; empty: not authenticated
     std::string tls_version;    ///< macro {tls_version}: "TLSv1.3"; empty: no TLS
     std::string daemon_name;    ///< macro {daemon_name}
+    std::string helo;           ///< the client's last HELO or EHLO
+    std::string mta_name;       ///< macro j: the MTA's own host name
 };
 
 struct Transaction {

@@ -44,7 +44,7 @@ class Milter:
     """The daemon on a Unix socket that Postfix may open. Settings are pairs of key and value, in order."""
 
     def __init__(self, folder, keyring, settings=(), bin_dir=None, name="milter", environment=None):
-        self._program = str((bin_dir or places.BIN) / "lockbox-milter")
+        self.program = str((bin_dir or places.BIN) / "lockbox-milter")
         self._environment = environment
         self._background = None
         self.config = folder / f"{name}.conf"
@@ -55,7 +55,7 @@ class Milter:
     def configure(self, settings):
         """Writes the configuration file; a running daemon sees it at reload()."""
         common = [("socket", f"unix:{self.socket}"), ("socket-group", GROUP), ("user", USER),
-                  ("keyring", self.keyring.url), ("log", "stderr")]
+                  ("keyring", self.keyring.url), ("journal", self.keyring.folder / "journal.db"), ("log", "stderr")]
         chosen = {key for key, _ in settings}
         pairs = [pair for pair in common if pair[0] not in chosen] + list(settings)
         self.config.write_text("".join(f"{key} = {value}\n" for key, value in pairs))
@@ -69,7 +69,7 @@ class Milter:
 
     def start(self, *before):
         """Starts it and waits until it listens; `before` is a command that runs it, such as prlimit with its options."""
-        self._background = Background([*before, self._program, "--config", self.config, "--foreground"],
+        self._background = Background([*before, self.program, "--config", self.config, "--foreground"],
                                       environment=self._environment)
         self._background.wait_for_line(" start: listening", 60)
 

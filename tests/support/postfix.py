@@ -85,6 +85,18 @@ scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 """
 
+# contrib/postfix/README.md, "The way back".
+REINJECTION = """\
+{listener_host}:{listener_port} inet n - n - 0 smtpd
+  -o syslog_name=postfix/reinject
+  -o milter_macro_daemon_name=lockbox-reinject
+  -o milter_default_action=tempfail
+  -o smtpd_milters={listener_milters}
+  -o smtpd_authorized_xforward_hosts=127.0.0.0/8
+  -o smtpd_client_connection_count_limit=0
+  -o smtpd_helo_restrictions=
+"""
+
 
 def sendmail_of_postfix():
     """Postfix's sendmail(1), wherever Debian's alternatives point."""
@@ -95,9 +107,11 @@ def sendmail_of_postfix():
 
 class Postfix:
     """Relays everything to `sink`. With `milter`, a path, all mail goes through the milter there, over SMTP and
-    from sendmail(1) alike, and is deferred where there is none."""
+    from sendmail(1) alike, and is deferred where there is none. `listener`, host and port, is where it takes copies back
+    from the milter; `signer` is one more milter, behind the first everywhere."""
 
-    def __init__(self, folder, sink=None, milter=None, tls=None, settings=None, services="", outbound_tls="encrypt"):
+    def __init__(self, folder, sink=None, milter=None, tls=None, settings=None, services="", outbound_tls="encrypt",
+                 listener=None, signer=None):
         self.base = pathlib.Path(folder)
         self.host, self.port = free_endpoint()
         self.etc = self.base / "etc"
@@ -108,11 +122,15 @@ class Postfix:
             (self.base / name).mkdir(mode=0o755, parents=True)
         shutil.chown(self.base / "data", "postfix", "root")
         certificate, key = tls or ("", "")
+        milters = ",".join(f"unix:{one}" for one in (milter, signer) if one)
+        self.listener = listener
+        if listener:
+            services += REINJECTION.format(listener_host=listener[0], listener_port=listener[1], listener_milters=milters)
         values = {
             "base": self.base, "etc": self.etc, "queue": self.base / "queue", "data": self.base / "data", "log": self.log,
             "host": self.host, "port": self.port, "certificate": certificate, "key": key,
             "relayhost": f"[{sink.host}]:{sink.port}" if sink else "",
-            "milters": f"unix:{milter}" if milter else "",
+            "milters": milters,
             "outbound_tls": outbound_tls if sink else "none", "inbound_tls": "may" if tls else "none",
         }
         main = MAIN.format(**values) + "".join(f"{name} = {value}\n" for name, value in (settings or {}).items())

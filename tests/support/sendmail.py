@@ -40,6 +40,9 @@ DAEMON_OPTIONS(`Name=MTA, Addr={host}, Port={port}, Family=inet')
 MAILER(`smtp')
 """
 
+# contrib/sendmail/README.md, "The way back".
+REINJECTION = "DAEMON_OPTIONS(`Name=lockbox-reinject, Addr={host}, Port={port}, Family=inet, InputMailFilters=lockbox')\n"
+
 # sendmail(1): every local submission becomes an SMTP conversation with the MTA above, and so passes its milter.
 MSP = """\
 OSTYPE(`linux')
@@ -93,9 +96,13 @@ def unpacked():
 
 
 class Sendmail:
-    """Relays everything to `sink`, through the milter at the path `milter` if there is one."""
+    """Relays everything to `sink`, through the milter at the path `milter` if there is one. `listener`, host and port, is
+    where it takes copies back from the milter."""
 
-    def __init__(self, folder, sink, milter=None, extra=""):
+    def __init__(self, folder, sink, milter=None, extra="", listener=None):
+        self.listener = listener
+        if listener:
+            extra += "\n" + REINJECTION.format(host=listener[0], port=listener[1])
         self.base = pathlib.Path(folder)
         self.base.mkdir(mode=0o755, parents=True)
         (self.base / "queue").mkdir(mode=0o700)

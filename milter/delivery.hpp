@@ -1,0 +1,83 @@
+// Handing copies back to the MTA: all of them, or a message that can be tried again; each recipient once.
+#pragma once
+
+#include "crypto/seal.hpp"
+#include "milter/expected_copies.hpp"
+#include "milter/journal.hpp"
+#include "milter/outgoing_copy.hpp"
+#include "milter/smtp_client.hpp"
+#include "milter/verdict.hpp"
+#include "policy/listener.hpp"
+
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lockbox::milter {
+
+/// Transactions with the listener that are open at once. Each is a connection, a process of the MTA and, on
+/// the way back to this milter, another connection.
+constexpr std::size_t open_copies_max = 256;
+
+/// Received fields; a message with more goes round in circles. Postfix's own hopcount_limit.
+constexpr std::size_t hops_max = 50;
+
+/// From the first final dot to the last answer: no longer than what is left of the 300 s that Postfix waits
+/// for a milter when the whole time budget was used up before.
+constexpr std::chrono::seconds commit_wait{50};
+
+/// What became of the copies.
+struct Handover {
+    Verdict verdict;                        ///< Discard when every recipient has got theirs
+    std::size_t copies = 0;                 ///< handed over now
+    std::vector<std::string> taken_as;      ///< the MTA's queue ids of those, where it said them
+    std::vector<std::string> served_before; ///< recipients who had got theirs in an earlier try
+    std::string cause;                      ///< for the operator, where the verdict is not Discard
+    std::string warning;                    ///< for the operator: an answer was lost, …
+    /// Of this try, to be settled when the MTA has got the verdict; null unless Discard.
+    std::unique_ptr<Journal::Attempt> attempt;
+};
+
+/// To be used by any number of threads.
+class Delivery {
+public:
+    explicit Delivery(const std::string& journal_path);
+
+    [[nodiscard]] ExpectedCopies& expected() noexcept { return expected_; }
+
+    /// At a stop, when no message is in flight any more: all verdicts have been given.
+    void settle_answered() noexcept { journal_.settle_answered(); }
+
+    /// An earlier try of the message has served some of its recipients: it must not be edited in place.
+    [[nodiscard]] bool was_begun(const policy::Transaction& transaction);
+
+    /// The bytes of one copy.
+    struct Content {
+        mail::HeaderSection header;
+        std::string body;
+    };
+    using Compose = std::function<Content(const OutgoingCopy&)>;
+
+    /// Hands over every copy whose recipients have not got theirs. All transactions are opened and filled up
+    /// to the final dot before the first dot is sent; `deadline` is for that. What fails by then leaves
+    /// nothing behind. What fails later leaves the journal with what was taken. Throws only where nothing was
+    /// taken.
+    [[nodiscard]] Handover hand_over(const policy::Transaction& transaction, std::vector<OutgoingCopy> copies,
+                                     const policy::Listener& listener, const Compose& compose, Time now,
+                                     Deadline deadline, const WhileWaiting& while_waiting);
+
+private:
+    class Places;
+    Journal journal_;
+    ExpectedCopies expected_;
+    TlsContext tls_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::size_t places_free_ = open_copies_max;
+};
+
+} // namespace lockbox::milter

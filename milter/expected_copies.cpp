@@ -1,0 +1,89 @@
+#include "milter/expected_copies.hpp"
+
+#include "base/ascii.hpp"
+#include "base/encoding.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+namespace lockbox::milter {
+namespace {
+
+constexpr std::size_t name_octets = 16;
+/// RFC 2606 §2: nobody's host. Names in EHLO are compared without regard to case, and MTAs may fold them.
+constexpr std::string_view name_domain = ".lockbox.invalid";
+
+} // namespace
+
+ExpectedCopies::Expectation::~Expectation() {
+    if (!entry_) {
+        return; // moved from
+    }
+    (void)withdraw();
+    const std::scoped_lock lock(all_->mutex_);
+    all_->entries_.erase(name_);
+}
+
+bool ExpectedCopies::Expectation::was_met() const {
+    const std::scoped_lock lock(entry_->mutex);
+    return entry_->state == Entry::State::met || entry_->state == Entry::State::let_through;
+}
+
+bool ExpectedCopies::Expectation::withdraw() {
+    const std::scoped_lock lock(entry_->mutex);
+    if (entry_->state == Entry::State::let_through) {
+        return true;
+    }
+    entry_->state = Entry::State::withdrawn;
+    return false;
+}
+
+ExpectedCopies::Expectation ExpectedCopies::expect(std::function<void()> write_down) {
+    auto name = to_lower(hex_encode(random_bytes(name_octets))) + std::string(name_domain);
+    auto entry = std::make_shared<Entry>();
+    entry->write_down = std::move(write_down);
+    const std::scoped_lock lock(mutex_);
+    entries_.emplace(name, entry);
+    return {*this, std::move(name), std::move(entry)};
+}
+
+std::shared_ptr<ExpectedCopies::Entry> ExpectedCopies::find(std::string_view name) const {
+    const auto folded = to_lower(name);
+    const std::scoped_lock lock(mutex_);
+    const auto found = entries_.find(folded);
+    return found != entries_.end() ? found->second : nullptr;
+}
+
+bool ExpectedCopies::knows(std::string_view name) const {
+    return find(name) != nullptr;
+}
+
+bool ExpectedCopies::meet(std::string_view name) {
+    const auto entry = find(name);
+    if (!entry) {
+        return false;
+    }
+    const std::scoped_lock lock(entry->mutex);
+    if (entry->state != Entry::State::announced) {
+        return false;
+    }
+    entry->state = Entry::State::met;
+    return true;
+}
+
+bool ExpectedCopies::let_through(std::string_view name) {
+    const auto entry = find(name);
+    if (!entry) {
+        return false;
+    }
+    const std::scoped_lock lock(entry->mutex);
+    if (entry->state != Entry::State::met) {
+        return false;
+    }
+    entry->write_down();
+    entry->state = Entry::State::let_through;
+    return true;
+}
+
+} // namespace lockbox::milter

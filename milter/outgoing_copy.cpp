@@ -1,0 +1,239 @@
+#include "milter/outgoing_copy.hpp"
+
+#include "base/ascii.hpp"
+#include "base/error.hpp"
+#include "policy/network.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <set>
+#include <utility>
+
+namespace lockbox::milter {
+namespace {
+
+/// RFC 5321 §4.5.3.1.4 has 512 octets for a command line; its own parameters may make one longer, and Postfix
+/// takes 2048.
+constexpr std::size_t xforward_value_octets_max = 255; // Postfix's own limit for an attribute
+
+/// A parameter of MAIL or RCPT and the EHLO keyword that stands for it.
+struct Carried {
+    std::string_view parameter;
+    std::string_view extension;
+};
+constexpr std::array<Carried, 7> carried_with_mail{{
+    {"RET", "DSN"},
+    {"ENVID", "DSN"},
+    {"REQUIRETLS", "REQUIRETLS"},
+    {"MT-PRIORITY", "MT-PRIORITY"},
+    {"BY", "DELIVERBY"},
+    {"HOLDFOR", "FUTURERELEASE"},
+    {"HOLDUNTIL", "FUTURERELEASE"},
+}};
+constexpr std::array<Carried, 2> carried_with_rcpt{{{"NOTIFY", "DSN"}, {"ORCPT", "DSN"}}};
+
+std::string_view keyword_of(std::string_view parameter) {
+    return parameter.substr(0, parameter.find('='));
+}
+
+bool offers(const SmtpExtensions& extensions, std::string_view keyword) {
+    return extensions.find(std::string(keyword)) != extensions.end();
+}
+
+bool has_parameter(const std::vector<std::string>& parameters, std::string_view keyword) {
+    return std::any_of(parameters.begin(), parameters.end(), [&](const std::string& parameter) {
+        return equal_ignoring_case(keyword_of(parameter), keyword);
+    });
+}
+
+template <std::size_t count>
+void add_carried(std::string& command, const std::vector<std::string>& parameters,
+                 const std::array<Carried, count>& carried, const SmtpExtensions& extensions) {
+    for (const auto& parameter : parameters) {
+        const auto known = std::find_if(carried.begin(), carried.end(), [&](const Carried& one) {
+            return equal_ignoring_case(keyword_of(parameter), one.parameter);
+        });
+        if (known != carried.end() && offers(extensions, known->extension)) {
+            command += ' ';
+            command += parameter;
+        }
+    }
+}
+
+bool envelope_is_ascii(const policy::Path& reverse_path, const OutgoingCopy& copy) {
+    return all_ascii(reverse_path.raw) &&
+           std::all_of(copy.recipients.begin(), copy.recipients.end(),
+                       [](const OutgoingRecipient& recipient) { return all_ascii(recipient.path); });
+}
+
+/// RFC 3461 §4.
+std::string xtext(std::string_view text) {
+    std::string encoded;
+    for (const char c : text) {
+        if (c > ' ' && c < 0x7f && c != '+' && c != '=') {
+            encoded += c;
+        } else {
+            encoded += fmt::format("+{:02X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+        }
+    }
+    return encoded;
+}
+
+OutgoingRecipient recipient_for(const policy::Decision& decision, const policy::Transaction& transaction) {
+    const auto& path = transaction.recipients.at(decision.recipient);
+    if (decision.via.empty()) {
+        return {in_angle_brackets(path.raw), path.parameters};
+    }
+    OutgoingRecipient recipient{in_angle_brackets(decision.address), {}};
+    for (const auto& parameter :
+         path.parameters) { // ORCPT is the address that the sender wrote, RFC 3461 §5.2.7
+        recipient.parameters.push_back(parameter);
+    }
+    if (!has_parameter(path.parameters, "ORCPT") && path.address && all_ascii(path.address->to_string())) {
+        recipient.parameters.push_back("ORCPT=rfc822;" + xtext(path.address->to_string()));
+    }
+    return recipient;
+}
+
+/// Of a Received field: no parentheses, no line ends, nothing that a parser could stumble over.
+std::string in_comment(std::string_view text) {
+    auto clean = printable(text);
+    std::replace_if(
+        clean.begin(), clean.end(), [](char c) { return c == '(' || c == ')' || c == '\\' || !is_ascii(c); },
+        '?');
+    return clean;
+}
+
+} // namespace
+
+std::string in_angle_brackets(std::string_view raw) {
+    const auto text = trim(raw);
+    const bool bracketed = text.size() >= 2 && text.front() == '<' && text.back() == '>';
+    return bracketed ? std::string(text) : fmt::format("<{}>", text);
+}
+
+std::vector<OutgoingCopy> copies_of(const policy::Transaction& transaction, const policy::Plan& plan) {
+    std::vector<OutgoingCopy> copies;
+    for (const auto& copy : plan.copies) {
+        OutgoingCopy outgoing;
+        for (const auto index : copy.decisions) {
+            const auto& decision = plan.decisions.at(index);
+            outgoing.recipients.push_back(recipient_for(decision, transaction));
+            if (copy.protocol) {
+                outgoing.certificates.push_back(decision.certificate.value());
+            }
+        }
+        copies.push_back(std::move(outgoing));
+    }
+    if (copies.empty()) {
+        OutgoingCopy everybody;
+        for (const auto& recipient : transaction.recipients) {
+            everybody.recipients.push_back({in_angle_brackets(recipient.raw), recipient.parameters});
+        }
+        copies.push_back(std::move(everybody));
+    }
+    return copies;
+}
+
+std::vector<OutgoingCopy> without(std::vector<OutgoingCopy> copies,
+                                  const std::vector<std::string>& mailboxes) {
+    const std::set<std::string_view> served(mailboxes.begin(), mailboxes.end());
+    for (auto& copy : copies) {
+        OutgoingCopy rest;
+        for (std::size_t i = 0; i < copy.recipients.size(); ++i) {
+            if (served.count(copy.recipients[i].mailbox()) != 0) {
+                continue;
+            }
+            rest.recipients.push_back(std::move(copy.recipients[i]));
+            if (!copy.certificates.empty()) {
+                rest.certificates.push_back(std::move(copy.certificates[i]));
+            }
+        }
+        copy = std::move(rest);
+    }
+    std::erase_if(copies, [](const OutgoingCopy& copy) { return copy.recipients.empty(); });
+    return copies;
+}
+
+std::string mail_command(const policy::Path& reverse_path, const OutgoingCopy& copy,
+                         const CopyContent& content, const SmtpExtensions& extensions) {
+    auto command = "MAIL FROM:" + in_angle_brackets(reverse_path.raw);
+    if (offers(extensions, "SIZE")) {
+        command += fmt::format(" SIZE={}", content.octets);
+    }
+    if (content.eight_bit && offers(extensions, "8BITMIME")) {
+        command += " BODY=8BITMIME";
+    }
+    const bool ascii = envelope_is_ascii(reverse_path, copy);
+    if (offers(extensions, "SMTPUTF8")) {
+        if (!ascii || (content.utf8_header && has_parameter(reverse_path.parameters, "SMTPUTF8"))) {
+            command += " SMTPUTF8";
+        }
+    } else if (!ascii) {
+        throw Error(ErrorKind::unavailable,
+                    "the reinjection listener does not offer SMTPUTF8, which an address needs");
+    }
+    if (has_parameter(reverse_path.parameters, "REQUIRETLS") && !offers(extensions, "REQUIRETLS")) {
+        throw Error(ErrorKind::unavailable,
+                    "the reinjection listener does not offer REQUIRETLS, which the sender has asked for");
+    }
+    add_carried(command, reverse_path.parameters, carried_with_mail, extensions);
+    return command;
+}
+
+std::string rcpt_command(const OutgoingRecipient& recipient, const SmtpExtensions& extensions) {
+    auto command = "RCPT TO:" + recipient.path;
+    add_carried(command, recipient.parameters, carried_with_rcpt, extensions);
+    return command;
+}
+
+std::string xforward_command(const policy::Transaction& transaction, const SmtpExtensions& extensions) {
+    const auto offered = extensions.find("XFORWARD");
+    if (offered == extensions.end()) {
+        return {};
+    }
+    const auto& origin = transaction.origin;
+    const bool is_ipv6 = origin.client_address.find(':') != std::string::npos;
+    const std::array<std::pair<std::string_view, std::string>, 6> attributes{{
+        {"NAME", origin.client_name},
+        {"ADDR", origin.client_address.empty() ? "" : (is_ipv6 ? "IPV6:" : "") + origin.client_address},
+        {"HELO", origin.helo},
+        {"PROTO", "ESMTP"},
+        {"IDENT", transaction.queue_id},
+        {"SOURCE",
+         origin.client_address.empty() || policy::is_loopback(origin.client_address) ? "LOCAL" : "REMOTE"},
+    }};
+    std::string command;
+    for (const auto& [name, value] : attributes) {
+        const auto names = " " + offered->second + " ";
+        if (names.find(fmt::format(" {} ", name)) == std::string::npos) {
+            continue;
+        }
+        auto encoded =
+            value.empty() ? "[UNAVAILABLE]" : xtext(value.substr(0, xforward_value_octets_max / 3));
+        command += fmt::format(" {}={}", name, encoded);
+    }
+    return command.empty() ? command : "XFORWARD" + command;
+}
+
+std::string received_field(const policy::Transaction& transaction, Time now) {
+    const auto& origin = transaction.origin;
+    // RFC 3848: S for TLS, A for authentication.
+    const auto protocol =
+        fmt::format("ESMTP{}{}", origin.tls_version.empty() ? "" : "S", origin.login.empty() ? "" : "A");
+    const bool is_ipv6 = origin.client_address.find(':') != std::string::npos;
+    std::string client = origin.client_name.empty() ? "unknown" : in_comment(origin.client_name);
+    if (!origin.client_address.empty()) {
+        client += fmt::format(" [{}{}]", is_ipv6 ? "IPv6:" : "", in_comment(origin.client_address));
+    }
+    const auto helo = origin.helo.empty() ? std::string("unknown") : in_comment(origin.helo);
+    const auto by = origin.mta_name.empty() ? std::string("localhost") : in_comment(origin.mta_name);
+    return fmt::format(" from {} ({})\r\n\tby {} (Lockbox) with {} id {};\r\n\t{}", helo, client, by,
+                       protocol, transaction.queue_id.empty() ? "none" : in_comment(transaction.queue_id),
+                       format_mail_date(now));
+}
+
+} // namespace lockbox::milter

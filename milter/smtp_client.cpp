@@ -1,0 +1,446 @@
+#include "milter/smtp_client.hpp"
+
+#include "base/ascii.hpp"
+#include "base/error.hpp"
+
+#include <fmt/format.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+namespace lockbox::milter {
+namespace {
+
+using Addresses = Handle<addrinfo, freeaddrinfo>;
+using Tls = Handle<SSL, SSL_free>;
+
+constexpr std::size_t write_octets = 64U << 10U;
+constexpr std::size_t read_octets = 4U << 10U;
+
+/// A file descriptor with an owner.
+class Socket {
+public:
+    explicit Socket(int fd) noexcept : fd_(fd) {}
+    ~Socket() {
+        if (fd_ >= 0) {
+            ::close(fd_);
+        }
+    }
+    Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Socket& operator=(Socket&& other) noexcept {
+        std::swap(fd_, other.fd_);
+        return *this;
+    }
+    Socket(const Socket&) = delete;
+    Socket& operator=(const Socket&) = delete;
+    [[nodiscard]] int get() const noexcept { return fd_; }
+
+private:
+    int fd_;
+};
+
+std::string words_for(int error) {
+    return std::error_code(error, std::generic_category()).message();
+}
+
+Addresses resolve(const policy::Listener& listener, const std::string& name) {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_NUMERICSERV;
+    addrinfo* found = nullptr;
+    const auto result =
+        ::getaddrinfo(listener.host.c_str(), std::to_string(listener.port).c_str(), &hints, &found);
+    if (result != 0) {
+        throw Error(ErrorKind::unavailable,
+                    fmt::format("the reinjection listener {}: {}", name, ::gai_strerror(result)));
+    }
+    return Addresses(found);
+}
+
+} // namespace
+
+std::string SmtpReply::to_string() const {
+    auto text = std::to_string(code);
+    for (const auto& line : lines) {
+        text += ' ';
+        text += line;
+    }
+    return printable(text);
+}
+
+TlsContext make_tls_client_context() {
+    TlsContext context(SSL_CTX_new(TLS_client_method()));
+    if (!context || SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION) != 1) {
+        throw Error(ErrorKind::engine, "OpenSSL does not make a TLS context");
+    }
+    SSL_CTX_set_verify(context.get(), SSL_VERIFY_NONE, nullptr);
+    SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    return context;
+}
+
+class SmtpClient::Impl {
+public:
+    Impl(const policy::Listener& listener, Deadline deadline, WhileWaiting while_waiting)
+        : name_(listener.to_string()), deadline_(deadline), while_waiting_(std::move(while_waiting)),
+          socket_(-1) {
+        const auto addresses = resolve(listener, name_);
+        std::optional<Error> last;
+        for (const auto* address = addresses.get(); address != nullptr; address = address->ai_next) {
+            try {
+                connect(*address);
+                return;
+            } catch (const Error& error) {
+                last = error;
+            }
+        }
+        throw last
+            ? *last
+            : Error(ErrorKind::unavailable, fmt::format("the reinjection listener {} has no address", name_));
+    }
+
+    void set_deadline(Deadline deadline) noexcept { deadline_ = deadline; }
+
+    SmtpReply read_reply() {
+        SmtpReply reply;
+        while (true) {
+            const auto line = read_line();
+            const bool begins_with_code = line.size() >= 3 && line[0] >= '2' && line[0] <= '5' &&
+                                          is_digit(line[1]) && is_digit(line[2]);
+            const char separator = line.size() > 3 ? line[3] : ' ';
+            if (!begins_with_code || (separator != ' ' && separator != '-')) {
+                throw Error(ErrorKind::malformed,
+                            fmt::format("the reinjection listener {} answers what is no SMTP reply: {}",
+                                        name_, printable(line)));
+            }
+            reply.code =
+                static_cast<unsigned>((line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0'));
+            reply.lines.push_back(line.size() > 4 ? line.substr(4) : std::string());
+            if (separator == ' ') {
+                return reply;
+            }
+            if (reply.lines.size() >= smtp_reply_lines_max) {
+                throw Error(ErrorKind::malformed,
+                            fmt::format("a reply of the reinjection listener {} has no end", name_));
+            }
+        }
+    }
+
+    SmtpReply hello(std::string_view name) {
+        auto reply = command(fmt::format("EHLO {}", name));
+        extensions_.clear();
+        for (std::size_t i = 1; reply.is_positive() && i < reply.lines.size(); ++i) {
+            const auto text = std::string_view(reply.lines[i]);
+            const auto end = std::min(text.find_first_of(" ="), text.size());
+            auto keyword = std::string(text.substr(0, end));
+            std::transform(keyword.begin(), keyword.end(), keyword.begin(), [](char c) {
+                return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+            });
+            extensions_[std::move(keyword)] = std::string(trim(text.substr(std::min(end + 1, text.size()))));
+        }
+        return reply;
+    }
+
+    [[nodiscard]] const SmtpExtensions& extensions() const noexcept { return extensions_; }
+
+    SmtpReply start_tls(SSL_CTX* context) {
+        auto reply = command("STARTTLS");
+        if (!reply.is_positive()) {
+            return reply;
+        }
+        if (!unread_.empty()) { // CVE-2011-0411: what was sent in clear must not be read as if it came
+                                // through TLS
+            throw Error(ErrorKind::malformed,
+                        fmt::format("the reinjection listener {} speaks before the TLS handshake", name_));
+        }
+        tls_.reset(SSL_new(context));
+        if (!tls_ || SSL_set_fd(tls_.get(), socket_.get()) != 1) {
+            throw Error(ErrorKind::engine, "OpenSSL does not make a TLS connection");
+        }
+        repeat_tls("the TLS handshake", [&] { return SSL_connect(tls_.get()); });
+        extensions_.clear(); // RFC 3207 §4.2: to be asked for again
+        return reply;
+    }
+
+    SmtpReply command(std::string_view line) {
+        write(checked(line) + "\r\n");
+        return read_reply();
+    }
+
+    std::vector<SmtpReply> commands(const std::vector<std::string>& lines) {
+        std::vector<SmtpReply> replies;
+        if (extensions_.count("PIPELINING") == 0) {
+            for (const auto& line : lines) {
+                replies.push_back(command(line));
+            }
+            return replies;
+        }
+        std::string all;
+        for (const auto& line : lines) {
+            all += checked(line);
+            all += "\r\n";
+        }
+        write(all);
+        for (std::size_t i = 0; i < lines.size(); ++i) {
+            replies.push_back(read_reply());
+        }
+        return replies;
+    }
+
+    void write_content(std::string_view bytes) {
+        std::string buffer;
+        buffer.reserve(std::min(bytes.size() + bytes.size() / 64, write_octets) + 8);
+        while (!bytes.empty()) {
+            if (at_line_start_ && bytes.front() == '.') {
+                buffer += '.';
+            }
+            const auto lf = std::min(bytes.find('\n'), bytes.size());
+            buffer += bytes.substr(0, lf);
+            if (lf > 0) {
+                last_was_cr_ = bytes[lf - 1] == '\r';
+                at_line_start_ = false;
+            }
+            if (lf < bytes.size()) {
+                buffer += last_was_cr_ ? "\n" : "\r\n";
+                last_was_cr_ = false;
+                at_line_start_ = true;
+            }
+            bytes.remove_prefix(std::min(lf + 1, bytes.size()));
+            if (buffer.size() >= write_octets) {
+                write(buffer);
+                buffer.clear();
+            }
+        }
+        write(buffer);
+    }
+
+    void finish_content() {
+        if (!at_line_start_) {
+            write(last_was_cr_ ? "\n" : "\r\n");
+            at_line_start_ = true;
+            last_was_cr_ = false;
+        }
+    }
+
+    void write_final_dot() { write(".\r\n"); }
+
+private:
+    void connect(const addrinfo& address) {
+        socket_ = Socket(::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        if (socket_.get() < 0) {
+            fail(words_for(errno));
+        }
+        const int on = 1; // commands are small and wait for answers: nothing is won by collecting them
+        (void)::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        if (::connect(socket_.get(), address.ai_addr, address.ai_addrlen) == 0) {
+            return;
+        }
+        if (errno != EINPROGRESS) {
+            fail(words_for(errno));
+        }
+        wait_for(POLLOUT);
+        int error = 0;
+        socklen_t size = sizeof error;
+        (void)::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+        if (error != 0) {
+            fail(words_for(error));
+        }
+    }
+
+    [[noreturn]] void fail(const std::string& why) const {
+        throw Error(ErrorKind::unavailable, fmt::format("the reinjection listener {}: {}", name_, why));
+    }
+
+    void wait_for(short events) {
+        while (true) {
+            const auto now = std::chrono::steady_clock::now();
+            if (now >= deadline_) {
+                fail("it did not answer in time");
+            }
+            const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - now);
+            const auto slice = std::min<std::chrono::milliseconds>(left, waiting_slice);
+            pollfd descriptor{socket_.get(), events, 0};
+            const auto ready = ::poll(&descriptor, 1, static_cast<int>(slice.count()) + 1);
+            if (ready > 0) {
+                return;
+            }
+            if (ready < 0 && errno != EINTR) {
+                fail(words_for(errno));
+            }
+            while_waiting_();
+        }
+    }
+
+    /// Runs an OpenSSL call until it is done, waiting where it wants to.
+    template <typename Call>
+    int repeat_tls(std::string_view what, Call&& call) {
+        while (true) {
+            ERR_clear_error();
+            const int result = call();
+            if (result > 0) {
+                return result;
+            }
+            switch (SSL_get_error(tls_.get(), result)) {
+            case SSL_ERROR_WANT_READ:
+                wait_for(POLLIN);
+                break;
+            case SSL_ERROR_WANT_WRITE:
+                wait_for(POLLOUT);
+                break;
+            case SSL_ERROR_ZERO_RETURN:
+                return 0;
+            default:
+                fail(fmt::format("{} failed", what));
+            }
+        }
+    }
+
+    void write(std::string_view bytes) {
+        while (!bytes.empty()) {
+            bytes.remove_prefix(tls_ ? write_tls(bytes) : write_clear(bytes));
+        }
+    }
+
+    std::size_t write_tls(std::string_view bytes) {
+        const auto octets = static_cast<int>(std::min<std::size_t>(bytes.size(), INT_MAX));
+        const int written =
+            repeat_tls("writing through TLS", [&] { return SSL_write(tls_.get(), bytes.data(), octets); });
+        if (written == 0) {
+            fail("it closed the connection");
+        }
+        return static_cast<std::size_t>(written);
+    }
+
+    std::size_t write_clear(std::string_view bytes) {
+        while (true) {
+            const auto written = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+            if (written >= 0) {
+                return static_cast<std::size_t>(written);
+            }
+            if (errno == EAGAIN || errno == EWOULDBLOCK) {
+                wait_for(POLLOUT);
+            } else if (errno != EINTR) {
+                fail(words_for(errno));
+            }
+        }
+    }
+
+    /// At least one octet more in unread_.
+    void read_more() {
+        std::array<char, read_octets> buffer{};
+        int octets = 0;
+        if (tls_) {
+            octets = repeat_tls("reading through TLS", [&] {
+                return SSL_read(tls_.get(), buffer.data(), static_cast<int>(buffer.size()));
+            });
+        } else {
+            octets = read_clear(buffer);
+        }
+        if (octets == 0) {
+            fail("it closed the connection");
+        }
+        unread_.append(buffer.data(), static_cast<std::size_t>(octets));
+    }
+
+    int read_clear(std::array<char, read_octets>& buffer) {
+        while (true) {
+            const auto octets = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
+            if (octets >= 0) {
+                return static_cast<int>(octets);
+            }
+            if (errno == EAGAIN || errno == EWOULDBLOCK) {
+                wait_for(POLLIN);
+            } else if (errno != EINTR) {
+                fail(words_for(errno));
+            }
+        }
+    }
+
+    /// Without its line end.
+    std::string read_line() {
+        while (true) {
+            const auto lf = unread_.find('\n');
+            if (lf != std::string::npos) {
+                auto line = unread_.substr(0, lf);
+                unread_.erase(0, lf + 1);
+                if (!line.empty() && line.back() == '\r') {
+                    line.pop_back();
+                }
+                return line;
+            }
+            if (unread_.size() > smtp_reply_line_octets_max) {
+                throw Error(ErrorKind::malformed,
+                            fmt::format("a line of the reinjection listener {} has no end", name_));
+            }
+            read_more();
+        }
+    }
+
+    static std::string checked(std::string_view line) {
+        if (std::any_of(line.begin(), line.end(), is_control)) {
+            throw Error(ErrorKind::malformed,
+                        fmt::format("a control character in the envelope: {}", printable(line)));
+        }
+        return std::string(line);
+    }
+
+    std::string name_;
+    Deadline deadline_;
+    WhileWaiting while_waiting_;
+    Socket socket_;
+    Tls tls_;
+    SmtpExtensions extensions_;
+    std::string unread_;
+    bool at_line_start_ = true;
+    bool last_was_cr_ = false;
+};
+
+SmtpClient::SmtpClient(const policy::Listener& listener, Deadline deadline, WhileWaiting while_waiting)
+    : impl_(std::make_unique<Impl>(listener, deadline, std::move(while_waiting))) {}
+SmtpClient::~SmtpClient() = default;
+SmtpClient::SmtpClient(SmtpClient&&) noexcept = default;
+SmtpClient& SmtpClient::operator=(SmtpClient&&) noexcept = default;
+
+void SmtpClient::set_deadline(Deadline deadline) noexcept {
+    impl_->set_deadline(deadline);
+}
+SmtpReply SmtpClient::read_reply() {
+    return impl_->read_reply();
+}
+SmtpReply SmtpClient::hello(std::string_view name) {
+    return impl_->hello(name);
+}
+const SmtpExtensions& SmtpClient::extensions() const noexcept {
+    return impl_->extensions();
+}
+SmtpReply SmtpClient::start_tls(SSL_CTX* context) {
+    return impl_->start_tls(context);
+}
+SmtpReply SmtpClient::command(std::string_view line) {
+    return impl_->command(line);
+}
+std::vector<SmtpReply> SmtpClient::commands(const std::vector<std::string>& lines) {
+    return impl_->commands(lines);
+}
+void SmtpClient::write_content(std::string_view bytes) {
+    impl_->write_content(bytes);
+}
+void SmtpClient::finish_content() {
+    impl_->finish_content();
+}
+void SmtpClient::write_final_dot() {
+    impl_->write_final_dot();
+}
+
+} // namespace lockbox::milter

@@ -1,0 +1,102 @@
+// A small SMTP client (RFC 5321) for one purpose: handing copies back to the MTA's reinjection listener. It
+// can hold a transaction just before the final dot, which libraries cannot together with XFORWARD and DSN
+// parameters.
+#pragma once
+
+#include "base/handle.hpp"
+#include "policy/listener.hpp"
+
+#include <openssl/ssl.h>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lockbox::milter {
+
+using Deadline = std::chrono::steady_clock::time_point;
+
+/// Called every few seconds while something is waited for.
+using WhileWaiting = std::function<void()>;
+constexpr std::chrono::seconds waiting_slice{5};
+
+constexpr std::size_t smtp_reply_line_octets_max =
+    2048; ///< four times RFC 5321 §4.5.3.1.5: a limit for nonsense
+constexpr std::size_t smtp_reply_lines_max = 200;
+
+/// A reply: RFC 5321 §4.2.
+struct SmtpReply {
+    unsigned code = 0;              ///< 200 to 599
+    std::vector<std::string> lines; ///< without the code
+
+    [[nodiscard]] bool is_positive() const noexcept { return code / 100 == 2; }
+    [[nodiscard]] bool is_intermediate() const noexcept { return code / 100 == 3; }
+    [[nodiscard]] bool is_permanent() const noexcept { return code / 100 == 5; }
+    /// "550 5.1.1 no such user": printable, on one line.
+    [[nodiscard]] std::string to_string() const;
+};
+
+/// The keywords of an EHLO reply in upper case, each with what follows it.
+using SmtpExtensions = std::map<std::string, std::string>;
+
+using TlsContext = Handle<SSL_CTX, SSL_CTX_free>;
+
+/// For opportunistic TLS to a listener that is named by the administrator: TLS 1.2 or newer, certificates are
+/// not verified (RFC 7435). Throws Error(engine).
+[[nodiscard]] TlsContext make_tls_client_context();
+
+/// One connection. Everything throws Error(unavailable) naming the listener when the connection fails or the
+/// deadline passes, and Error(malformed) when what comes is not SMTP; the connection is of no use then. Hangs
+/// up on destruction.
+class SmtpClient {
+public:
+    /// Connects, and does not yet read the greeting.
+    SmtpClient(const policy::Listener& listener, Deadline deadline, WhileWaiting while_waiting);
+    ~SmtpClient();
+    SmtpClient(SmtpClient&&) noexcept;
+    SmtpClient& operator=(SmtpClient&&) noexcept;
+    SmtpClient(const SmtpClient&) = delete;
+    SmtpClient& operator=(const SmtpClient&) = delete;
+
+    /// Holds for everything that follows.
+    void set_deadline(Deadline deadline) noexcept;
+
+    [[nodiscard]] SmtpReply read_reply();
+
+    /// EHLO; remembers what is offered.
+    [[nodiscard]] SmtpReply hello(std::string_view name);
+    [[nodiscard]] const SmtpExtensions& extensions() const noexcept;
+
+    /// STARTTLS and the handshake (RFC 3207); EHLO must follow. A reply that is not positive leaves the
+    /// connection in clear.
+    [[nodiscard]] SmtpReply start_tls(SSL_CTX* context);
+
+    /// `line` without its CRLF. Throws Error(malformed) for a line with control characters in it: nothing
+    /// that came with a message becomes a command of its own.
+    [[nodiscard]] SmtpReply command(std::string_view line);
+
+    /// One reply for each line; sent in one go where PIPELINING (RFC 2920) is offered. All lines are sent,
+    /// whatever the replies to the first are.
+    [[nodiscard]] std::vector<SmtpReply> commands(const std::vector<std::string>& lines);
+
+    /// Message bytes after DATA: dots doubled (RFC 5321 §4.5.2), LF without CR made CRLF. To be called for
+    /// the pieces of one message in order.
+    void write_content(std::string_view bytes);
+
+    /// Ends the last line if it is not ended. What is missing then is the final dot.
+    void finish_content();
+
+    /// The final dot, after which the server takes the message or does not: read_reply() tells.
+    void write_final_dot();
+
+private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace lockbox::milter

@@ -1,0 +1,502 @@
+"""When something breaks on the way back to the MTA: every recipient gets one readable copy in the end, or a refusal that names
+them; nobody gets two; nothing readable goes to whom is sealed to, and nothing readable stays in a queue.
+
+The message is for Bob (To, with a certificate), Dave (Cc, without one, clear) and Carol (hidden, with a certificate): three
+copies, handed over in the order Bob, Carol, Dave.
+"""
+
+import itertools
+import os
+import resource
+import sqlite3
+import subprocess
+import threading
+
+import pytest
+
+from conftest import ALICE, BOB, CAROL, DAVE
+from support import messages
+from support.milter import GROUP, USER, Lockbox, Milter
+from support.places import Folder, free_endpoint
+from support.postfix import Postfix
+from support.sealed import Delivered, check_form, check_nothing_leaks
+from support.sendmail import Sendmail
+from support.smtp_client import Disconnected
+from support.smtp_proxy import Cut, SmtpProxy
+from support.waiting import wait_for
+
+EVERYBODY = [BOB, CAROL, DAVE]
+_count = itertools.count(1)
+
+
+class Entrance:
+    """One of the ways in, with the persistence of whoever sends there: it tries again until it has a final answer."""
+
+    def __init__(self, name, server):
+        self.name, self.server = name, server
+
+    def send(self, world, sender, message, recipients):
+        """The last reply; None where a queue has taken the message over for good."""
+        if self.name.endswith("local"):
+            done = self.server.sendmail(sender, recipients, message.local())
+            assert done.returncode == 0, done.stderr + done.stdout
+            return None
+        for _ in range(60):
+            world.revive()
+            try:
+                reply = self.server.submit(sender, recipients, message.octets)
+            except (OSError, Disconnected):
+                continue
+            if not 400 <= reply.code < 500:
+                return reply
+        raise AssertionError(f"no final answer after 60 tries, the last: {reply}\n{world.diagnosis()}")
+
+    def nudge(self):
+        """The queue's own next try, now."""
+        if self.name == "postfix-local":
+            self.server.wake_pickup()
+        elif self.name == "sendmail-local":
+            self.server.flush()
+
+    def residue(self, marker):
+        """Files in the queues that hold the marker."""
+        folders = [self.server.base / name for name in ("queue", "clientmqueue")]
+        found = []
+        for folder in filter(os.path.isdir, folders):
+            for path in folder.rglob("*"):
+                try:
+                    if path.is_file() and marker in path.read_bytes():
+                        found.append(path)
+                except OSError:
+                    pass  # gone in the meantime
+        return found
+
+
+class World:
+    """A milter with a proxy between it and the MTA's listener."""
+
+    def __init__(self, entrance, proxy, milter, lockbox, sink):
+        self.entrance, self.proxy, self.milter, self.lockbox, self.sink = entrance, proxy, milter, lockbox, sink
+        self._lock = threading.Lock()
+
+    def revive(self):
+        with self._lock:
+            if not self.milter.running():
+                self.milter.start()
+
+    def diagnosis(self):
+        return f"{self.milter.text()}\n{self.entrance.server.tail()}"
+
+    def recipients(self, sender):
+        return sorted(address for delivery in self.sink.from_sender(sender) for address in delivery.addresses())
+
+    def bounces(self, sender):
+        return [delivery for delivery in self.sink.from_sender("") if sender in delivery.addresses()]
+
+    def wait_for_the_end(self, sender, recipients):
+        """All that will ever come has come. Returns whether it was refused, by a bounce."""
+        def ended():
+            self.revive()
+            self.entrance.nudge()
+            return self.bounces(sender) or self.recipients(sender) == sorted(recipients)
+        wait_for(ended, lambda: f"{recipients} get their copies; came: {self.recipients(sender)}\n{self.diagnosis()}", 60)
+        return self.bounces(sender)
+
+
+SOCKETS = {}
+
+
+@pytest.fixture(scope="module", params=["postfix-smtp", "postfix-local", "sendmail-smtp"])
+def entrance(request, folder, sink, tls, servers):
+    return Entrance(request.param, servers[request.param.split("-")[0]])
+
+
+@pytest.fixture(scope="module")
+def servers(folder, sink, tls):
+    settings = {"milter_connect_timeout": "10s", "milter_command_timeout": "6s", "milter_content_timeout": "30s"}
+    for name in ("postfix", "sendmail"):
+        SOCKETS[name] = folder.make_for_socket(USER, GROUP) / "socket"
+    with Postfix(folder / "postfix", sink, SOCKETS["postfix"], tls, settings, listener=free_endpoint()) as postfix, \
+            Sendmail(folder / "sendmail", sink, SOCKETS["sendmail"], listener=free_endpoint()) as sendmail:
+        yield {"postfix": postfix, "sendmail": sendmail}
+
+
+@pytest.fixture
+def own():
+    with Folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+def world(own, entrance, sink, home):
+    lockbox = Lockbox(own)
+    lockbox.import_from(home, BOB, CAROL)
+    socket = SOCKETS[entrance.name.split("-")[0]]
+    with SmtpProxy(entrance.server.listener) as proxy:
+        milter = Milter(own, lockbox, settings_for(socket, proxy.endpoint))
+        milter.socket = socket
+        with milter:
+            yield World(entrance, proxy, milter, lockbox, sink)
+
+
+def settings_for(socket, endpoint, *more):
+    return [("socket", f"unix:{socket}"), ("delivery", "reinject"), ("reinject", "%s:%d" % endpoint), ("rule", "prefer"),
+            *more]
+
+
+@pytest.fixture
+def message():
+    return messages.plain(ALICE, [BOB, DAVE])
+
+
+def check_all_got_theirs(world, home, sender, message, recipients=tuple(EVERYBODY)):
+    """Promises 1, 2 and 4 for one message."""
+    assert world.recipients(sender) == sorted(recipients), world.diagnosis()
+    check_what_came(world, home, sender, message)
+    wait_for(lambda: not world.entrance.residue(message.marker.encode()),
+             lambda: f"nothing readable is in the queues: {world.entrance.residue(message.marker.encode())}")
+
+
+def check_what_came(world, home, sender, message):
+    for delivery in world.sink.from_sender(sender):
+        assert len(delivery.addresses()) == 1
+        if delivery.addresses() == [DAVE]:
+            assert Delivered(delivery.content).body == message.delivered_body
+            continue
+        check_nothing_leaks(delivery.wire, message)
+        armor = check_form(Delivered(delivery.content), message)
+        assert home.decrypt(armor).endswith(b"\r\n\r\n" + message.delivered_body)
+        keys = home.run("--list-packets", "--list-only", input=armor).decode().count(":pubkey enc packet:")
+        assert keys == 1, "somebody's key id shows in another's copy"
+
+
+def send_to_everybody(world, sender, message):
+    reply = world.entrance.send(world, sender, message, EVERYBODY)
+    bounced = []
+    if reply is None or reply.code == 250:
+        bounced = world.wait_for_the_end(sender, EVERYBODY)
+    return reply, bounced
+
+
+def once(copy, moment, action):
+    """A fault at one moment of one copy, the first time only."""
+    done = threading.Event()
+
+    def fault(number, name):
+        if number == copy and name == moment and not done.is_set():
+            done.set()
+            return action()
+        return None
+    fault.done = done
+    return fault
+
+
+def cut():
+    raise Cut
+
+
+# ── the listener ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+MOMENTS = ["connect", "ehlo", "mail", "rcpt", "data", "dot"]
+COPIES = {"first": 0, "second": 1, "last": 2}
+
+
+@pytest.mark.parametrize("copy", COPIES)
+@pytest.mark.parametrize("moment", MOMENTS + ["mail-answered", "rcpt-answered", "data-answered", "dot-answered"])
+def test_the_connection_is_lost(world, home, message, sender, moment, copy):
+    """Also with an answer to the final dot that the MTA has given and the milter never sees."""
+    fault = once(COPIES[copy], moment, cut)
+    world.proxy.reset(fault)
+    reply, bounced = send_to_everybody(world, sender, message)
+    assert fault.done.is_set()
+    assert not bounced and (reply is None or reply.code == 250)
+    check_all_got_theirs(world, home, sender, message)
+
+
+@pytest.mark.parametrize("copy", COPIES)
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_the_listener_says_not_now(world, home, message, sender, moment, copy):
+    fault = once(COPIES[copy], moment, lambda: "421 4.3.0 not now")
+    world.proxy.reset(fault)
+    reply, bounced = send_to_everybody(world, sender, message)
+    assert fault.done.is_set()
+    assert not bounced and (reply is None or reply.code == 250)
+    check_all_got_theirs(world, home, sender, message)
+
+
+@pytest.mark.parametrize("copy", COPIES)
+@pytest.mark.parametrize("moment", ["mail", "rcpt", "data", "dot"])
+def test_the_listener_says_never(world, home, message, sender, moment, copy):
+    """The sender learns for whom; whoever had got theirs by then keeps it, and nobody else gets anything."""
+    fault = once(COPIES[copy], moment, lambda: "554 5.7.1 never")
+    world.proxy.reset(fault)
+    reply, bounced = send_to_everybody(world, sender, message)
+    assert fault.done.is_set()
+    concerned = [BOB, CAROL, DAVE][COPIES[copy]]
+    told = reply.words if reply else bounced[0].content.decode("utf-8", "replace").replace("\r\n", " ")
+    assert reply is None or reply.code == 554, reply
+    assert f"<{concerned}>" in told and "never" in told
+    served = [address for address in EVERYBODY if address != concerned] if moment == "dot" and copy != "first" else []
+    wait_for(lambda: world.recipients(sender) == sorted(served), lambda: f"{served} and nobody else: "
+             f"{world.recipients(sender)}\n{world.diagnosis()}")
+    check_what_came(world, home, sender, message)
+
+
+def test_the_listener_is_down(world, home, message, sender):
+    """Deferred, and nothing sent; with the listener back, everybody gets theirs."""
+    world.milter.configure(settings_for(world.milter.socket, free_endpoint()))
+    world.milter.reload()
+    world.milter.wait_for_line(" reload: done")
+    if world.entrance.name.endswith("local"):
+        assert world.entrance.server.sendmail(sender, EVERYBODY, message.local()).returncode == 0
+        world.milter.wait_for_line("the reinjection listener")
+    else:
+        reply = world.entrance.server.submit(sender, EVERYBODY, message.octets)
+        assert reply.code == 451, reply
+        assert "Connection refused" in world.milter.wait_for_line(": deferred, ")
+    assert world.recipients(sender) == []
+    world.milter.configure(settings_for(world.milter.socket, world.proxy.endpoint))
+    world.milter.reload()
+    if not world.entrance.name.endswith("local"):
+        wait_for(lambda: len(world.milter.lines(" reload: done")) == 2, "the second reload")
+        assert world.entrance.send(world, sender, message, EVERYBODY).code == 250
+    assert not world.wait_for_the_end(sender, EVERYBODY)
+    check_all_got_theirs(world, home, sender, message)
+
+
+# ── the milter ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("copy", COPIES)
+@pytest.mark.parametrize("moment", MOMENTS + ["ehlo-answered", "mail-answered", "data-answered", "dot-answered"])
+def test_the_milter_is_killed(world, home, message, sender, moment, copy):
+    """At every moment: what each of the three finally gets is always the same."""
+    def kill():
+        world.milter.kill()
+        raise Cut
+    fault = once(COPIES[copy], moment, kill)
+    world.proxy.reset(fault)
+    reply, bounced = send_to_everybody(world, sender, message)
+    assert fault.done.is_set()
+    assert not bounced and (reply is None or reply.code == 250)
+    check_all_got_theirs(world, home, sender, message)
+
+
+@pytest.mark.parametrize("copy", COPIES)
+def test_the_milter_is_killed_while_the_mta_decides(world, home, message, sender, copy):
+    """After the final dot has reached the MTA, whenever that is: with the dot on its way the process dies."""
+    def kill():
+        threading.Thread(target=world.milter.kill).start()
+    fault = once(COPIES[copy], "dot", kill)
+    world.proxy.reset(fault)
+    reply, bounced = send_to_everybody(world, sender, message)
+    assert fault.done.is_set()
+    assert not bounced and (reply is None or reply.code == 250)
+    check_all_got_theirs(world, home, sender, message)
+
+
+def test_a_stop_finishes_what_is_on_its_way(world, home, message, sender):
+    """SIGTERM in the middle of the copies: they come back through this very milter, and all are handed over."""
+    fault = once(1, "mail", world.milter.terminate)
+    world.proxy.reset(fault)
+    reply = world.entrance.send(world, sender, message, EVERYBODY)
+    assert reply is None or reply.code == 250, reply
+    wait_for(lambda: world.recipients(sender) == EVERYBODY, lambda: "the stop has finished the message\n" + world.diagnosis())
+    assert world.milter.ended() == 0
+    check_all_got_theirs(world, home, sender, message)
+    with sqlite3.connect(world.lockbox.folder / "journal.db") as journal:
+        assert journal.execute("SELECT count(*) FROM served").fetchone() == (0,), "what is done is still remembered"
+
+
+# ── the journal, the keyring, the clock ───────────────────────────────────────────────────────────────────────────────
+
+
+def deferred_once(world, sender, message):
+    """The next try ends in a 4xx, whoever makes it, and nobody gets anything."""
+    before = len(world.milter.lines())
+    if world.entrance.name.endswith("local"):
+        assert world.entrance.server.sendmail(sender, EVERYBODY, message.local()).returncode == 0
+    else:
+        reply = world.entrance.server.submit(sender, EVERYBODY, message.octets)
+        assert 400 <= reply.code < 500, reply
+    line = world.milter.wait_for_line(": deferred, ", start=before)
+    assert world.recipients(sender) == []
+    return line
+
+
+def completed_afterwards(world, home, sender, message):
+    if not world.entrance.name.endswith("local"):
+        assert world.entrance.send(world, sender, message, EVERYBODY).code == 250
+    assert not world.wait_for_the_end(sender, EVERYBODY)
+    check_all_got_theirs(world, home, sender, message)
+
+
+def test_the_journal_is_locked(world, home, message, sender):
+    with sqlite3.connect(world.lockbox.folder / "journal.db", isolation_level=None) as journal:
+        journal.execute("BEGIN EXCLUSIVE")
+        assert "journal" in deferred_once(world, sender, message)
+        journal.execute("ROLLBACK")
+    completed_afterwards(world, home, sender, message)
+
+
+def test_the_journal_is_damaged(world, home, message, sender):
+    """Damaged under way: deferred. At start: said then, with what to do."""
+    path = world.lockbox.folder / "journal.db"
+    world.milter.stop()
+    for rest in world.lockbox.folder.glob("journal.db-*"):
+        rest.unlink()
+    path.write_bytes(b"this is no database, and it is long enough to look like one" * 100)
+    done = subprocess.run([world.milter.program, "--config", str(world.milter.config), "--check"], capture_output=True,
+                          check=False)
+    assert done.returncode == 65
+    assert b"the journal" in done.stderr and b"hint: move it away" in done.stderr
+    path.unlink()
+    world.milter.start()
+    completed_afterwards(world, home, sender, message) if not world.entrance.name.endswith("local") else \
+        world.entrance.send(world, sender, message, EVERYBODY)
+    assert not world.wait_for_the_end(sender, EVERYBODY)
+    check_all_got_theirs(world, home, sender, message)
+
+
+def test_the_disk_is_full(own, entrance, sink, home, message, sender):
+    """The journal cannot take a record: nothing is handed over."""
+    if not own.mount_tmpfs("small", 300_000):
+        pytest.skip("this machine mounts no tmpfs")
+    lockbox = Lockbox(own)
+    lockbox.import_from(home, BOB, CAROL)
+    os.chown(own / "small", *_ids_of(USER))
+    socket = SOCKETS[entrance.name.split("-")[0]]
+    milter = Milter(own, lockbox, settings_for(socket, entrance.server.listener, ("journal", own / "small" / "journal.db")))
+    milter.socket = socket
+    with milter:
+        world = World(entrance, None, milter, lockbox, sink)
+        filler = own / "small" / "filler"
+        with open(filler, "wb") as file:
+            try:
+                while True:
+                    file.write(b"x" * 4096)
+                    file.flush()
+            except OSError:
+                pass
+        assert "journal" in deferred_once(world, sender, message)
+        filler.unlink()
+        completed_afterwards(world, home, sender, message)
+
+
+def _ids_of(user):
+    import pwd
+    entry = pwd.getpwnam(user)
+    return entry.pw_uid, entry.pw_gid
+
+
+def test_the_keyring_goes_away_between_two_tries(world, home, message, sender):
+    """After the first copy: the next try finds no keyring and waits; with it back, the rest get theirs."""
+    moved = world.lockbox.folder / "moved.db"
+
+    def lose():
+        world.lockbox.path.rename(moved)
+        raise Cut
+    fault = once(1, "dot", lose)
+    world.proxy.reset(fault)
+    before = len(world.milter.lines())
+    if world.entrance.name.endswith("local"):
+        assert world.entrance.server.sendmail(sender, EVERYBODY, message.local()).returncode == 0
+    else:
+        assert 400 <= world.entrance.server.submit(sender, EVERYBODY, message.octets).code < 500
+    world.milter.wait_for_line(": deferred, ", start=before)
+    between = len(world.milter.lines())
+    if world.entrance.name.endswith("local"):
+        wait_for(lambda: world.entrance.nudge() or any("no keyring" in line for line in world.milter.lines()[between:]),
+                 lambda: "a try without the keyring\n" + world.diagnosis())
+    else:
+        assert 400 <= world.entrance.server.submit(sender, EVERYBODY, message.octets).code < 500
+    moved.rename(world.lockbox.path)
+    completed_afterwards(world, home, sender, message)
+
+
+def test_a_recipient_is_unusable_at_the_second_try(world, home, message, sender):
+    """Refused then, and the sender learns who; Bob's copy, which had gone by then, stays the only one."""
+    def revoke():
+        world.milter.configure(settings_for(world.milter.socket, world.proxy.endpoint, ("rule", f"to={DAVE} require")) [:3] +
+                               [("rule", f"to={DAVE} require")])
+        world.milter.reload()
+        world.milter.wait_for_line(" reload: done")
+        raise Cut
+    fault = once(1, "dot", revoke)
+    world.proxy.reset(fault)
+    reply, bounced = send_to_everybody(world, sender, message)
+    told = reply.words if reply else bounced[0].content.decode("utf-8", "replace").replace("\r\n", " ")
+    assert reply is None or reply.code == 550
+    assert f"<{DAVE}>: no certificate" in told
+    assert set(world.recipients(sender)) <= {BOB, DAVE} and world.recipients(sender).count(BOB) == 1
+
+
+def test_the_time_budget_is_exceeded(world, home, message, sender):
+    """The listener does not answer: deferred in time, and completed later."""
+    world.milter.configure(settings_for(world.milter.socket, world.proxy.endpoint, ("time-budget", "2")))
+    world.milter.reload()
+    world.milter.wait_for_line(" reload: done")
+    release = threading.Event()
+    fault = once(1, "mail", lambda: release.wait(60) and None)
+    world.proxy.reset(fault)
+    assert "in time" in deferred_once(world, sender, message)
+    release.set()
+    completed_afterwards(world, home, sender, message)
+
+
+def test_fifty_messages_at_once(world, home):
+    """More than are sealed at once, some of them alike: each arrives once."""
+    sent = {}
+    replies = []
+
+    def client(sender, message):
+        replies.append(world.entrance.send(world, sender, message, EVERYBODY))
+    threads = []
+    for number in range(50):
+        sender, message = f"fifty+{next(_count)}@example.org", messages.plain(ALICE, [BOB, DAVE])
+        sent[sender] = message
+        threads.append(threading.Thread(target=client, args=(sender, message)))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert [reply for reply in replies if reply and reply.code != 250] == []
+    for sender, message in sent.items():
+        assert not world.wait_for_the_end(sender, EVERYBODY)
+        check_all_got_theirs(world, home, sender, message)
+
+
+def test_two_messages_alike_are_two_messages(world, home, sender):
+    """The same bytes sent twice on purpose, the second while the first is under way: two of everything."""
+    if world.entrance.name.endswith("local"):
+        pytest.skip("over SMTP both have the same Date and Message-ID")
+    message = messages.plain(ALICE, [BOB, DAVE])
+    second = []
+
+    def send_again():
+        second.append(world.entrance.server.submit(sender, EVERYBODY, message.octets))
+    world.proxy.reset(once(1, "mail", send_again))
+    assert world.entrance.server.submit(sender, EVERYBODY, message.octets).code == 250
+    assert second[0].code == 250
+    wait_for(lambda: len(world.recipients(sender)) >= 6, lambda: f"{world.recipients(sender)}\n{world.diagnosis()}")
+    assert world.recipients(sender) == sorted(EVERYBODY * 2)
+
+
+# ── the listener's own guard ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_stranger_gets_nothing_past_the_listener(world, message, sender):
+    """Whoever finds the port: refused at MAIL, before anything readable was said."""
+    from support.smtp_client import SmtpClient
+    with SmtpClient(*world.entrance.server.listener, name="0123456789abcdef0123456789abcdef.lockbox.invalid") as client:
+        reply = client.command(f"MAIL FROM:<{sender}>")
+        assert reply.code == 550 and "Lockbox" in reply.words
+
+
+def test_the_milter_is_away_and_a_stranger_comes(world, message, sender):
+    from support.smtp_client import SmtpClient
+    world.milter.stop()
+    with SmtpClient(*world.entrance.server.listener) as client:
+        reply = client.submit(sender, [BOB], message.octets)
+    assert 400 <= reply.code < 500
+    assert world.recipients(sender) == []

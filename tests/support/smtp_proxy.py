@@ -1,0 +1,141 @@
+"""A proxy in front of a reinjection listener that breaks things at a chosen moment."""
+
+import socket
+import threading
+
+from support.places import free_endpoint
+
+
+class Cut(Exception):
+    """Both connections are to be closed now."""
+
+
+class SmtpProxy:
+    """Passes SMTP conversations on to `target`, host and port, one line at a time.
+
+    `fault(copy, moment)` is called at every moment of every conversation; `copy` counts the conversations since reset(),
+    from 0. Before a command is passed on, `moment` is its verb in lower case ("connect", "ehlo", "mail", "rcpt", "data",
+    "dot"); before the server's answer is passed back, the verb with "-answered". It may return a reply, which the client
+    gets instead of the server's; raise Cut; do anything else, such as killing somebody, and return None.
+
+    STARTTLS and PIPELINING are not offered through it: moments would have no order.
+    """
+
+    def __init__(self, target):
+        self.target = target
+        self.fault = None
+        self._copies = 0
+        self._lock = threading.Lock()
+        self._open = set()
+        self.endpoint = free_endpoint()
+        self._listener = socket.create_server(self.endpoint, backlog=500)
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.close()
+
+    def close(self):
+        # The thread has to be gone before the descriptor is: a later listener may get the same number.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._acceptor.join()
+        self._listener.close()
+        for connection in list(self._open):
+            _hang_up(connection)
+
+    def reset(self, fault=None):
+        with self._lock:
+            self.fault = fault
+            self._copies = 0
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            with self._lock:
+                copy, fault = self._copies, self.fault
+                self._copies += 1
+            threading.Thread(target=self._serve, args=(client, copy, fault), daemon=True).start()
+
+    def _serve(self, client, copy, fault):
+        server = None
+        try:
+            moment = _Moments(copy, fault)
+            if not moment.before("connect", client):
+                return
+            server = socket.create_connection(self.target)
+            self._open |= {client, server}
+            _Conversation(client, server, moment).run()
+        except (Cut, OSError, ValueError):
+            pass
+        finally:
+            for connection in filter(None, (client, server)):
+                self._open.discard(connection)
+                _hang_up(connection)
+                connection.close()
+
+
+class _Moments:
+    def __init__(self, copy, fault):
+        self.copy, self.fault = copy, fault
+
+    def before(self, verb, client):
+        """False where the client got a reply that was not the server's."""
+        reply = self.fault(self.copy, verb) if self.fault else None
+        if reply:
+            client.sendall(reply.encode() + b"\r\n")
+        return not reply
+
+
+class _Conversation:
+    def __init__(self, client, server, moments):
+        self.client, self.server, self.moments = client, server, moments
+        self.from_client, self.from_server = client.makefile("rb"), server.makefile("rb")
+
+    def run(self):
+        self.answer("connect")
+        while line := self.from_client.readline():
+            verb = line.split()[0].decode().lower() if line.split() else ""
+            if not self.moments.before(verb, self.client):
+                continue
+            self.server.sendall(line)
+            if self.answer(verb) == b"354":
+                self.content()
+
+    def content(self):
+        while line := self.from_client.readline():
+            if line == b".\r\n":
+                if self.moments.before("dot", self.client):
+                    self.server.sendall(line)
+                    self.answer("dot")
+                    return
+                raise Cut  # the server waits for the end of a message that was refused in its name
+            self.server.sendall(line)
+        raise Cut
+
+    def answer(self, verb):
+        lines = []
+        while True:
+            line = self.from_server.readline()
+            if not line:
+                raise Cut
+            if verb != "ehlo" or line[4:].strip().upper() not in (b"STARTTLS", b"PIPELINING"):
+                lines.append(line)
+            if line[3:4] != b"-":
+                break
+        lines[-1] = lines[-1][:3] + b" " + lines[-1][4:]
+        if self.moments.before(f"{verb}-answered", self.client):
+            self.client.sendall(b"".join(lines))
+        return lines[-1][:3]
+
+
+def _hang_up(connection):
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
