@@ -149,7 +149,7 @@ private:
             lines.push_back(rcpt_command(recipient, extensions));
         }
         const auto replies = client_.commands(lines);
-        if (!accepted(replies.front(), "MAIL")) {
+        if (!accepted(replies.front(), "MAIL", named(*copy_))) {
             return false;
         }
         for (std::size_t i = 0; i < copy_->recipients.size(); ++i) {
@@ -166,7 +166,7 @@ private:
                 "set smtpd_milters (Postfix) or InputMailFilters (Sendmail) on the listener too, and never "
                 "no_milters; contrib/ shows how");
         }
-        return accepted(client_.command("DATA"), "DATA");
+        return accepted(client_.command("DATA"), "DATA", named(*copy_));
     }
 
     [[nodiscard]] bool write(const Delivery::Content& content) {

@@ -1,6 +1,8 @@
 #include "milter/filter.hpp"
 
+#include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "mail/origination.hpp"
 #include "policy/judge.hpp"
 
 #include <fmt/format.h>
@@ -61,6 +63,20 @@ Handled fault(std::string cause, std::string hint = {}) {
         handled.attributes.emplace_back("hint", std::move(hint));
     }
     return handled;
+}
+
+mail::HeaderSection with(mail::HeaderSection header, const std::vector<mail::HeaderField>& more) {
+    for (const auto& field : more) {
+        header.add(field.name, field.body);
+    }
+    return header;
+}
+
+/// The fields that the message lacks and its MTA would add only after the milter: what is sealed has to have
+/// them, and all copies the same.
+std::vector<mail::HeaderField> origination_fields(const policy::Transaction& transaction, Time now) {
+    return mail::missing_origination_fields(transaction.header, now, random_bytes(mail::message_id_octets),
+                                            transaction.origin.mta_name);
 }
 
 } // namespace
@@ -191,12 +207,10 @@ Handled Filter::judge_and_seal(const policy::Transaction& transaction, const Set
     return reinject(transaction, plan, settings, deadline, while_waiting);
 }
 
-/// The fields that the message lacks and its MTA would add only after the milter: what is sealed has to have
-/// them.
-crypto::SealedMessage Filter::seal(const policy::Transaction& transaction,
+crypto::SealedMessage Filter::seal(const mail::HeaderSection& header, const std::string& body,
                                    const crypto::Recipients& recipients) {
     const auto sealer = sealers_.lend();
-    return crypto::seal(transaction.header, transaction.body, recipients, *sealer);
+    return crypto::seal(header, body, recipients, *sealer);
 }
 
 Handled Filter::seal_in_place(const policy::Transaction& transaction, const policy::Plan& plan,
@@ -205,7 +219,9 @@ Handled Filter::seal_in_place(const policy::Transaction& transaction, const poli
     if (!recipients) {
         return fault("the plan has a copy without a certificate");
     }
-    auto sealed = seal(transaction, *recipients);
+    const auto added = origination_fields(transaction, clock_());
+    auto sealed = seal(with(transaction.header, added), transaction.body, *recipients);
+    sealed.header.appended.insert(sealed.header.appended.begin(), added.begin(), added.end());
     if (std::chrono::steady_clock::now() > deadline) {
         return deferred("4.3.2", "Message could not be sealed in time, please try again later");
     }
@@ -227,21 +243,16 @@ Handled Filter::reinject(const policy::Transaction& transaction, const policy::P
                                         "set the key `reinject`: see contrib/postfix and contrib/sendmail");
         return handled;
     }
+    const auto header = with(transaction.header, origination_fields(transaction, clock_()));
+    const mail::HeaderField received{"Received", received_field(transaction, clock_())};
     const auto compose = [&](const OutgoingCopy& copy) -> Delivery::Content {
-        mail::HeaderSection traced({{"Received", received_field(transaction, clock_())}});
-        const auto add_all = [&](const mail::HeaderSection& header) {
-            for (const auto& field : header.fields()) {
-                traced.add(field.name, field.body);
-            }
-        };
         const auto recipients = crypto::Recipients::from(copy.certificates);
         if (!recipients) {
-            add_all(transaction.header);
-            return {std::move(traced), transaction.body};
+            return {with(mail::HeaderSection({received}), header.fields()), transaction.body};
         }
-        auto sealed = seal(transaction, *recipients);
-        add_all(mail::apply(sealed.header, transaction.header));
-        return {std::move(traced), std::move(sealed.body)};
+        auto sealed = seal(header, transaction.body, *recipients);
+        return {with(mail::HeaderSection({received}), mail::apply(sealed.header, header).fields()),
+                std::move(sealed.body)};
     };
     auto handover = delivery_->hand_over(transaction, copies_of(transaction, plan), *settings.reinject,
                                          compose, clock_(), deadline, while_waiting);

@@ -67,7 +67,8 @@ private:
                           Deadline deadline);
     Handled reinject(const policy::Transaction& transaction, const policy::Plan& plan,
                      const Settings& settings, Deadline deadline, const WhileWaiting& while_waiting);
-    crypto::SealedMessage seal(const policy::Transaction& transaction, const crypto::Recipients& recipients);
+    crypto::SealedMessage seal(const mail::HeaderSection& header, const std::string& body,
+                               const crypto::Recipients& recipients);
     template <typename Work>
     Handled timed(const policy::Transaction& transaction, const Settings& settings, Work&& work) noexcept;
 
