@@ -35,19 +35,24 @@ struct SqliteFile {
 /// happens to a file that is there. Throws Error permission or unavailable.
 void make_sqlite_file(const SqliteFile& file);
 
-/// BEGIN IMMEDIATE, the work, COMMIT; ROLLBACK and the first exception where that fails. Other writers wait
-/// from the beginning.
+enum class SqliteAccess {
+    write, ///< BEGIN IMMEDIATE: other writers wait from the beginning
+    read,  ///< BEGIN: everything is read from one moment, whatever others write meanwhile
+};
+
+/// Begins, does the work, commits; rolls back where the work throws.
 template <typename Work>
-auto in_sqlite_transaction(soci::session& sql, Work&& work) -> decltype(work()) {
+auto in_sqlite_transaction(soci::session& sql, SqliteAccess access, Work&& work) -> decltype(work()) {
     class Transaction {
     public:
-        explicit Transaction(soci::session& session) : session_(session) { session_ << "BEGIN IMMEDIATE"; }
+        Transaction(soci::session& session, SqliteAccess kind) : session_(session) {
+            session_ << (kind == SqliteAccess::write ? "BEGIN IMMEDIATE" : "BEGIN");
+        }
         ~Transaction() {
             if (!committed_) {
                 try {
                     session_ << "ROLLBACK";
-                } catch (const soci::soci_error&) { // NOLINT(bugprone-empty-catch): the first error is the
-                                                    // one to report
+                } catch (...) { // NOLINT(bugprone-empty-catch): the first error is the one to report
                 }
             }
         }
@@ -62,7 +67,7 @@ auto in_sqlite_transaction(soci::session& sql, Work&& work) -> decltype(work()) 
         soci::session& session_;
         bool committed_ = false;
     };
-    Transaction transaction(sql);
+    Transaction transaction(sql, access);
     if constexpr (std::is_void_v<decltype(work())>) {
         work();
         transaction.commit();

@@ -3,6 +3,7 @@
 #include "base/ascii.hpp"
 #include "base/error.hpp"
 #include "base/sqlite.hpp"
+#include "keyring/alias_table.hpp"
 #include "keyring/schema.hpp"
 
 #include <fmt/format.h>
@@ -130,8 +131,14 @@ public:
     auto in_transaction(Work&& work) -> decltype(work()) {
         return guarded([&] {
             forget();
-            return in_sqlite_transaction(sql_, work);
+            return in_sqlite_transaction(sql_, SqliteAccess::write, work);
         });
+    }
+
+    /// The same for reading: all of it from one moment, whatever others write meanwhile.
+    template <typename Work>
+    auto in_snapshot(Work&& work) -> decltype(work()) {
+        return in_sqlite_transaction(sql_, SqliteAccess::read, work);
     }
 
     [[nodiscard]] bool still_in_place() const noexcept {
@@ -245,9 +252,98 @@ public:
     }
 
     [[nodiscard]] soci::session& sql() noexcept { return sql_; }
+    [[nodiscard]] AliasTable& aliases() noexcept { return aliases_; }
 
-    /// What find() returned for these addresses; empty when the keyring has changed since.
-    std::map<mail::Address, std::vector<Entry>>& cache() {
+    std::vector<Entry> entries_for(const mail::Address& address) {
+        std::vector<Entry> entries;
+        for (const auto& fingerprint :
+             column("SELECT DISTINCT fingerprint FROM address WHERE folded = :folded ORDER BY fingerprint",
+                    address.folded())) {
+            if (auto entry = load(fingerprint)) {
+                entry->address_revoked = !has_address(*entry, address);
+                entries.push_back(*std::move(entry));
+            }
+        }
+        return entries;
+    }
+
+    Alias alias_from(AliasRow row) {
+        Alias alias{std::move(row.name), std::move(row.members), std::nullopt};
+        if (!row.fingerprint.empty()) {
+            alias.certificate = load(row.fingerprint);
+            if (!alias.certificate) {
+                throw Error(
+                    ErrorKind::malformed,
+                    fmt::format("the keyring {} is damaged: the alias {} stands for a certificate that "
+                                "is not there",
+                                path_, alias.name.text()));
+            }
+        }
+        return alias;
+    }
+
+    std::optional<Alias> load_alias(const AliasName& name) {
+        auto row = aliases_.load(name);
+        return row ? std::optional(alias_from(*std::move(row))) : std::nullopt;
+    }
+
+    Known load_known(const mail::Address& address) {
+        Known known;
+        known.entries = entries_for(address);
+        const auto domain = AliasName::of_domain(address);
+        for (auto& row : aliases_.load(address.folded(), domain.folded())) {
+            auto& place = row.name == domain ? known.domain_alias : known.alias;
+            place = alias_from(std::move(row));
+        }
+        return known;
+    }
+
+    /// Throws where the alias, or one that it is a member of, cannot be expanded any more.
+    void check_expansions(const AliasName& name) {
+        std::map<std::string, std::optional<Alias>> known;
+        const AliasLookup alias_of = [&](const mail::Address& address) -> const Alias* {
+            const auto alias_name = AliasName::of(address);
+            auto [place, is_new] = known.emplace(alias_name.folded(), std::nullopt);
+            if (is_new) {
+                place->second = load_alias(alias_name);
+            }
+            return place->second ? &*place->second : nullptr;
+        };
+        std::set<std::string> seen{name.folded()};
+        std::vector<std::string> concerned{name.folded()};
+        while (!concerned.empty()) {
+            const auto folded = std::move(concerned.back());
+            concerned.pop_back();
+            if (const auto address = mail::Address::parse(folded)) {
+                const auto problem = expand(*address, alias_of).problem;
+                if (!problem.empty()) {
+                    throw Error(ErrorKind::usage, fmt::format("{}: {}", folded, problem),
+                                "nothing was changed; `lockbox alias list` shows what stands for what");
+                }
+            }
+            for (auto& group : aliases_.of_member(folded)) {
+                if (seen.insert(group).second) {
+                    concerned.push_back(std::move(group));
+                }
+            }
+        }
+    }
+
+    /// Replaces the alias, and says what it was and is.
+    AliasChange replace_alias(std::optional<Alias> before, AliasRow row, Time now) {
+        aliases_.erase(row.name);
+        aliases_.insert(row, now);
+        std::vector<std::string> addresses{row.name.text()};
+        for (const auto& member : row.members) {
+            addresses.push_back(member.to_string());
+        }
+        record(row.fingerprint, before ? "alias updated" : "alias new", addresses, now);
+        const auto stored = before ? Stored::updated : Stored::added;
+        return {stored, std::move(before), alias_from(std::move(row))};
+    }
+
+    /// What look_up() returned for these addresses; empty when the keyring has changed since.
+    std::map<mail::Address, Known>& cache() {
         if (!version_query_) {
             version_query_.emplace((sql_.prepare << "PRAGMA data_version", soci::into(version_now_)));
         }
@@ -370,12 +466,13 @@ private:
 
     std::string path_;
     soci::session sql_;
+    AliasTable aliases_{sql_, path_};
     struct stat opened_ {};
     int version_now_ = 0;
     int cached_version_ = 0;
     std::optional<soci::statement>
         version_query_; ///< after sql_ and what it writes to, so it is gone before them
-    std::map<mail::Address, std::vector<Entry>> cache_;
+    std::map<mail::Address, Known> cache_;
 };
 
 Keyring::Keyring(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -405,22 +502,17 @@ bool Keyring::still_in_place() const noexcept {
 }
 
 std::vector<Entry> Keyring::find(const mail::Address& address) {
+    return look_up(address).entries;
+}
+
+Known Keyring::look_up(const mail::Address& address) {
     return impl_->guarded([&] {
         auto& cache = impl_->cache();
         if (const auto known = cache.find(address); known != cache.end()) {
             return known->second;
         }
-        std::vector<Entry> entries;
-        for (const auto& fingerprint : impl_->column(
-                 "SELECT DISTINCT fingerprint FROM address WHERE folded = :folded ORDER BY fingerprint",
-                 address.folded())) {
-            if (auto entry = impl_->load(fingerprint)) {
-                entry->address_revoked = !has_address(*entry, address);
-                entries.push_back(*std::move(entry));
-            }
-        }
-        cache.emplace(address, entries);
-        return entries;
+        auto known = impl_->in_snapshot([&] { return impl_->load_known(address); });
+        return cache.emplace(address, std::move(known)).first->second;
     });
 }
 
@@ -519,11 +611,131 @@ std::optional<Stored> Keyring::store(const Entry& entry, const std::optional<Ent
 bool Keyring::remove(std::string_view fingerprint, Time now) {
     return impl_->in_transaction([&] {
         const auto present = impl_->load(std::string(fingerprint));
-        if (present) {
-            impl_->erase(present->certificate.fingerprint);
-            impl_->record(present->certificate.fingerprint, "removed", present->addresses, now);
+        if (!present) {
+            return false;
         }
-        return present.has_value();
+        const auto& whole = present->certificate.fingerprint;
+        if (const auto aliases = impl_->aliases().of_certificate(whole); !aliases.empty()) {
+            throw Error(
+                ErrorKind::usage,
+                fmt::format("certificate {} is not removed: the alias {} stands for it", whole,
+                            fmt::join(aliases, ", ")),
+                fmt::format("`lockbox alias remove {0}` first, or give it another certificate with `lockbox "
+                            "alias add {0} FINGERPRINT`",
+                            aliases.front()));
+        }
+        impl_->erase(whole);
+        impl_->record(whole, "removed", present->addresses, now);
+        return true;
+    });
+}
+
+std::optional<Alias> Keyring::alias(const AliasName& name) {
+    return impl_->guarded([&] { return impl_->in_snapshot([&] { return impl_->load_alias(name); }); });
+}
+
+void Keyring::for_each_alias(const std::function<void(const Alias&)>& visit) {
+    for (const auto& folded : impl_->guarded([&] { return impl_->aliases().names(); })) {
+        const auto name = AliasName::parse(folded);
+        if (const auto found = name ? alias(*name) : std::nullopt) {
+            visit(*found);
+        }
+    }
+}
+
+AliasChange Keyring::add_members(const AliasName& name, const std::vector<mail::Address>& members, Time now) {
+    if (name.is_domain()) {
+        throw Error(ErrorKind::usage,
+                    fmt::format("{} is a domain, which can stand for a certificate only", name.text()),
+                    fmt::format("`lockbox alias add {} FINGERPRINT`", name.text()));
+    }
+    return impl_->in_transaction([&]() -> AliasChange {
+        auto before = impl_->load_alias(name);
+        if (before && before->certificate) {
+            throw Error(ErrorKind::usage,
+                        fmt::format("the alias {} stands for certificate {}", before->name.text(),
+                                    before->certificate->certificate.fingerprint),
+                        fmt::format("`lockbox alias remove {}` first", before->name.text()));
+        }
+        AliasRow row{
+            before ? before->name : name, before ? before->members : std::vector<mail::Address>(), {}};
+        for (const auto& member : members) {
+            if (std::find(row.members.begin(), row.members.end(), member) == row.members.end()) {
+                row.members.push_back(member);
+            }
+        }
+        if (before && before->members == row.members) {
+            return {Stored::unchanged, before, *before};
+        }
+        if (row.members.size() > alias_members_max) {
+            throw Error(ErrorKind::usage,
+                        fmt::format("the alias {} would stand for {} addresses; the most are {}",
+                                    row.name.text(), row.members.size(), alias_members_max),
+                        "nothing was changed");
+        }
+        auto change = impl_->replace_alias(std::move(before), std::move(row), now);
+        impl_->check_expansions(change.after.name);
+        return change;
+    });
+}
+
+AliasChange Keyring::set_certificate(const AliasName& name, std::string_view fingerprint, Time now) {
+    return impl_->in_transaction([&]() -> AliasChange {
+        const auto entry = impl_->load(std::string(fingerprint));
+        if (!entry) {
+            throw Error(ErrorKind::no_certificate, fmt::format("there is no certificate {}", fingerprint),
+                        "`lockbox list` shows what there is");
+        }
+        auto before = impl_->load_alias(name);
+        if (before && !before->certificate) {
+            throw Error(ErrorKind::usage,
+                        fmt::format("the alias {} stands for other addresses", before->name.text()),
+                        fmt::format("`lockbox alias remove {}` first", before->name.text()));
+        }
+        if (before && before->certificate == entry) {
+            return {Stored::unchanged, before, *before};
+        }
+        const auto& kept = before ? before->name : name;
+        return impl_->replace_alias(before, {kept, {}, entry->certificate.fingerprint}, now);
+    });
+}
+
+AliasChange Keyring::remove_members(const AliasName& name, const std::vector<mail::Address>& members,
+                                    Time now) {
+    return impl_->in_transaction([&]() -> AliasChange {
+        auto before = impl_->load_alias(name);
+        if (!before) {
+            throw Error(ErrorKind::no_certificate, fmt::format("there is no alias {}", name.text()),
+                        "`lockbox alias list` shows what there is");
+        }
+        AliasRow row{before->name, before->members, {}};
+        for (const auto& member : members) {
+            const auto place = std::find(row.members.begin(), row.members.end(), member);
+            if (place == row.members.end()) {
+                throw Error(ErrorKind::no_certificate,
+                            fmt::format("{} is not among those that the alias {} stands for",
+                                        member.to_string(), row.name.text()),
+                            "`lockbox alias list` shows what stands for what");
+            }
+            row.members.erase(place);
+        }
+        if (row.members.empty()) {
+            throw Error(ErrorKind::usage, fmt::format("the alias {} would stand for nobody", row.name.text()),
+                        fmt::format("`lockbox alias remove {}` removes it whole", row.name.text()));
+        }
+        return impl_->replace_alias(std::move(before), std::move(row), now);
+    });
+}
+
+std::optional<Alias> Keyring::remove_alias(const AliasName& name, Time now) {
+    return impl_->in_transaction([&]() -> std::optional<Alias> {
+        auto before = impl_->load_alias(name);
+        if (before) {
+            impl_->aliases().erase(before->name);
+            impl_->record(before->certificate ? before->certificate->certificate.fingerprint : std::string(),
+                          "alias removed", {before->name.text()}, now);
+        }
+        return before;
     });
 }
 

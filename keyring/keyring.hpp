@@ -1,6 +1,7 @@
-// The store of certificates: an SQL database through SOCI.
+// The store of certificates and aliases: an SQL database through SOCI.
 #pragma once
 
+#include "keyring/alias.hpp"
 #include "keyring/entry.hpp"
 #include "mail/address.hpp"
 
@@ -29,6 +30,13 @@ enum class Access {
 
 enum class Stored { added, updated, unchanged };
 
+/// What a change did to an alias.
+struct AliasChange {
+    Stored stored = Stored::unchanged;
+    std::optional<Alias> before; ///< nullopt: there was none
+    Alias after;
+};
+
 /// One connection to a keyring. Not to be used by two threads at once. Readers and a writer do not block each
 /// other (SQLite's WAL); an older schema is migrated when it is opened.
 ///
@@ -54,6 +62,9 @@ public:
     /// keyring is.
     [[nodiscard]] std::vector<Entry> find(const mail::Address& address);
 
+    /// The same, with what the address or its domain is an alias for.
+    [[nodiscard]] Known look_up(const mail::Address& address);
+
     /// By full fingerprint, either case.
     [[nodiscard]] std::optional<Entry> by_fingerprint(std::string_view fingerprint);
 
@@ -73,8 +84,29 @@ public:
     [[nodiscard]] std::optional<Stored> store(const Entry& entry, const std::optional<Entry>& made_from,
                                               Time now);
 
-    /// False: it is not there.
+    /// False: it is not there. Throws Error(usage) where an alias stands for it.
     bool remove(std::string_view fingerprint, Time now);
+
+    /// By its name, in either case of A-Z.
+    [[nodiscard]] std::optional<Alias> alias(const AliasName& name);
+
+    /// Every alias, ordered by name, domains first.
+    void for_each_alias(const std::function<void(const Alias&)>& visit);
+
+    /// Lets the alias stand for these addresses, beside those it stands for already. Throws Error(usage)
+    /// where it stands for a certificate, would lead back to itself, or would go beyond a limit.
+    AliasChange add_members(const AliasName& name, const std::vector<mail::Address>& members, Time now);
+
+    /// Lets the alias stand for the certificate, in the place of another one. Throws Error(usage) where it
+    /// stands for addresses, Error(no_certificate) where there is no such certificate.
+    AliasChange set_certificate(const AliasName& name, std::string_view fingerprint, Time now);
+
+    /// Takes these members out; nothing, where one of them is none. Throws Error(no_certificate) then, and
+    /// Error(usage) where no member would be left.
+    AliasChange remove_members(const AliasName& name, const std::vector<mail::Address>& members, Time now);
+
+    /// nullopt: there is none.
+    std::optional<Alias> remove_alias(const AliasName& name, Time now);
 
 private:
     class Impl;

@@ -65,8 +65,27 @@ const std::array<Statements, schema_version> migrations{{
         "CREATE TABLE change ("
         " at BIGINT NOT NULL,"
         " fingerprint TEXT NOT NULL,"
-        " what TEXT NOT NULL," // new, updated, removed
+        " what TEXT NOT NULL," // new, updated, removed, alias new, alias updated, alias removed
         " addresses TEXT NOT NULL)",
+    },
+    {
+        // A certificate that an alias stands on stays; deferred, because a changed one is deleted and
+        // inserted.
+        "CREATE TABLE alias ("
+        " folded TEXT NOT NULL PRIMARY KEY," // what is searched for: "@domain", or as in `address`
+        " name TEXT NOT NULL,"
+        " certificate TEXT REFERENCES certificate (fingerprint) DEFERRABLE INITIALLY DEFERRED," // null:
+                                                                                                // members
+        " updated BIGINT NOT NULL)",
+        "CREATE INDEX alias_certificate ON alias (certificate)",
+
+        "CREATE TABLE alias_member ("
+        " alias TEXT NOT NULL REFERENCES alias (folded),"
+        " position INTEGER NOT NULL,"
+        " folded TEXT NOT NULL,"
+        " address TEXT NOT NULL,"
+        " PRIMARY KEY (alias, position))",
+        "CREATE INDEX alias_member_folded ON alias_member (folded)",
     },
 }};
 
@@ -109,7 +128,7 @@ void prepare_schema(soci::session& sql, const std::string& name) {
         return;
     }
     // IMMEDIATE: of two programs that find an old schema, the second waits and then finds a new one.
-    in_sqlite_transaction(sql, [&] {
+    in_sqlite_transaction(sql, SqliteAccess::write, [&] {
         for (int version = version_of(sql, name); version < schema_version; ++version) {
             for (const auto statement : migrations.at(static_cast<std::size_t>(version))) {
                 sql << std::string(statement);

@@ -120,7 +120,7 @@ public:
                 tries_since_checkpoint_ = 0;
                 sql_ << "PRAGMA wal_checkpoint(PASSIVE)";
             }
-            auto taken_over = in_sqlite_transaction(sql_, [&] {
+            auto taken_over = in_sqlite_transaction(sql_, SqliteAccess::write, [&] {
                 forget_old_ones(now);
                 if (count("SELECT count(*) FROM served") >= journal_records_max) {
                     throw Error(ErrorKind::io,
@@ -140,7 +140,7 @@ public:
     void record(const std::string& id, const std::vector<std::string>& recipients) {
         const std::scoped_lock lock(mutex_);
         guarded([&] {
-            in_sqlite_transaction(sql_, [&] {
+            in_sqlite_transaction(sql_, SqliteAccess::write, [&] {
                 for (const auto& recipient : recipients) {
                     sql_ << "INSERT OR REPLACE INTO served (try, recipient) VALUES (:try, :recipient)",
                         soci::use(id), soci::use(recipient);
@@ -169,7 +169,7 @@ public:
             for (const auto& recipient : recipients) {
                 wrong_.insert({id, recipient}); // as long as this process lives, whatever the disk does
             }
-            in_sqlite_transaction(sql_, [&] {
+            in_sqlite_transaction(sql_, SqliteAccess::write, [&] {
                 for (const auto& recipient : recipients) {
                     sql_ << "DELETE FROM served WHERE try = :try AND recipient = :recipient", soci::use(id),
                         soci::use(recipient);
@@ -185,7 +185,7 @@ public:
         const std::scoped_lock lock(mutex_);
         unless_it_fails("settle", [&] {
             settled_.insert(id);
-            in_sqlite_transaction(sql_, [&] {
+            in_sqlite_transaction(sql_, SqliteAccess::write, [&] {
                 sql_ << "DELETE FROM served WHERE try = :id", soci::use(id);
                 sql_ << "DELETE FROM try WHERE id = :id", soci::use(id);
             });
@@ -251,7 +251,7 @@ private:
     }
 
     void prepare_tables() {
-        in_sqlite_transaction(sql_, [&] {
+        in_sqlite_transaction(sql_, SqliteAccess::write, [&] {
             const auto tables = count("SELECT count(*) FROM sqlite_master WHERE type = 'table'");
             if (tables == 0) {
                 sql_ << "CREATE TABLE lockbox_journal (version INTEGER NOT NULL)";

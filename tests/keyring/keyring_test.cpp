@@ -261,6 +261,75 @@ TEST_CASE("A keyring that cannot be used says what it is and what to do", "[keyr
     }
 }
 
+TEST_CASE("A keyring of the first schema is migrated and loses nothing", "[keyring]") {
+    const TemporaryDirectory directory;
+    const Location location{(directory.path() / "k.db").string()};
+    {
+        soci::session sql(soci::sqlite3, "db=" + location.path);
+        // As the first version made and filled it.
+        for (const auto* statement :
+             {"CREATE TABLE lockbox_keyring (schema_version INTEGER NOT NULL)",
+              "INSERT INTO lockbox_keyring (schema_version) VALUES (1)",
+              "CREATE TABLE certificate (fingerprint TEXT NOT NULL PRIMARY KEY, protocol TEXT NOT NULL, "
+              "bytes BLOB "
+              "NOT NULL, algorithm TEXT NOT NULL, created BIGINT NOT NULL, expires BIGINT, revoked INTEGER "
+              "NOT NULL, "
+              "trust TEXT NOT NULL, source TEXT NOT NULL, imported BIGINT NOT NULL, updated BIGINT NOT NULL)",
+              "CREATE TABLE address (folded TEXT NOT NULL, address TEXT NOT NULL, former INTEGER NOT NULL, "
+              "fingerprint TEXT NOT NULL REFERENCES certificate (fingerprint), PRIMARY KEY (folded, address, "
+              "fingerprint))",
+              "CREATE INDEX address_of ON address (fingerprint)",
+              "CREATE TABLE user_id (certificate TEXT NOT NULL REFERENCES certificate (fingerprint), "
+              "position "
+              "INTEGER NOT NULL, text TEXT NOT NULL, address TEXT NOT NULL, revoked INTEGER NOT NULL, "
+              "PRIMARY KEY "
+              "(certificate, position))",
+              "CREATE TABLE encryption_key (certificate TEXT NOT NULL REFERENCES certificate (fingerprint), "
+              "position INTEGER NOT NULL, fingerprint TEXT NOT NULL, algorithm TEXT NOT NULL, created BIGINT "
+              "NOT "
+              "NULL, expires BIGINT, revoked INTEGER NOT NULL, PRIMARY KEY (certificate, position))",
+              "CREATE INDEX encryption_key_fingerprint ON encryption_key (fingerprint)",
+              "CREATE TABLE change (at BIGINT NOT NULL, fingerprint TEXT NOT NULL, what TEXT NOT NULL, "
+              "addresses "
+              "TEXT NOT NULL)",
+              "INSERT INTO certificate VALUES ('AAAA', 'openpgp', x'00FF', 'ed25519', 1, NULL, 0, 'manual', "
+              "'bob.asc', 2, 3)",
+              "INSERT INTO address VALUES ('bob@example.org', 'Bob@example.org', 0, 'AAAA')",
+              "INSERT INTO address VALUES ('old@example.org', 'old@example.org', 1, 'AAAA')",
+              "INSERT INTO user_id VALUES ('AAAA', 0, 'Bob <Bob@example.org>', 'Bob@example.org', 0)",
+              "INSERT INTO encryption_key VALUES ('AAAA', 0, 'EEEE', 'cv25519', 1, 9, 0)",
+              "INSERT INTO change VALUES (2, 'AAAA', 'new', 'Bob@example.org')"}) {
+            sql << std::string(statement);
+        }
+    }
+    Entry expected;
+    expected.certificate = {crypto::Protocol::openpgp, "AAAA", std::string("\0\xff", 2), {}};
+    expected.algorithm = "ed25519";
+    expected.created = Time(std::chrono::seconds(1));
+    expected.encryption_keys = {
+        {"EEEE", "cv25519", Time(std::chrono::seconds(1)), Time(std::chrono::seconds(9)), false}};
+    expected.user_ids = {{"Bob <Bob@example.org>", "Bob@example.org", false}};
+    expected.addresses = {"Bob@example.org"};
+    expected.former_addresses = {"old@example.org"};
+    expected.source = "bob.asc";
+    expected.imported = Time(std::chrono::seconds(2));
+    expected.updated = Time(std::chrono::seconds(3));
+    {
+        auto keyring = Keyring::open(location, Access::read);
+        CHECK(keyring.by_fingerprint("AAAA") == expected);
+        CHECK(found(keyring, "bob@example.org") == Fingerprints{"AAAA"});
+        CHECK(keyring.set_certificate(*AliasName::parse("@example.org"), "AAAA", noon).stored ==
+              Stored::added);
+    }
+    soci::session sql(soci::sqlite3, "db=" + location.path);
+    int version = 0;
+    int changes = 0;
+    sql << "SELECT schema_version FROM lockbox_keyring", soci::into(version);
+    sql << "SELECT count(*) FROM change", soci::into(changes);
+    CHECK(version == schema_version);
+    CHECK(changes == 2);
+}
+
 TEST_CASE("A connection that has looked something up can still write after others have", "[keyring]") {
     const TemporaryDirectory directory;
     const Location location{(directory.path() / "k.db").string()};

@@ -1,0 +1,116 @@
+#include "keyring/alias_table.hpp"
+
+#include "base/ascii.hpp"
+#include "base/error.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace lockbox::keyring {
+
+void AliasTable::fail(const std::string& what) const {
+    throw Error(ErrorKind::malformed, fmt::format("the keyring {} is damaged: {}", path_, what));
+}
+
+std::vector<std::string> AliasTable::column(const std::string& query, const std::string& argument) {
+    std::vector<std::string> values;
+    std::string value;
+    soci::statement statement = (sql_.prepare << query, soci::use(argument), soci::into(value));
+    statement.execute();
+    while (statement.fetch()) {
+        values.push_back(value);
+    }
+    return values;
+}
+
+std::vector<mail::Address> AliasTable::members_of(const std::string& folded) {
+    std::vector<mail::Address> members;
+    for (const auto& text :
+         column("SELECT address FROM alias_member WHERE alias = :alias ORDER BY position", folded)) {
+        auto address = mail::Address::parse(text);
+        if (!address) {
+            fail(fmt::format("the alias {} has the member '{}'", folded, printable(text)));
+        }
+        members.push_back(*std::move(address));
+    }
+    return members;
+}
+
+std::vector<AliasRow> AliasTable::load(const std::string& folded, const std::string& other_folded) {
+    struct Found {
+        std::string folded;
+        std::string name;
+        std::string fingerprint;
+    };
+    std::vector<Found> found;
+    {
+        Found row;
+        soci::indicator has_certificate = soci::i_null;
+        soci::statement statement =
+            (sql_.prepare << "SELECT folded, name, certificate FROM alias WHERE folded IN (:one, :other)",
+             soci::use(folded), soci::use(other_folded), soci::into(row.folded), soci::into(row.name),
+             soci::into(row.fingerprint, has_certificate));
+        statement.execute();
+        while (statement.fetch()) {
+            found.push_back(row);
+            if (has_certificate != soci::i_ok) {
+                found.back().fingerprint.clear();
+            }
+        }
+    }
+    std::vector<AliasRow> rows;
+    for (auto& one : found) {
+        const auto name = AliasName::parse(one.name);
+        auto members = members_of(one.folded);
+        if (!name || name->folded() != one.folded || members.empty() == one.fingerprint.empty() ||
+            (name->is_domain() && !members.empty())) {
+            fail(fmt::format("the alias '{}' makes no sense", printable(one.name)));
+        }
+        rows.push_back({*name, std::move(members), std::move(one.fingerprint)});
+    }
+    return rows;
+}
+
+std::optional<AliasRow> AliasTable::load(const AliasName& name) {
+    auto rows = load(name.folded(), name.folded());
+    return rows.empty() ? std::nullopt : std::optional(std::move(rows.front()));
+}
+
+std::vector<std::string> AliasTable::names() {
+    return column("SELECT folded FROM alias WHERE folded <> :nothing ORDER BY folded", "");
+}
+
+std::vector<std::string> AliasTable::of_certificate(const std::string& fingerprint) {
+    return column("SELECT name FROM alias WHERE certificate = :fingerprint ORDER BY folded", fingerprint);
+}
+
+std::vector<std::string> AliasTable::of_member(const std::string& folded) {
+    return column("SELECT alias FROM alias_member WHERE folded = :folded ORDER BY alias", folded);
+}
+
+void AliasTable::insert(const AliasRow& alias, Time created) {
+    const long long at = created.time_since_epoch().count();
+    auto has_certificate = alias.fingerprint.empty() ? soci::i_null : soci::i_ok;
+    const auto& folded = alias.name.folded();
+    sql_ << "INSERT INTO alias (folded, name, certificate, updated)"
+            " VALUES (:folded, :name, :certificate, :updated)",
+        soci::use(folded), soci::use(alias.name.text()), soci::use(alias.fingerprint, has_certificate),
+        soci::use(at);
+    int position = 0;
+    for (const auto& member : alias.members) {
+        const auto address = member.to_string();
+        const auto folded_address = member.folded();
+        sql_ << "INSERT INTO alias_member (alias, position, folded, address)"
+                " VALUES (:alias, :position, :folded, :address)",
+            soci::use(folded), soci::use(position), soci::use(folded_address), soci::use(address);
+        ++position;
+    }
+}
+
+void AliasTable::erase(const AliasName& name) {
+    sql_ << "DELETE FROM alias_member WHERE alias = :alias", soci::use(name.folded());
+    sql_ << "DELETE FROM alias WHERE folded = :alias", soci::use(name.folded());
+}
+
+} // namespace lockbox::keyring
