@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 namespace lockbox::cli {
 namespace {
@@ -25,7 +26,7 @@ section of a message is sealed as text, whole.
 
 Options:
   --to ADDRESS     a recipient; may be repeated, and everybody can see who the
-                   others are
+                   others are; an alias is all whom it stands for
   --text           the input is text, even where it looks like a message
   -o, --output FILE
                    write to FILE, whole or not at all
@@ -97,6 +98,7 @@ void refuse_sealed(const mail::Message& message) {
 crypto::Recipients recipients_from(const Invocation& invocation) {
     policy::Policy everybody_sealed;
     everybody_sealed.scope = policy::Scope::all;
+    everybody_sealed.copies_max = std::numeric_limits<std::size_t>::max(); // all get the same one
     everybody_sealed.rules = {policy::Rule::parse("require openpgp")};
     everybody_sealed.case_sensitive_domains = invocation.config_if_readable().policy.case_sensitive_domains;
     policy::Transaction transaction;
@@ -108,10 +110,9 @@ crypto::Recipients recipients_from(const Invocation& invocation) {
     }
 
     auto keyring = invocation.open_keyring(keyring::Access::read);
-    policy::KeyringView view;
-    for (const auto& address : policy::addresses_to_look_up(transaction, everybody_sealed)) {
-        view[address] = keyring.find(address);
-    }
+    const auto view =
+        policy::gather(policy::addresses_to_look_up(transaction, everybody_sealed), everybody_sealed,
+                       [&](const mail::Address& address) { return keyring.look_up(address); });
     auto plan = policy::judge(transaction, everybody_sealed, view, invocation.environment().now);
     if (plan.outcome != policy::Outcome::deliver) {
         throw Error(ErrorKind::no_certificate, fmt::format("nothing was sealed: {}", plan.reason),

@@ -5,6 +5,7 @@
 #include "policy/judge.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -15,9 +16,10 @@ constexpr std::string_view help =
     R"(Usage: lockbox explain --from A --to B [--to C]... [OPTION]... [MESSAGE]
 
 Says what would become of a message from A to B: the rule that decides, the
-certificate and why it is the one, the copies, and the outcome. MESSAGE is a
-file, "-" standard input; without it the message is a plain one. Unless options
-say otherwise it is submitted on this machine.
+certificate and why it is the one, the aliases, the copies and who shares one,
+and the outcome. MESSAGE is a file, "-" standard input; without it the message
+is a plain one to the recipients. Unless options say otherwise it is submitted
+on this machine.
 
 Options:
   --from ADDRESS     the envelope sender; '<>' for the null reverse-path
@@ -34,8 +36,8 @@ Example:
   lockbox explain --from alice@example.com --to bob@example.org
 
 Exit status: 0 it would be sent; 67 refused or deferred for a recipient; 75
-deferred because it needs several copies, which this version does not make; 77
-refused because TLS is missing.
+deferred because it needs too many copies, or several, which this version does
+not make; 77 refused because TLS is missing.
 )";
 
 constexpr std::string_view several_copies = "the recipients need different copies of the message, which this "
@@ -71,16 +73,15 @@ policy::Transaction transaction_from(const Invocation& invocation) {
     return transaction;
 }
 
-policy::KeyringView look_up(const std::vector<mail::Address>& addresses, const Invocation& invocation) {
-    policy::KeyringView view;
+policy::KeyringView view_for(const policy::Transaction& transaction, const policy::Policy& policy,
+                             const Invocation& invocation) {
+    const auto addresses = policy::addresses_to_look_up(transaction, policy);
     if (addresses.empty()) {
-        return view;
+        return {}; // nor is a keyring needed
     }
     auto keyring = invocation.open_keyring(keyring::Access::read);
-    for (const auto& address : addresses) {
-        view[address] = keyring.find(address);
-    }
-    return view;
+    return policy::gather(addresses, policy,
+                          [&](const mail::Address& address) { return keyring.look_up(address); });
 }
 
 /// Everything that is said about one message.
@@ -91,7 +92,16 @@ struct Explanation {
     policy::Plan plan;
 
     [[nodiscard]] bool needs_several_copies() const {
-        return plan.outcome == policy::Outcome::deliver && plan.copies.size() > 1;
+        return plan.outcome == policy::Outcome::deliver &&
+               (plan.copies.size() > 1 || plan.changes_recipients());
+    }
+    /// The plan failed for a recipient, not for the number of its copies.
+    [[nodiscard]] bool somebody_is_concerned() const {
+        return std::any_of(plan.decisions.begin(), plan.decisions.end(),
+                           [](const policy::Decision& decision) {
+                               return decision.handling == policy::Handling::refused ||
+                                      decision.handling == policy::Handling::deferred;
+                           });
     }
     [[nodiscard]] policy::Outcome outcome() const {
         if (tls_missing) {
@@ -115,8 +125,9 @@ struct Explanation {
         case policy::Outcome::deliver:
             return needs_several_copies() ? EX_TEMPFAIL : EX_OK;
         case policy::Outcome::refuse:
-        case policy::Outcome::defer:
             return EX_NOUSER;
+        case policy::Outcome::defer:
+            return somebody_is_concerned() ? EX_NOUSER : EX_TEMPFAIL;
         }
         return EX_SOFTWARE;
     }
@@ -150,15 +161,35 @@ std::string rule_text(const policy::Decision& decision) {
                                      : fmt::format("{}: {}", decision.rule_number, decision.rule);
 }
 
-std::string addresses_of(const policy::Copy& copy, const policy::Plan& plan) {
+std::vector<std::string> addresses_of(const policy::Copy& copy, const policy::Plan& plan) {
     std::vector<std::string> addresses;
-    for (const auto& decision : plan.decisions) {
-        if (std::find(copy.decisions.begin(), copy.decisions.end(), decision.recipient) !=
-            copy.decisions.end()) {
-            addresses.push_back(decision.address);
+    for (const auto index : copy.decisions) {
+        addresses.push_back(plan.decisions[index].address);
+    }
+    return addresses;
+}
+
+/// Why these recipients, and no others, get the same bytes.
+std::string_view why_together(const policy::Copy& copy) {
+    if (!copy.protocol) {
+        return "the original";
+    }
+    return copy.hidden ? "not named in To or Cc: a copy of their own" : "named in To or Cc";
+}
+
+/// Recipients that stand for nobody who does not get the message anyway.
+std::vector<std::string> aliases_without_decisions(const policy::Plan& plan,
+                                                   const policy::Transaction& transaction) {
+    std::vector<std::string> aliases;
+    for (const auto recipient : plan.expanded) {
+        const bool decided =
+            std::any_of(plan.decisions.begin(), plan.decisions.end(),
+                        [&](const policy::Decision& decision) { return decision.recipient == recipient; });
+        if (!decided) {
+            aliases.push_back(transaction.recipients[recipient].address->to_string());
         }
     }
-    return listed(addresses);
+    return aliases;
 }
 
 void line(std::ostream& out, std::string_view label, std::string_view text) {
@@ -166,16 +197,20 @@ void line(std::ostream& out, std::string_view label, std::string_view text) {
 }
 
 void print(std::ostream& out, const Explanation& explanation, const policy::Config& config,
-           const std::string& from) {
+           const policy::Transaction& transaction) {
     constexpr std::size_t octets_max = 4000; // a reason names every recipient
     const auto& plan = explanation.plan;
-    line(out, "Message", fmt::format("from {}, {}", printable(from), printable(explanation.origin)));
+    line(out, "Message",
+         fmt::format("from {}, {}", printable(transaction.reverse_path.raw), printable(explanation.origin)));
     line(out, "Scope",
          fmt::format("{}: {}", word(config.policy.scope),
                      explanation.out_of_scope ? "not judged, " + printable(*explanation.out_of_scope)
                                               : "judged"));
     for (const auto& decision : plan.decisions) {
         line(out, "Recipient", printable(decision.address));
+        if (!decision.via.empty()) {
+            line(out, "  via", printable(fmt::format("{}", fmt::join(decision.via, " > "))));
+        }
         if (!decision.rule.empty()) {
             line(out, "  rule", printable(rule_text(decision)));
         }
@@ -188,13 +223,18 @@ void print(std::ostream& out, const Explanation& explanation, const policy::Conf
             line(out, "  passed over", printable(other));
         }
     }
+    for (const auto& alias : aliases_without_decisions(plan, transaction)) {
+        line(out, "Recipient", printable(alias));
+        line(out, "  alias", "for nobody who does not get the message anyway");
+    }
     std::size_t number = 0;
     for (const auto& copy : plan.copies) {
         line(out, fmt::format("Copy {}", ++number),
              fmt::format("{} for {}",
                          copy.protocol ? fmt::format("sealed with {}", crypto::to_string(*copy.protocol))
                                        : "clear",
-                         addresses_of(copy, plan)));
+                         listed(addresses_of(copy, plan))));
+        line(out, "  because", why_together(copy));
     }
     line(out, "Outcome",
          fmt::format("{}: {}", policy::to_string(explanation.outcome()),
@@ -213,6 +253,7 @@ Json to_json(const Explanation& explanation) {
         const auto& certificate = decision.certificate;
         json["recipients"].push_back(
             {{"address", decision.address},
+             {"via", decision.via},
              {"handling", policy::to_string(decision.handling)},
              {"rule", decision.rule},
              {"rule_number", decision.rule_number},
@@ -223,19 +264,13 @@ Json to_json(const Explanation& explanation) {
     }
     json["copies"] = Json::array();
     for (const auto& copy : plan.copies) {
-        auto recipients = Json::array();
-        for (const auto& decision : plan.decisions) {
-            if (std::find(copy.decisions.begin(), copy.decisions.end(), decision.recipient) !=
-                copy.decisions.end()) {
-                recipients.push_back(decision.address);
-            }
-        }
         auto certificates = Json::array();
         for (const auto& certificate : copy.certificates) {
             certificates.push_back(certificate.fingerprint);
         }
         json["copies"].push_back(
-            {{"recipients", std::move(recipients)},
+            {{"recipients", addresses_of(copy, plan)},
+             {"hidden", copy.hidden},
              {"protocol", copy.protocol ? Json(crypto::to_string(*copy.protocol)) : Json(nullptr)},
              {"certificates", std::move(certificates)}});
     }
@@ -249,7 +284,7 @@ int run(Invocation& invocation) {
     }
     const auto config = invocation.config();
     const auto transaction = transaction_from(invocation);
-    const auto view = look_up(policy::addresses_to_look_up(transaction, config.policy), invocation);
+    const auto view = view_for(transaction, config.policy, invocation);
 
     Explanation explanation;
     explanation.origin = describe_origin(transaction.origin);
@@ -259,7 +294,7 @@ int run(Invocation& invocation) {
     if (invocation.has("json")) {
         invocation.io().out << to_text(to_json(explanation)) << '\n';
     } else {
-        print(invocation.io().out, explanation, config, transaction.reverse_path.raw);
+        print(invocation.io().out, explanation, config, transaction);
     }
     return explanation.status();
 }

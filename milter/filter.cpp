@@ -164,12 +164,12 @@ policy::Plan Filter::plan_for(const policy::Transaction& transaction, const Sett
     if (!addresses.empty()) {
         const auto keyring = keyrings_.lend();
         bool found = false;
-        for (const auto& address : addresses) {
-            auto entries = keyring->find(address);
-            found = found || !entries.empty();
-            view.emplace(address, std::move(entries));
-        }
-        if (!found && keyring->empty()) {
+        view = policy::gather(addresses, settings.policy, [&](const mail::Address& address) {
+            auto known = keyring->look_up(address);
+            found = found || !known.entries.empty();
+            return known;
+        });
+        if (!found && policy::wants_certificates(transaction, settings.policy) && keyring->empty()) {
             // Nobody attaches Lockbox to seal to nobody: more likely the keyring is the wrong one, or was
             // lost.
             throw Error(ErrorKind::unavailable, "the keyring has no certificate at all",

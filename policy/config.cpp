@@ -397,6 +397,9 @@ private:
         });
         once("message-size-max",
              [this](const std::string& value) { config_.message_octets_max = octets_from(value); });
+        once("copies-max", [&policy](const std::string& value) {
+            policy.copies_max = static_cast<std::size_t>(number_between(value, 1, copies_most, "copies"));
+        });
         once("time-budget", [this](const std::string& value) {
             const auto most = static_cast<std::uint64_t>(time_budget_most.count());
             config_.time_budget = std::chrono::seconds(number_between(value, 1, most, "seconds"));
@@ -543,6 +546,7 @@ std::string print_config(const Config& config) {
         config.reinject ? fmt::format("reinject = {}\n", config.reinject->to_string()) : "# reinject: none\n";
     out += fmt::format("journal = {}\n", config.journal);
     out += fmt::format("message-size-max = {}\n", octets_text(config.message_octets_max));
+    out += fmt::format("copies-max = {}\n", policy.copies_max);
     out += fmt::format("time-budget = {}\n", config.time_budget.count());
     out += fmt::format("concurrency = {}\n", config.concurrency);
     out += fmt::format("log = {}\n", word_of(sinks, config.log));

@@ -32,6 +32,8 @@ enum class DeliveryMode {
     reinject,  ///< all through the reinjection listener: the queue keeps nothing of the plain text
 };
 
+constexpr std::size_t copies_most = 1000;
+
 /// What judge() needs to know.
 struct Policy {
     Scope scope = Scope::outgoing;
@@ -41,6 +43,7 @@ struct Policy {
     std::vector<Rule> rules;
     std::vector<std::string> case_sensitive_domains; ///< normalised: local parts are compared exactly
     InboundTls inbound_tls = InboundTls::optional;
+    std::size_t copies_max = 100; ///< of one message
 };
 
 constexpr std::size_t config_octets_max = 1U << 20U; ///< of the file: a limit for mistakes such as /dev/zero

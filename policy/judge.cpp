@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -68,24 +69,66 @@ NumberedRule rule_for(const Path& recipient, const Transaction& transaction, con
     return {default_rule(), 0};
 }
 
-bool needs_certificates(const Path& recipient, const Transaction& transaction, const Policy& policy) {
+bool is_never(const Path& recipient, const Transaction& transaction, const Policy& policy) {
+    return rule_for(recipient, transaction, policy).rule.demand == Demand::never;
+}
+
+/// Whether anything that this sender sends to anybody could be sealed.
+bool seals_for(const Path& sender, const Policy& policy) {
+    for (const auto& rule : policy.rules) {
+        if (!rule.matches_sender(sender)) {
+            continue;
+        }
+        if (rule.demand != Demand::never) {
+            return true;
+        }
+        if (!rule.to || rule.to->is_everything()) {
+            return false;
+        }
+    }
+    return true; // the default rule
+}
+
+/// A rule that says never speaks of a recipient, not of those it may stand for, who have rules of their own.
+bool is_looked_up(const Path& recipient, const Transaction& transaction, const Policy& policy) {
     return recipient.address && is_in_scope(recipient, policy) &&
-           rule_for(recipient, transaction, policy).rule.demand != Demand::never;
+           (!is_never(recipient, transaction, policy) || seals_for(transaction.reverse_path, policy));
+}
+
+const keyring::Known& known_in(const KeyringView& view, const mail::Address& address) {
+    const auto found = view.find(address);
+    if (found == view.end()) {
+        throw std::logic_error("the keyring was not asked about a recipient");
+    }
+    return found->second;
+}
+
+bool is_case_sensitive(const mail::Address& address, const Policy& policy) {
+    return contains(policy.case_sensitive_domains, address.domain());
+}
+
+/// The same text for all spellings of one mailbox.
+std::string mailbox(const mail::Address& address, const Policy& policy) {
+    return is_case_sensitive(address, policy) ? address.to_string() : address.folded();
+}
+
+/// The address's own alias; null: none, or one that differs in the case of the local part where that counts.
+const keyring::Alias* alias_of(const keyring::Known& known, const mail::Address& address,
+                               const Policy& policy) {
+    const bool holds = known.alias && (known.alias->name == keyring::AliasName::of(address) ||
+                                       !is_case_sensitive(address, policy));
+    return holds ? &*known.alias : nullptr;
 }
 
 /// The entries that have exactly that address; only if there are none, and the domain allows it, those that
 /// differ in nothing but the case of A-Z in the local part (RFC 5321 §2.4: what that means is the domain's
 /// business).
 std::vector<keyring::Entry> candidates_for(const mail::Address& address, const Policy& policy,
-                                           const KeyringView& view) {
-    const auto found = view.find(address);
-    if (found == view.end()) {
-        throw std::logic_error("the keyring was not asked about a recipient");
-    }
+                                           const std::vector<keyring::Entry>& entries) {
     std::vector<keyring::Entry> exact;
     std::vector<keyring::Entry> alike;
     const auto text = address.to_string();
-    for (const auto& entry : found->second) {
+    for (const auto& entry : entries) {
         // Former addresses too: their certificate is unusable, which is not the same as none.
         const auto has = [&](const auto& same) {
             return std::any_of(entry.addresses.begin(), entry.addresses.end(), same) ||
@@ -97,8 +140,68 @@ std::vector<keyring::Entry> candidates_for(const mail::Address& address, const P
             alike.push_back(entry);
         }
     }
-    const bool only_exact = !exact.empty() || contains(policy.case_sensitive_domains, address.domain());
+    const bool only_exact = !exact.empty() || is_case_sensitive(address, policy);
     return only_exact ? exact : alike;
+}
+
+/// The search for somebody's certificate, in one place after the other until there is a usable one.
+class Search {
+public:
+    Search(std::optional<crypto::Protocol> protocol, Time now) : protocol_(protocol), now_(now) {}
+
+    /// `alias`: whose certificate it is; null: the address's own.
+    void among(std::span<const keyring::Entry> entries, const keyring::Alias* alias) {
+        if (certificate) {
+            return;
+        }
+        auto choice = keyring::choose(entries, protocol_, now_);
+        for (const auto& rejected : choice.rejected) {
+            const auto why = alias == nullptr
+                                 ? rejected.reason
+                                 : fmt::format("{} (alias {})", rejected.reason, alias->name.text());
+            passed_over.push_back(fmt::format("{}: {}", rejected.entry->certificate.fingerprint, why));
+            if (rejected.unusable) {
+                unusable.push_back(why);
+            }
+        }
+        if (choice.certificate) {
+            certificate = std::move(choice.certificate);
+            reason = alias == nullptr ? std::move(choice.reason)
+                                      : fmt::format("the certificate of the alias {}", alias->name.text());
+        }
+    }
+
+    /// The alias's certificate is one that the rule allows.
+    [[nodiscard]] bool accepts(const keyring::Alias* alias) const {
+        return alias != nullptr && alias->certificate &&
+               (!protocol_ || alias->certificate->certificate.protocol == *protocol_);
+    }
+
+    std::optional<crypto::Certificate> certificate; ///< nullopt: none that is usable
+    std::string reason;                             ///< why this one
+    std::vector<std::string> unusable;              ///< why the others are
+    std::vector<std::string> passed_over;
+
+private:
+    std::optional<crypto::Protocol> protocol_;
+    Time now_;
+};
+
+/// An alias for a certificate is somebody's word that it is the right one, and comes first. That of the
+/// domain comes last: for those who have nothing usable themselves.
+Search search_for(const mail::Address& address, std::optional<crypto::Protocol> protocol,
+                  const Policy& policy, const KeyringView& view, Time now) {
+    const auto& known = known_in(view, address);
+    Search search(protocol, now);
+    if (const auto* alias = alias_of(known, address, policy); search.accepts(alias)) {
+        search.among({&*alias->certificate, 1}, alias);
+        return search;
+    }
+    search.among(candidates_for(address, policy, known.entries), nullptr);
+    if (known.domain_alias && search.accepts(&*known.domain_alias)) {
+        search.among({&*known.domain_alias->certificate, 1}, &*known.domain_alias);
+    }
+    return search;
 }
 
 std::string no_certificate(std::optional<crypto::Protocol> protocol) {
@@ -114,10 +217,10 @@ std::string no_certificate(std::optional<crypto::Protocol> protocol) {
     return "no certificate";
 }
 
-std::string none_usable(const std::vector<keyring::Rejected>& rejected) {
-    const auto& best = rejected.front().reason;
-    return rejected.size() == 1 ? best
-                                : fmt::format("none of {} certificates is usable: {}", rejected.size(), best);
+std::string none_usable(const std::vector<std::string>& reasons) {
+    return reasons.size() == 1
+               ? reasons.front()
+               : fmt::format("none of {} certificates is usable: {}", reasons.size(), reasons.front());
 }
 
 Handling without_certificate(const Rule& rule) {
@@ -125,9 +228,9 @@ Handling without_certificate(const Rule& rule) {
 }
 
 /// Fills in the handling and its reason for a recipient of whom nothing usable is known.
-void decide_unsealed(Decision& decision, const Rule& rule, const keyring::Choice& choice) {
-    const bool unusable = !choice.rejected.empty();
-    decision.reason = unusable ? none_usable(choice.rejected) : no_certificate(rule.protocol);
+void decide_unsealed(Decision& decision, const Rule& rule, const Search& search) {
+    const bool unusable = !search.unusable.empty();
+    decision.reason = unusable ? none_usable(search.unusable) : no_certificate(rule.protocol);
     if (rule.demand == Demand::require || (unusable && !rule.clear_if_unusable)) {
         decision.handling = without_certificate(rule);
         return;
@@ -144,45 +247,136 @@ std::string in_brackets(const std::string& address) {
     return text.substr(0, 1) == "<" ? text : fmt::format("<{}>", text);
 }
 
-Decision decide(std::size_t index, const Transaction& transaction, const Policy& policy,
+/// Somebody to decide about.
+struct Addressee {
+    std::size_t recipient; ///< index into Transaction::recipients
+    Path path;
+    std::vector<std::string> via;
+    std::vector<Path> aliases; ///< all that stand for the mailbox in this message, whatever the way
+    std::string problem;       ///< why the alias that it is cannot be expanded; otherwise empty
+};
+
+struct Addressees {
+    std::vector<Addressee> all;        ///< in the order of the recipients and of their aliases' members
+    std::vector<std::size_t> expanded; ///< recipients that stand for others
+};
+
+Path path_to(const mail::Address& address) {
+    return {fmt::format("<{}>", address.to_string()), {}, address};
+}
+
+/// The recipients, with everybody whom aliases among them stand for in their place.
+Addressees expand_all(const Transaction& transaction, const Policy& policy, const KeyringView& view) {
+    Addressees result;
+    for (std::size_t i = 0; i < transaction.recipients.size(); ++i) {
+        const auto& path = transaction.recipients[i];
+        if (!is_looked_up(path, transaction, policy)) {
+            result.all.push_back({i, path, {}, {}, {}});
+            continue;
+        }
+        auto expansion = keyring::expand(*path.address, [&](const mail::Address& address) {
+            return alias_of(known_in(view, address), address, policy);
+        });
+        const bool is_itself = expansion.members == std::vector{keyring::Member{*path.address, {}}};
+        if (is_itself || !expansion.problem.empty()) {
+            result.all.push_back({i, path, {}, {}, std::move(expansion.problem)});
+            continue;
+        }
+        result.expanded.push_back(i);
+        for (auto& member : expansion.members) {
+            result.all.push_back({i, path_to(member.address), std::move(member.via), {}, {}});
+        }
+    }
+    return result;
+}
+
+/// A mailbox that aliases stand for gets the message once: as the recipient that it is itself, if it is one,
+/// otherwise through the first alias. What the others demand holds all the same.
+void leave_each_mailbox_once(Addressees& addressees, const Transaction& transaction, const Policy& policy) {
+    std::set<std::string> taken;
+    std::map<std::string, std::vector<Path>> aliases_of;
+    for (const auto& addressee : addressees.all) {
+        if (!addressee.path.address) {
+            continue;
+        }
+        const auto box = mailbox(*addressee.path.address, policy);
+        if (addressee.via.empty()) {
+            taken.insert(box);
+        }
+        for (const auto& alias : addressee.via) {
+            aliases_of[box].push_back(Path::from(fmt::format("<{}>", alias)));
+        }
+    }
+    std::vector<Addressee> left;
+    for (auto& addressee : addressees.all) {
+        const bool is_member = !addressee.via.empty();
+        if (is_member || is_looked_up(addressee.path, transaction, policy)) {
+            const auto box = mailbox(*addressee.path.address, policy);
+            if (is_member && !taken.insert(box).second) {
+                continue;
+            }
+            addressee.aliases = aliases_of[box];
+        }
+        left.push_back(std::move(addressee));
+    }
+    addressees.all = std::move(left);
+}
+
+/// The rule for the address itself; where it does not demand sealing, the first that does for an alias.
+NumberedRule rule_for(const Addressee& addressee, const Transaction& transaction, const Policy& policy) {
+    const auto own = rule_for(addressee.path, transaction, policy);
+    if (own.rule.demand == Demand::require) {
+        return own;
+    }
+    for (const auto& alias : addressee.aliases) {
+        if (const auto found = rule_for(alias, transaction, policy); found.rule.demand == Demand::require) {
+            return found;
+        }
+    }
+    return own;
+}
+
+Decision decide(const Addressee& addressee, const Transaction& transaction, const Policy& policy,
                 const KeyringView& view, Time now) {
-    const auto& recipient = transaction.recipients[index];
+    const auto& address = addressee.path.address;
     Decision decision;
-    decision.recipient = index;
-    decision.address = recipient.address ? recipient.address->to_string() : recipient.raw;
-    if (!is_in_scope(recipient, policy)) {
+    decision.recipient = addressee.recipient;
+    decision.address = address ? address->to_string() : addressee.path.raw;
+    decision.via = addressee.via;
+    if (addressee.via.empty() && !is_in_scope(addressee.path, policy)) {
         decision.handling = Handling::clear;
         decision.reason = "not in an incoming domain";
         return decision;
     }
 
-    const auto [rule, number] = rule_for(recipient, transaction, policy);
+    const auto [rule, number] = rule_for(addressee, transaction, policy);
     decision.rule = rule.to_string();
     decision.rule_number = number;
+    if (!addressee.problem.empty()) {
+        decision.handling = Handling::deferred;
+        decision.reason = addressee.problem;
+        return decision;
+    }
     if (rule.demand == Demand::never) {
         decision.handling = Handling::clear;
         decision.reason = "the rule says never";
         return decision;
     }
-    if (!recipient.address) {
+    if (!address) {
         decision.handling = rule.demand == Demand::require ? without_certificate(rule) : Handling::clear;
         decision.reason = "not a complete address: no certificate can be looked up";
         return decision;
     }
 
-    const auto candidates = candidates_for(*recipient.address, policy, view);
-    auto choice = keyring::choose(candidates, rule.protocol, now);
-    for (const auto& rejected : choice.rejected) {
-        decision.passed_over.push_back(
-            fmt::format("{}: {}", rejected.entry->certificate.fingerprint, rejected.reason));
-    }
-    if (choice.certificate) {
+    auto search = search_for(*address, rule.protocol, policy, view, now);
+    if (search.certificate) {
         decision.handling = Handling::sealed;
-        decision.reason = std::move(choice.reason);
-        decision.certificate = std::move(choice.certificate);
+        decision.reason = std::move(search.reason);
+        decision.certificate = std::move(search.certificate);
     } else {
-        decide_unsealed(decision, rule, choice);
+        decide_unsealed(decision, rule, search);
     }
+    decision.passed_over = std::move(search.passed_over);
     return decision;
 }
 
@@ -194,6 +388,12 @@ std::size_t count(const std::vector<Decision>& decisions, Handling handling) {
                       [&](const Decision& decision) { return decision.handling == handling; }));
 }
 
+/// What the sender wrote, for somebody they may not know: " (through <team@example.org>)".
+std::string through(const Decision& decision) {
+    return decision.via.empty() ? std::string()
+                                : fmt::format(" (through {})", in_brackets(decision.via.front()));
+}
+
 /// "<bob@example.org>: no certificate; <eve@example.org>: …": every recipient once, the refused before the
 /// deferred.
 std::string name_everybody_concerned(const std::vector<Decision>& decisions) {
@@ -202,8 +402,8 @@ std::string name_everybody_concerned(const std::vector<Decision>& decisions) {
     for (const auto handling : {Handling::refused, Handling::deferred}) {
         for (const auto& decision : decisions) {
             if (decision.handling == handling && named.insert(decision.address).second) {
-                text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", in_brackets(decision.address),
-                                    decision.reason);
+                text += fmt::format("{}{}{}: {}", text.empty() ? "" : "; ", in_brackets(decision.address),
+                                    through(decision), decision.reason);
             }
         }
     }
@@ -211,12 +411,12 @@ std::string name_everybody_concerned(const std::vector<Decision>& decisions) {
 }
 
 /// Who is visible to every reader of the message anyway.
-std::set<mail::Address> named_in_header(const mail::HeaderSection& header) {
-    std::set<mail::Address> named;
+std::set<std::string> named_in_header(const mail::HeaderSection& header) {
+    std::set<std::string> named;
     for (const auto* field : {"To", "Cc", "Resent-To", "Resent-Cc"}) {
         for (const auto body : header.all(field)) {
-            for (auto& address : mail::addresses_in(body)) {
-                named.insert(std::move(address));
+            for (const auto& address : mail::addresses_in(body)) {
+                named.insert(address.to_string());
             }
         }
     }
@@ -225,21 +425,21 @@ std::set<mail::Address> named_in_header(const mail::HeaderSection& header) {
 
 /// A copy in the making.
 struct Group {
-    std::vector<std::size_t> recipients;
+    std::vector<std::size_t> decisions;
     std::vector<crypto::Certificate> certificates;
 
-    void add(const Decision& decision) {
-        recipients.push_back(decision.recipient);
+    void add(std::size_t index, const Decision& decision) {
+        decisions.push_back(index);
         if (decision.certificate) {
             certificates.push_back(*decision.certificate);
         }
     }
-    [[nodiscard]] Copy sealed() const {
+    [[nodiscard]] Copy sealed(bool hidden) const {
         const auto sealed_to = crypto::Recipients::from(certificates);
         if (!sealed_to) {
             throw std::logic_error("a sealed copy needs certificates of one protocol");
         }
-        return {recipients, sealed_to->protocol(), {sealed_to->all().begin(), sealed_to->all().end()}};
+        return {decisions, sealed_to->protocol(), {sealed_to->all().begin(), sealed_to->all().end()}, hidden};
     }
 };
 
@@ -249,53 +449,69 @@ std::vector<Copy> copies_for(const Transaction& transaction, const std::vector<D
     const auto named = named_in_header(transaction.header);
     std::map<crypto::Protocol, Group> shared;
     std::vector<Group> own;
-    std::map<mail::Address, std::size_t> own_of; ///< index into `own`
+    std::map<std::string, std::size_t> own_of; ///< by address; index into `own`
     Group clear;
-    for (const auto& decision : decisions) {
+    for (std::size_t i = 0; i < decisions.size(); ++i) {
+        const auto& decision = decisions[i];
         if (decision.handling != Handling::sealed) {
-            clear.add(decision);
+            clear.add(i, decision);
             continue;
         }
-        const auto& address = *transaction.recipients[decision.recipient].address;
-        if (named.count(address) != 0) {
-            shared[decision.certificate->protocol].add(decision);
+        if (named.count(decision.address) != 0) {
+            shared[decision.certificate->protocol].add(i, decision);
             continue;
         }
-        const auto [place, is_new] = own_of.emplace(address, own.size());
+        const auto [place, is_new] = own_of.emplace(decision.address, own.size());
         if (is_new) {
             own.emplace_back();
         }
-        own[place->second].add(decision);
+        own[place->second].add(i, decision);
     }
 
     std::vector<Copy> copies;
     copies.reserve(shared.size() + own.size() + 1);
     for (const auto& [protocol, group] : shared) {
-        copies.push_back(group.sealed());
+        copies.push_back(group.sealed(/*hidden=*/false));
     }
     for (const auto& group : own) {
-        copies.push_back(group.sealed());
+        copies.push_back(group.sealed(/*hidden=*/true));
     }
-    if (!clear.recipients.empty()) {
-        copies.push_back({std::move(clear.recipients), std::nullopt, {}});
+    if (!clear.decisions.empty()) {
+        copies.push_back({std::move(clear.decisions), std::nullopt, {}, false});
     }
     return copies;
 }
 
-Plan plan_from(const Transaction& transaction, std::vector<Decision> decisions) {
-    const auto refused = count(decisions, Handling::refused);
-    const auto deferred = count(decisions, Handling::deferred);
-    const auto sealed = count(decisions, Handling::sealed);
+Plan plan_from(const Transaction& transaction, const Policy& policy, std::vector<Decision> decisions,
+               std::vector<std::size_t> expanded) {
+    Plan plan;
+    plan.decisions = std::move(decisions);
+    plan.expanded = std::move(expanded);
+    const auto refused = count(plan.decisions, Handling::refused);
+    const auto deferred = count(plan.decisions, Handling::deferred);
+    const auto sealed = count(plan.decisions, Handling::sealed);
     if (refused + deferred > 0) {
-        auto reason = name_everybody_concerned(decisions);
-        return {refused > 0 ? Outcome::refuse : Outcome::defer, std::move(reason), std::move(decisions), {}};
+        plan.outcome = refused > 0 ? Outcome::refuse : Outcome::defer;
+        plan.reason = name_everybody_concerned(plan.decisions);
+        return plan;
     }
-    if (sealed == 0) {
-        return {Outcome::pass, "no recipient is to be sealed to", std::move(decisions), {}};
+    if (sealed == 0 && plan.expanded.empty()) {
+        plan.outcome = Outcome::pass;
+        plan.reason = "no recipient is to be sealed to";
+        return plan;
     }
-    auto reason = fmt::format("sealed to {} of {} recipients", sealed, decisions.size());
-    auto copies = copies_for(transaction, decisions);
-    return {Outcome::deliver, std::move(reason), std::move(decisions), std::move(copies)};
+    auto copies = copies_for(transaction, plan.decisions);
+    if (copies.size() > policy.copies_max) {
+        plan.outcome = Outcome::defer;
+        plan.reason =
+            fmt::format("it needs {} different copies for its recipients, and copies-max permits {}",
+                        copies.size(), policy.copies_max);
+        return plan;
+    }
+    plan.outcome = Outcome::deliver;
+    plan.reason = fmt::format("sealed to {} of {} recipients", sealed, plan.decisions.size());
+    plan.copies = std::move(copies);
+    return plan;
 }
 
 } // namespace
@@ -334,26 +550,50 @@ std::vector<mail::Address> addresses_to_look_up(const Transaction& transaction, 
     std::vector<mail::Address> addresses;
     std::set<mail::Address> seen;
     for (const auto& recipient : transaction.recipients) {
-        if (needs_certificates(recipient, transaction, policy) && seen.insert(*recipient.address).second) {
+        if (is_looked_up(recipient, transaction, policy) && seen.insert(*recipient.address).second) {
             addresses.push_back(*recipient.address);
         }
     }
     return addresses;
 }
 
+bool wants_certificates(const Transaction& transaction, const Policy& policy) {
+    return std::any_of(
+        transaction.recipients.begin(), transaction.recipients.end(), [&](const Path& recipient) {
+            return is_looked_up(recipient, transaction, policy) && !is_never(recipient, transaction, policy);
+        });
+}
+
+KeyringView gather(const std::vector<mail::Address>& addresses, const Policy& policy, const LookUp& look_up) {
+    KeyringView view;
+    const keyring::AliasLookup alias_in_keyring = [&](const mail::Address& address) {
+        auto place = view.find(address);
+        if (place == view.end()) {
+            place = view.emplace(address, look_up(address)).first;
+        }
+        return alias_of(place->second, address, policy);
+    };
+    for (const auto& address : addresses) {
+        (void)keyring::expand(address, alias_in_keyring); // the same walk as judge()'s
+    }
+    return view;
+}
+
 Plan judge(const Transaction& transaction, const Policy& policy, const KeyringView& view, Time now) {
     if (transaction.recipients.empty()) {
-        return {Outcome::defer, "no recipient is known", {}, {}}; // nothing was decided, so nothing goes
+        return {Outcome::defer, "no recipient is known", {}, {}, {}}; // nothing was decided, so nothing goes
     }
     if (auto reason = why_untouched(transaction, policy)) {
-        return {Outcome::pass, *std::move(reason), {}, {}};
+        return {Outcome::pass, *std::move(reason), {}, {}, {}};
     }
+    auto addressees = expand_all(transaction, policy, view);
+    leave_each_mailbox_once(addressees, transaction, policy);
     std::vector<Decision> decisions;
-    decisions.reserve(transaction.recipients.size());
-    for (std::size_t i = 0; i < transaction.recipients.size(); ++i) {
-        decisions.push_back(decide(i, transaction, policy, view, now));
+    decisions.reserve(addressees.all.size());
+    for (const auto& addressee : addressees.all) {
+        decisions.push_back(decide(addressee, transaction, policy, view, now));
     }
-    return plan_from(transaction, std::move(decisions));
+    return plan_from(transaction, policy, std::move(decisions), std::move(addressees.expanded));
 }
 
 } // namespace lockbox::policy

@@ -1,11 +1,12 @@
 // The judgement: a pure function from transaction, policy, certificates and time to a plan.
 #pragma once
 
-#include "keyring/entry.hpp"
+#include "keyring/alias.hpp"
 #include "policy/config.hpp"
 #include "policy/plan.hpp"
 #include "policy/transaction.hpp"
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -13,13 +14,27 @@
 
 namespace lockbox::policy {
 
-/// What the keyring has for the recipients of one transaction, by normalised address.
-using KeyringView = std::map<mail::Address, std::vector<keyring::Entry>>;
+/// What the keyring has for the recipients of one transaction, and for those their aliases stand for, by
+/// normalised address.
+using KeyringView = std::map<mail::Address, keyring::Known>;
 
-/// The recipients whose certificates judge() will ask the view for; each once, mailboxes only. Empty where
-/// the message is not in scope or already sealed: then no keyring is needed.
+/// The recipients whose certificates and aliases judge() will ask the view for; each once, mailboxes only.
+/// Empty where the message is not in scope or already sealed, or where no rule for its sender seals anything:
+/// then no keyring is needed.
 [[nodiscard]] std::vector<mail::Address> addresses_to_look_up(const Transaction& transaction,
                                                               const Policy& policy);
+
+/// Asks a keyring: `Keyring::look_up()`, or what takes its place in a test.
+using LookUp = std::function<keyring::Known(const mail::Address&)>;
+
+/// The view that judge() needs: `addresses`, and everybody whom an alias among them stands for, each asked
+/// for once.
+[[nodiscard]] KeyringView gather(const std::vector<mail::Address>& addresses, const Policy& policy,
+                                 const LookUp& look_up);
+
+/// Whether a rule wants a certificate for one of the recipients themselves: for one that is sent to in clear,
+/// only aliases are looked for.
+[[nodiscard]] bool wants_certificates(const Transaction& transaction, const Policy& policy);
 
 /// No I/O, no clock, no libmilter. A transaction without recipients is deferred: nothing was decided about
 /// anybody. A view without an address that is needed throws std::logic_error: a keyring that was not asked

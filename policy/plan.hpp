@@ -14,10 +14,12 @@ namespace lockbox::policy {
 enum class Handling { sealed, clear, refused, deferred };
 [[nodiscard]] std::string_view to_string(Handling handling) noexcept;
 
-/// What was decided for one recipient.
+/// What was decided for one person: an envelope recipient, or somebody an alias among them stands for.
 struct Decision {
-    std::size_t recipient = 0; ///< index into Transaction::recipients
+    std::size_t recipient = 0; ///< index into Transaction::recipients: the one that it came from
     std::string address;       ///< normalised; the raw path where it is no mailbox
+    /// The aliases on the way from the recipient to the address, outermost first, normalised; empty: the
+    /// recipient itself.
     std::vector<std::string> via;
     Handling handling = Handling::deferred;
     std::string rule;            ///< the text of the rule that decided; empty: the scope did
@@ -28,18 +30,19 @@ struct Decision {
     bool operator==(const Decision&) const = default;
 };
 
-/// Recipients who get the same bytes.
+/// Who gets the same bytes.
 struct Copy {
     std::vector<std::size_t> decisions;            ///< indexes into Plan::decisions
     std::optional<crypto::Protocol> protocol;      ///< nullopt: the original, clear
     std::vector<crypto::Certificate> certificates; ///< of a sealed copy: each once, ordered by fingerprint
+    bool hidden = false; ///< sealed for somebody whom neither To nor Cc names, so nobody shares it
     bool operator==(const Copy&) const = default;
 };
 
 /// What becomes of the whole message.
 enum class Outcome {
     pass,    ///< unchanged: not in scope, already sealed, or clear for everybody
-    deliver, ///< as the copies say; at least one of them is sealed
+    deliver, ///< as the copies say: one at least is sealed, or an alias was expanded
     refuse,  ///< 5xx, nobody gets anything
     defer,   ///< 4xx, nobody gets anything
 };
@@ -49,15 +52,13 @@ struct Plan {
     Outcome outcome = Outcome::defer;
     std::string reason; ///< of the whole: names every recipient concerned where refused or deferred
     std::vector<Decision> decisions; ///< empty where nothing had to be decided
-    std::vector<Copy> copies;        ///< empty unless `deliver`
-    [[nodiscard]] bool changes_recipients() const {
-        for (const auto& d : decisions) {
-            if (!d.via.empty()) {
-                return true;
-            }
-        }
-        return false;
-    }
+    std::vector<Copy> copies;        ///< empty unless `deliver`; each decision is in one of them
+    /// Recipients that stand for others, as indexes into Transaction::recipients: nobody is sent anything
+    /// under these addresses.
+    std::vector<std::size_t> expanded;
+
+    /// The copies go to others than the envelope names: editing the message in place cannot do that.
+    [[nodiscard]] bool changes_recipients() const noexcept { return !expanded.empty(); }
     bool operator==(const Plan&) const = default;
 };
 

@@ -233,9 +233,12 @@ std::string Rule::to_string() const {
 
 bool Rule::matches(const Path& recipient, const Path& reverse_path) const {
     const bool any_recipient = demand == Demand::require && !recipient.address;
+    return (!to || any_recipient || to->matches(recipient)) && matches_sender(reverse_path);
+}
+
+bool Rule::matches_sender(const Path& reverse_path) const {
     const bool any_sender = demand == Demand::require && !reverse_path.address && !reverse_path.is_null();
-    return (!to || any_recipient || to->matches(recipient)) &&
-           (!from || any_sender || from->matches(reverse_path));
+    return !from || any_sender || from->matches(reverse_path);
 }
 
 bool Rule::matches_everything() const noexcept {

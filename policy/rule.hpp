@@ -65,6 +65,9 @@ struct Rule {
     /// the rule, and of other rules only `*`.
     [[nodiscard]] bool matches(const Path& recipient, const Path& reverse_path) const;
 
+    /// Whether it is for messages from there, whoever they are to.
+    [[nodiscard]] bool matches_sender(const Path& reverse_path) const;
+
     /// No message and no recipient gets past it to a later rule.
     [[nodiscard]] bool matches_everything() const noexcept;
     bool operator==(const Rule&) const = default;

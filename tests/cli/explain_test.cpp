@@ -95,6 +95,58 @@ TEST_CASE("explain says that a message in several copies is deferred", "[cli]") 
     CHECK(result.out.find("Outcome      defer: ") != std::string::npos);
 }
 
+TEST_CASE("explain says who shares a copy and why, and through which alias they get it", "[cli]") {
+    CommandLine line;
+    fill(line);
+    line.store(entry('E', "eve@example.org"));
+    {
+        auto keyring = line.keyring();
+        const auto members = std::vector{*mail::Address::parse("eve@example.org"),
+                                         *mail::Address::parse("nobody@example.org")};
+        keyring.add_members(*keyring::AliasName::parse("team@example.org"), members, test::test_now);
+        keyring.add_members(*keyring::AliasName::parse("all@example.org"),
+                            {*mail::Address::parse("team@example.org")}, test::test_now);
+    }
+    const auto said = explain(line, {"--to", "bob@example.org", "--to", "all@example.org"}).out;
+    CAPTURE(said);
+    CHECK(said.find("Recipient    eve@example.org\n  via        all@example.org > team@example.org\n") !=
+          std::string::npos);
+    CHECK(
+        said.find("Copy 1       sealed with openpgp for bob@example.org\n  because    named in To or Cc\n") !=
+        std::string::npos);
+    CHECK(said.find("Copy 2       sealed with openpgp for eve@example.org\n"
+                    "  because    not named in To or Cc: a copy of their own\n") != std::string::npos);
+    CHECK(said.find("Copy 3       clear for nobody@example.org\n  because    the original\n") !=
+          std::string::npos);
+
+    const auto result = explain(line, {"--to", "bob@example.org", "--to", "all@example.org", "--json"});
+    const auto json = nlohmann::json::parse(result.out);
+    CHECK(json.at("recipients").at(0).at("via").empty());
+    CHECK(json.at("recipients").at(1).at("address") == "eve@example.org");
+    CHECK(json.at("recipients").at(1).at("via") ==
+          std::vector<std::string>{"all@example.org", "team@example.org"});
+    CHECK(json.at("copies").at(0).at("hidden") == false);
+    CHECK(json.at("copies").at(1).at("hidden") == true);
+    CHECK(json.at("copies").at(1).at("recipients") == std::vector<std::string>{"eve@example.org"});
+
+    const auto covered =
+        explain(line, {"--to", "team@example.org", "--to", "eve@example.org", "--to", "nobody@example.org"});
+    CHECK(covered.out.find("Recipient    team@example.org\n"
+                           "  alias      for nobody who does not get the message anyway\n") !=
+          std::string::npos);
+}
+
+TEST_CASE("explain names the limit on copies, which is no recipient's fault", "[cli]") {
+    CommandLine line;
+    fill(line);
+    (void)line.write("lockbox.conf", "copies-max = 1\n");
+    const auto result = explain(line, {"--to", "bob@example.org", "--to", "nobody@example.org"});
+    CHECK(result.status == 75);
+    CHECK(
+        result.out.find("Outcome      defer: it needs 2 different copies for its recipients, and copies-max "
+                        "permits 1") != std::string::npos);
+}
+
 TEST_CASE("explain plays other origins", "[cli]") {
     CommandLine line;
     fill(line);

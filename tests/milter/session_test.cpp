@@ -210,6 +210,29 @@ TEST_CASE("A keyring that is gone, empty or garbage defers, and says the cause i
     CHECK(attribute(handled, "error") != "(absent)");
 }
 
+TEST_CASE("An empty keyring is no reason to stop who is sent to in clear by rule", "[milter]") {
+    World world(settings_with({"to=alice@example.org never"}));
+    auto keyring = keyring::Keyring::open(world.location, keyring::Access::read);
+    for (const auto* name : {"alice", "bob"}) {
+        REQUIRE(keyring.remove(test::certificate(name).fingerprint, test::test_now));
+    }
+    CHECK(std::holds_alternative<Pass>(world.send({"<alice@example.org>"}).verdict));
+    CHECK(verdict<Defer>(world.send({"<bob@example.org>"})) == defer_for_a_fault());
+}
+
+TEST_CASE("A message to an alias is not edited in place: its address gets nothing", "[milter]") {
+    World world;
+    auto keyring = keyring::Keyring::open(world.location, keyring::Access::read);
+    const auto alice = *mail::Address::parse("alice@example.org");
+    keyring.add_members(*keyring::AliasName::parse("team@example.org"), {alice}, test::test_now);
+    for (const auto& recipients : {std::vector<std::string>{"<team@example.org>"},
+                                   std::vector<std::string>{"<team@example.org>", "<alice@example.org>"}}) {
+        const auto handled = world.send(recipients);
+        CHECK_FALSE(std::holds_alternative<Pass>(handled.verdict));
+        CHECK_FALSE(std::holds_alternative<Edit>(handled.verdict));
+    }
+}
+
 TEST_CASE("An expired certificate stops the message although it was good at import", "[milter]") {
     World world;
     Filter later(settings_with(), world.location, 4,

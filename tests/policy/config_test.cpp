@@ -55,6 +55,7 @@ constexpr const char* every_key[] = {"socket",
                                      "case-sensitive-domain",
                                      "inbound-tls",
                                      "message-size-max",
+                                     "copies-max",
                                      "time-budget",
                                      "concurrency",
                                      "log",
@@ -108,6 +109,7 @@ TEST_CASE("an empty file gives the defaults that lockbox.conf(5) names", "[polic
     CHECK(config.policy.case_sensitive_domains.empty());
     CHECK(config.policy.inbound_tls == InboundTls::optional);
     CHECK(config.message_octets_max == 104857600);
+    CHECK(config.policy.copies_max == 100);
     CHECK(config.time_budget.count() == 60);
     CHECK(config.concurrency == 8);
     CHECK(config.log == log::Sink::syslog);
@@ -133,6 +135,7 @@ TEST_CASE("every key is read", "[policy]") {
                              "case-sensitive-domain = example.net\n"
                              "inbound-tls = require\n"
                              "message-size-max = 50M\n"
+                             "copies-max = 1000\n"
                              "time-budget = 240\n"
                              "concurrency = 256\n"
                              "log = stderr\n"
@@ -153,6 +156,7 @@ TEST_CASE("every key is read", "[policy]") {
     CHECK(config.policy.case_sensitive_domains == std::vector<std::string>{"example.net"});
     CHECK(config.policy.inbound_tls == InboundTls::require);
     CHECK(config.message_octets_max == 52428800);
+    CHECK(config.policy.copies_max == 1000);
     CHECK(config.time_budget.count() == 240);
     CHECK(config.concurrency == 256);
     CHECK(config.log == log::Sink::standard_error);
@@ -192,7 +196,7 @@ TEST_CASE("an error names the file, the line and what could stand there", "[poli
         {"sockte = unix:/x",
          "the valid keys are: socket, socket-mode, socket-group, user, keyring, scope, "
          "incoming-domain, trusted-networks, submission-daemon, rule, case-sensitive-domain, "
-         "inbound-tls, message-size-max, time-budget, concurrency, log, log-level"},
+         "inbound-tls, message-size-max, copies-max, time-budget, concurrency, log, log-level"},
         {"rules = require", "did you mean 'rule'?"},
         {"Scope = all", "unknown key 'Scope', did you mean 'scope'?"},
         {"socket_mode = 0660", "did you mean 'socket-mode'?"},
@@ -322,6 +326,13 @@ TEST_CASE("message-size-max is octets, with K, M or G for powers of 1024, from 6
     CHECK(mentions(error_of("message-size-max = " + bad), "is not a number of octets from 64K to 1G"));
 }
 
+TEST_CASE("copies-max keeps within its limits", "[policy]") {
+    CHECK(read("copies-max = 1").policy.copies_max == 1);
+    const auto bad = GENERATE(as<std::string>{}, "", "0", "1001", "-1", "1.0", "ten", "none");
+    CAPTURE(bad);
+    CHECK(mentions(error_of("copies-max = " + bad), "is not a number of copies from 1 to 1000"));
+}
+
 TEST_CASE("time-budget and concurrency keep within their limits", "[policy]") {
     CHECK(read("time-budget = 1").time_budget.count() == 1);
     CHECK(read("concurrency = 1").concurrency == 1);
@@ -401,6 +412,7 @@ TEST_CASE("the defaults are printed in the file's own syntax", "[policy]") {
                                     "# case-sensitive-domain: none\n"
                                     "inbound-tls = optional\n"
                                     "message-size-max = 100M\n"
+                                    "copies-max = 100\n"
                                     "time-budget = 60\n"
                                     "concurrency = 8\n"
                                     "log = syslog\n"

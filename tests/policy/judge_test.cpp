@@ -57,6 +57,7 @@ struct World {
     Transaction transaction;
     Policy policy;
     std::vector<keyring::Entry> keyring;
+    std::vector<keyring::Alias> aliases;
 
     explicit World(const std::vector<std::string>& recipients, const std::vector<std::string>& rules = {}) {
         transaction.reverse_path = Path::from("<alice@example.net>");
@@ -78,22 +79,45 @@ struct World {
         return *this;
     }
 
-    /// As Keyring::find() answers: the same address, or one that differs in the case of the local part.
-    [[nodiscard]] KeyringView view() const {
-        KeyringView view;
-        for (const auto& address : addresses_to_look_up(transaction, policy)) {
-            auto& found = view[address];
-            for (const auto& candidate : keyring) {
-                for (const auto& other : candidate.addresses) {
-                    const auto parsed = mail::Address::parse(other);
-                    if (parsed && parsed->folded() == address.folded()) {
-                        found.push_back(candidate);
-                        break;
-                    }
+    /// An alias for addresses.
+    World& group(const char* name, const std::vector<std::string>& members) {
+        keyring::Alias alias{*keyring::AliasName::parse(name), {}, {}};
+        for (const auto& member : members) {
+            alias.members.push_back(*mail::Address::parse(member));
+        }
+        aliases.push_back(std::move(alias));
+        return *this;
+    }
+    /// An alias for a certificate.
+    World& alias(const char* name, keyring::Entry certificate) {
+        aliases.push_back({*keyring::AliasName::parse(name), {}, std::move(certificate)});
+        return *this;
+    }
+
+    /// As Keyring::look_up() answers: the same address, or one that differs in the case of the local part.
+    [[nodiscard]] keyring::Known known(const mail::Address& address) const {
+        keyring::Known known;
+        for (const auto& candidate : keyring) {
+            for (const auto& other : candidate.addresses) {
+                const auto parsed = mail::Address::parse(other);
+                if (parsed && parsed->folded() == address.folded()) {
+                    known.entries.push_back(candidate);
+                    break;
                 }
             }
         }
-        return view;
+        for (const auto& alias : aliases) {
+            if (alias.name.folded() == address.folded()) {
+                known.alias = alias;
+            } else if (alias.name == keyring::AliasName::of_domain(address)) {
+                known.domain_alias = alias;
+            }
+        }
+        return known;
+    }
+    [[nodiscard]] KeyringView view() const {
+        return gather(addresses_to_look_up(transaction, policy), policy,
+                      [this](const mail::Address& address) { return known(address); });
     }
     [[nodiscard]] Plan plan() const { return judge(transaction, policy, view(), noon); }
 };
@@ -430,7 +454,7 @@ TEST_CASE("only a certificate of the very address is used", "[policy]") {
     }
     // The keyring is wrong and answers with everything: judge() looks for itself.
     KeyringView view;
-    view[*world.transaction.recipients[0].address] = {entry('B', {of_certificate})};
+    view[*world.transaction.recipients[0].address].entries = {entry('B', {of_certificate})};
     const auto plan = judge(world.transaction, world.policy, view, noon);
     CHECK(plan.decisions[0].handling == (sealed ? Handling::sealed : Handling::clear));
 }
@@ -460,15 +484,37 @@ TEST_CASE("a keyring that was not asked does not look like one that has nothing"
     CHECK_THROWS_AS(judge(world.transaction, world.policy, other, noon), std::logic_error);
 }
 
-TEST_CASE("the keyring is asked for each address once, and for none that no certificate can help",
-          "[policy]") {
+TEST_CASE("the keyring is asked for each address once, and for none that it cannot help", "[policy]") {
     World world(
-        {"<bob@example.org>", "<eve@example.com>", "<bob@EXAMPLE.org>", "<root>", "<Bob@example.org>"},
-        {"to=@example.com never"});
-    const auto addresses = addresses_to_look_up(world.transaction, world.policy);
-    REQUIRE(addresses.size() == 2);
+        {"<bob@example.org>", "<eve@example.com>", "<bob@EXAMPLE.org>", "<root>", "<Bob@example.org>"});
+    auto addresses = addresses_to_look_up(world.transaction, world.policy);
+    REQUIRE(addresses.size() == 3);
     CHECK(addresses[0].to_string() == "bob@example.org");
-    CHECK(addresses[1].to_string() == "Bob@example.org");
+    CHECK(addresses[1].to_string() == "eve@example.com");
+    CHECK(addresses[2].to_string() == "Bob@example.org");
+}
+
+TEST_CASE("a recipient in clear is asked for only where it may stand for somebody who is sealed to",
+          "[policy]") {
+    struct Case {
+        std::vector<std::string> rules;
+        std::size_t asked;
+        bool certificates;
+    };
+    const auto [rules, asked, certificates] = GENERATE(values<Case>({
+        {{"to=* never"}, 0, false},
+        {{"never"}, 0, false},
+        {{"from=alice@example.net never", "require"}, 0, false},
+        {{"from=@example.com require", "from=alice@example.net never", "require"}, 0, false},
+        {{"to=bob@example.org never"}, 1, false}, // the default prefers
+        {{"to=bob@example.org never", "to=* require"}, 1, false},
+        {{"to=@bank.example require", "from=alice@example.net never"}, 1, false},
+        {{"require"}, 1, true},
+    }));
+    CAPTURE(rules);
+    const World world({"<bob@example.org>"}, rules);
+    CHECK(addresses_to_look_up(world.transaction, world.policy).size() == asked);
+    CHECK(wants_certificates(world.transaction, world.policy) == certificates);
 }
 
 TEST_CASE("a message without a recipient is deferred: nothing was decided", "[policy]") {
@@ -553,8 +599,8 @@ TEST_CASE("nobody who is hidden shows in another's copy", "[policy]") {
     const auto plan = world.plan();
     REQUIRE(plan.copies.size() == 4);
     CHECK(plan.copies[0] == Copy{{0, 2}, crypto::Protocol::openpgp, {certificate('B'), certificate('C')}});
-    CHECK(plan.copies[1] == Copy{{1}, crypto::Protocol::openpgp, {certificate('D')}});
-    CHECK(plan.copies[2] == Copy{{4}, crypto::Protocol::openpgp, {certificate('A')}});
+    CHECK(plan.copies[1] == Copy{{1}, crypto::Protocol::openpgp, {certificate('D')}, true});
+    CHECK(plan.copies[2] == Copy{{4}, crypto::Protocol::openpgp, {certificate('A')}, true});
     CHECK(plan.copies[3] == Copy{{3, 5}, std::nullopt, {}});
 }
 
@@ -583,8 +629,10 @@ TEST_CASE("a recipient is hidden who is named only where readers do not look, or
     world.has(entry('B', {"bob@example.org"})).has(entry('C', {"carol@example.org"}));
     const auto plan = world.plan();
     REQUIRE(plan.copies.size() == 2);
-    CHECK(plan.copies[0].recipients == Indexes{1});
-    CHECK(plan.copies[1].recipients == Indexes{0});
+    CHECK(plan.copies[0].decisions == Indexes{1});
+    CHECK(plan.copies[1].decisions == Indexes{0});
+    CHECK_FALSE(plan.copies[0].hidden);
+    CHECK(plan.copies[1].hidden);
 }
 
 TEST_CASE("a single recipient needs a single copy, named or not", "[policy]") {
@@ -598,8 +646,9 @@ TEST_CASE("a single recipient needs a single copy, named or not", "[policy]") {
 TEST_CASE("the same recipient twice is in one copy", "[policy]") {
     World world({"<bob@example.org>", "<\"bob\"@EXAMPLE.org>"});
     world.has(entry('B', {"bob@example.org"}));
-    const Copy both{{0, 1}, crypto::Protocol::openpgp, {certificate('B')}};
+    Copy both{{0, 1}, crypto::Protocol::openpgp, {certificate('B')}, true};
     CHECK(world.plan().copies == std::vector<Copy>{both});
+    both.hidden = false;
     world.field("To", " bob@example.org");
     CHECK(world.plan().copies == std::vector<Copy>{both});
 }
@@ -628,8 +677,8 @@ TEST_CASE("copies are grouped by protocol: OpenPGP, S/MIME, the hidden in their 
     REQUIRE(plan.copies.size() == 5);
     CHECK(plan.copies[0] == Copy{{3}, crypto::Protocol::openpgp, {certificate('B')}});
     CHECK(plan.copies[1] == Copy{{2}, smime, {certificate('C', smime)}});
-    CHECK(plan.copies[2] == Copy{{1}, smime, {certificate('D', smime)}});
-    CHECK(plan.copies[3] == Copy{{4}, crypto::Protocol::openpgp, {certificate('A')}});
+    CHECK(plan.copies[2] == Copy{{1}, smime, {certificate('D', smime)}, true});
+    CHECK(plan.copies[3] == Copy{{4}, crypto::Protocol::openpgp, {certificate('A')}, true});
     CHECK(plan.copies[4] == Copy{{0}, std::nullopt, {}});
 }
 
@@ -642,9 +691,9 @@ TEST_CASE("every recipient is in exactly one copy, and nobody in clear who is se
     std::vector<int> seen(world.transaction.recipients.size());
     for (const auto& copy : plan.copies) {
         CHECK(copy.protocol.has_value() == !copy.certificates.empty());
-        for (const auto recipient : copy.recipients) {
-            ++seen[recipient];
-            CHECK(copy.protocol.has_value() == (plan.decisions[recipient].handling == Handling::sealed));
+        for (const auto index : copy.decisions) {
+            ++seen[plan.decisions[index].recipient];
+            CHECK(copy.protocol.has_value() == (plan.decisions[index].handling == Handling::sealed));
         }
     }
     CHECK(seen == std::vector<int>(seen.size(), 1));
@@ -658,6 +707,350 @@ TEST_CASE("the plan does not depend on the order in which the keyring answers", 
     const auto plan = world.plan();
     std::reverse(world.keyring.begin(), world.keyring.end());
     CHECK(world.plan() == plan);
+}
+
+TEST_CASE("a plan of more copies than copies-max is deferred, with the number and the key", "[policy]") {
+    World world({"<bob@example.org>", "<carol@example.org>", "<dan@example.org>"});
+    world.has(entry('B', {"bob@example.org"})).has(entry('C', {"carol@example.org"}));
+    world.policy.copies_max = 3;
+    CHECK(world.plan().outcome == Outcome::deliver);
+    world.policy.copies_max = 2;
+    const auto plan = world.plan();
+    CHECK(plan.outcome == Outcome::defer);
+    CHECK(plan.reason == "it needs 3 different copies for its recipients, and copies-max permits 2");
+    CHECK(plan.copies.empty());
+    CHECK(handlings(plan) == Words{"sealed", "sealed", "clear"});
+    world.field("To", " bob@example.org, carol@example.org");
+    CHECK(world.plan().copies.size() == 2);
+    CHECK(Policy().copies_max == 100);
+}
+
+// --- Aliases for addresses ---
+
+TEST_CASE("an alias becomes those whom it stands for, each with a copy of their own", "[policy]") {
+    World world({"<team@example.org>", "<bob@example.org>"});
+    world.field("To", " team@example.org, bob@example.org");
+    world.group("team@example.org", {"carol@example.org", "dan@example.com", "eve@example.com"});
+    world.has(entry('B', {"bob@example.org"}))
+        .has(entry('C', {"carol@example.org"}))
+        .has(entry('D', {"dan@example.com"}));
+    const auto plan = world.plan();
+    CHECK(plan.outcome == Outcome::deliver);
+    CHECK(plan.reason == "sealed to 3 of 4 recipients");
+    CHECK(plan.changes_recipients());
+    CHECK(plan.expanded == Indexes{0});
+    REQUIRE(plan.decisions.size() == 4);
+    CHECK(handlings(plan) == Words{"sealed", "sealed", "clear", "sealed"});
+    CHECK(plan.decisions[0].address == "carol@example.org");
+    CHECK(plan.decisions[0].recipient == 0);
+    CHECK(plan.decisions[0].via == Words{"team@example.org"});
+    CHECK(plan.decisions[3].address == "bob@example.org");
+    CHECK(plan.decisions[3].recipient == 1);
+    CHECK(plan.decisions[3].via.empty());
+    REQUIRE(plan.copies.size() == 4);
+    CHECK(plan.copies[0] == Copy{{3}, crypto::Protocol::openpgp, {certificate('B')}});
+    CHECK(plan.copies[1] == Copy{{0}, crypto::Protocol::openpgp, {certificate('C')}, true});
+    CHECK(plan.copies[2] == Copy{{1}, crypto::Protocol::openpgp, {certificate('D')}, true});
+    CHECK(plan.copies[3] == Copy{{2}, std::nullopt, {}});
+}
+
+TEST_CASE("a member of an alias whom To names shares the copy of those named", "[policy]") {
+    World world({"<team@example.org>", "<bob@example.org>"});
+    world.field("To", " team@example.org, bob@example.org").field("Cc", " carol@example.org");
+    world.group("team@example.org", {"carol@example.org"});
+    world.has(entry('B', {"bob@example.org"})).has(entry('C', {"carol@example.org"}));
+    CHECK(world.plan().copies ==
+          std::vector<Copy>{Copy{{0, 1}, crypto::Protocol::openpgp, {certificate('B'), certificate('C')}}});
+}
+
+TEST_CASE("an alias is expanded though nobody is sealed to", "[policy]") {
+    World world({"<team@example.org>"});
+    world.group("team@example.org", {"carol@example.org", "dan@example.com"});
+    const auto plan = world.plan();
+    CHECK(plan.outcome == Outcome::deliver);
+    CHECK(plan.changes_recipients());
+    CHECK(plan.copies == std::vector<Copy>{Copy{{0, 1}, std::nullopt, {}}});
+}
+
+TEST_CASE("aliases among an alias's members are expanded too, with the whole way told", "[policy]") {
+    World world({"<all@example.org>"});
+    world.group("all@example.org", {"team@example.org", "bob@example.org"})
+        .group("team@example.org", {"carol@example.org", "bob@example.org"});
+    const auto plan = world.plan();
+    REQUIRE(plan.decisions.size() == 2);
+    CHECK(plan.decisions[0].address == "carol@example.org");
+    CHECK(plan.decisions[0].via == Words{"all@example.org", "team@example.org"});
+    CHECK(plan.decisions[1].address == "bob@example.org");
+    CHECK(plan.decisions[1].via == Words{"all@example.org", "team@example.org"});
+}
+
+TEST_CASE("nobody gets a message twice: as a recipient first, otherwise through the first alias",
+          "[policy]") {
+    World world({"<one@example.org>", "<two@example.org>", "<bob@example.org>"});
+    world.group("one@example.org", {"BOB@example.org", "carol@example.org"})
+        .group("two@example.org", {"Carol@example.org", "dan@example.org", "bob@example.org"});
+    SECTION("spellings that differ in case are one mailbox") {
+        const auto plan = world.plan();
+        REQUIRE(plan.decisions.size() == 3);
+        CHECK(plan.decisions[0].address == "carol@example.org");
+        CHECK(plan.decisions[0].via == Words{"one@example.org"});
+        CHECK(plan.decisions[1].address == "dan@example.org");
+        CHECK(plan.decisions[2].address == "bob@example.org");
+        CHECK(plan.decisions[2].via.empty());
+        CHECK(plan.expanded == Indexes{0, 1});
+    }
+    SECTION("but not where the domain says that they are two") {
+        world.policy.case_sensitive_domains = {"example.org"};
+        CHECK(world.plan().decisions.size() == 5);
+    }
+}
+
+TEST_CASE("an alias for nobody but direct recipients is expanded all the same: its own address gets nothing",
+          "[policy]") {
+    World world({"<team@example.org>", "<bob@example.org>"});
+    world.field("To", " team@example.org, bob@example.org").group("team@example.org", {"bob@example.org"});
+    world.has(entry('B', {"bob@example.org"}));
+    const auto plan = world.plan();
+    REQUIRE(plan.decisions.size() == 1);
+    CHECK(plan.decisions[0].recipient == 1);
+    CHECK(plan.changes_recipients());
+    CHECK(plan.copies.size() == 1);
+    world.keyring.clear();
+    CHECK(world.plan().outcome == Outcome::deliver); // not `pass`: the MTA would deliver to the alias
+}
+
+TEST_CASE("the alias's spelling counts like a certificate's", "[policy]") {
+    World world({"<Team@Example.ORG.>"});
+    world.group("tEAM@example.org", {"bob@example.org"});
+    CHECK(world.plan().decisions[0].address == "bob@example.org");
+    world.policy.case_sensitive_domains = {"example.org"};
+    CHECK_FALSE(world.plan().changes_recipients());
+    world.aliases.clear();
+    world.group("Team@example.org", {"bob@example.org"});
+    CHECK(world.plan().changes_recipients());
+}
+
+TEST_CASE("the rule for a member decides, unless one for an alias on the way requires", "[policy]") {
+    struct Case {
+        std::vector<std::string> rules;
+        const char* handling;
+        std::size_t rule;
+    };
+    const auto [rules, handling, rule] = GENERATE(values<Case>({
+        {{"to=carol@example.org require"}, "refused", 1},
+        {{"to=carol@example.org require defer", "to=team@example.org require"}, "deferred", 1},
+        {{"to=team@example.org require", "to=* prefer"}, "refused", 1},
+        {{"to=all@example.org require", "to=carol@example.org never"}, "refused", 1},
+        {{"to=team@example.org require defer", "to=carol@example.org prefer"}, "deferred", 1},
+        {{"to=team@example.org never", "to=* prefer"}, "clear", 2},
+        {{"to=all@example.org never", "to=carol@example.org require"}, "refused", 2},
+        {{"to=@example.net require", "to=* never"}, "clear", 2},
+        {{"to=all@example.org prefer", "to=carol@example.org never"}, "clear", 2},
+    }));
+    CAPTURE(rules);
+    World world({"<all@example.org>"}, rules);
+    world.group("all@example.org", {"team@example.org"}).group("team@example.org", {"carol@example.org"});
+    const auto plan = world.plan();
+    REQUIRE(plan.decisions.size() == 1);
+    CHECK(plan.decisions[0].address == "carol@example.org");
+    CHECK(to_string(plan.decisions[0].handling) == handling);
+    CHECK(plan.decisions[0].rule_number == rule);
+}
+
+TEST_CASE("what an alias requires holds for a member who is reached in another way as well", "[policy]") {
+    World world({"<first@example.org>", "<strict@example.org>"}, {"to=strict@example.org require", "prefer"});
+    world.group("strict@example.org", {"bob@example.org"});
+    SECTION("as a recipient") {
+        world.transaction.recipients[0] = Path::from("<bob@example.org>");
+    }
+    SECTION("through another alias") {
+        world.group("first@example.org", {"bob@example.org"});
+    }
+    const auto plan = world.plan();
+    REQUIRE(plan.decisions.size() == 1);
+    CHECK(plan.decisions[0].recipient == 0);
+    CHECK(plan.outcome == Outcome::refuse);
+    CHECK(plan.decisions[0].rule_number == 1);
+}
+
+TEST_CASE("a member who is refused is named with the alias that the sender wrote", "[policy]") {
+    World world({"<all@example.org>"}, {"require"});
+    world.group("all@example.org", {"team@example.org"}).group("team@example.org", {"bob@example.org"});
+    CHECK(world.plan().outcome == Outcome::refuse);
+    CHECK(world.plan().reason == "<bob@example.org> (through <all@example.org>): no certificate");
+}
+
+TEST_CASE("an alias that cannot be expanded defers the message, and is named", "[policy]") {
+    World world({"<bob@example.org>", "<a@example.org>"});
+    world.has(entry('B', {"bob@example.org"}));
+    SECTION("a loop") {
+        world.group("a@example.org", {"bob@example.org", "b@example.org"})
+            .group("b@example.org", {"A@example.org"});
+        CHECK(world.plan().reason == "<a@example.org>: the alias leads back to itself: a@example.org > "
+                                     "b@example.org > A@example.org");
+    }
+    SECTION("a loop of one") {
+        world.group("a@example.org", {"a@example.org"});
+        CHECK(world.plan().reason ==
+              "<a@example.org>: the alias leads back to itself: a@example.org > a@example.org");
+    }
+    SECTION("too deep") {
+        world.group("a@example.org", {"1@example.org"});
+        for (std::size_t i = 1; i <= keyring::alias_depth_max; ++i) {
+            world.group((std::to_string(i) + "@example.org").c_str(),
+                        {std::to_string(i + 1) + "@example.org"});
+        }
+        CHECK(world.plan().reason.substr(0, 61) ==
+              "<a@example.org>: aliases are nested more than 10 deep: a@exam");
+        world.aliases.pop_back();
+        CHECK(world.plan().outcome == Outcome::deliver);
+    }
+    SECTION("too many") {
+        std::vector<std::string> members;
+        for (std::size_t i = 0; i < keyring::alias_expansion_max; ++i) {
+            members.push_back(std::to_string(i) + "@example.org");
+        }
+        world.group("a@example.org", members);
+        CHECK(world.plan().reason == "<a@example.org>: the alias stands for more than 1000 addresses");
+    }
+    if (!world.plan().copies.empty()) {
+        return;
+    }
+    CHECK(world.plan().outcome == Outcome::defer);
+    CHECK_FALSE(world.plan().changes_recipients());
+    CHECK(world.plan().decisions.size() == 2);
+}
+
+TEST_CASE("the scope is decided on the recipient in the envelope", "[policy]") {
+    World world({"<team@example.org>", "<other@example.com>"}, {"require"});
+    world.policy.scope = Scope::incoming;
+    world.policy.incoming_domains = {"example.org"};
+    world.group("team@example.org", {"bob@example.com"}).group("other@example.com", {"eve@example.org"});
+    world.has(entry('B', {"bob@example.com"}));
+    const auto plan = world.plan();
+    CHECK(handlings(plan) == Words{"sealed", "clear"});
+    CHECK(plan.decisions[1].address == "other@example.com");
+    CHECK(plan.expanded == Indexes{0});
+}
+
+TEST_CASE("a member of an alias that the keyring was not asked about does not look like one without anything",
+          "[policy]") {
+    World world({"<team@example.org>"});
+    world.group("team@example.org", {"bob@example.org"});
+    auto view = world.view();
+    CHECK(view.size() == 2);
+    view.erase(*mail::Address::parse("bob@example.org"));
+    CHECK_THROWS_AS(judge(world.transaction, world.policy, view, noon), std::logic_error);
+}
+
+TEST_CASE("the keyring is asked once about everybody, however many aliases they are in", "[policy]") {
+    World world({"<one@example.org>", "<two@example.org>"});
+    world.group("one@example.org", {"two@example.org", "bob@example.org"})
+        .group("two@example.org", {"bob@example.org"});
+    std::vector<std::string> asked;
+    const auto view = gather(addresses_to_look_up(world.transaction, world.policy), world.policy,
+                             [&](const mail::Address& address) {
+                                 asked.push_back(address.to_string());
+                                 return world.known(address);
+                             });
+    CHECK(asked == Words{"one@example.org", "two@example.org", "bob@example.org"});
+    CHECK(view.size() == 3);
+}
+
+// --- Aliases for certificates ---
+
+TEST_CASE("an alias for a certificate comes before the address's own", "[policy]") {
+    World world({"<role@example.org>"});
+    world.field("To", " role@example.org");
+    world.has(entry('A', {"role@example.org"})).alias("role@example.org", entry('B', {"bob@example.org"}));
+    const auto plan = world.plan();
+    REQUIRE(plan.decisions.size() == 1);
+    CHECK(plan.decisions[0].certificate == certificate('B'));
+    CHECK(plan.decisions[0].reason == "the certificate of the alias role@example.org");
+    CHECK(plan.decisions[0].address == "role@example.org");
+    CHECK(plan.decisions[0].via.empty());
+    CHECK_FALSE(plan.changes_recipients());
+    CHECK(plan.copies == std::vector<Copy>{Copy{{0}, crypto::Protocol::openpgp, {certificate('B')}}});
+}
+
+TEST_CASE("an alias's certificate that is unusable is no reason to take another one, or none", "[policy]") {
+    struct Case {
+        const char* rule;
+        const char* handling;
+    };
+    const auto [rule, handling] = GENERATE(values<Case>({
+        {"require", "refused"},
+        {"prefer", "refused"},
+        {"prefer defer", "deferred"},
+        {"prefer clear-if-unusable", "clear"},
+        {"prefer smime", "sealed"}, // that of the alias is OpenPGP: it does not count
+    }));
+    CAPTURE(rule);
+    World world({"<role@example.org>"}, {rule});
+    world.has(entry('A', {"role@example.org"}))
+        .has(entry('C', {"role@example.org"}, crypto::Protocol::smime))
+        .alias("role@example.org", expired(entry('B', {"bob@example.org"})));
+    const auto plan = world.plan();
+    CHECK(to_string(plan.decisions[0].handling) == handling);
+    if (plan.decisions[0].handling == Handling::refused) {
+        CHECK(plan.reason ==
+              "<role@example.org>: certificate expired on 2026-01-02 (alias role@example.org)");
+        CHECK(plan.decisions[0].passed_over ==
+              Words{fingerprint('B') + ": certificate expired on 2026-01-02 (alias role@example.org)"});
+    }
+}
+
+TEST_CASE("a domain's certificate is for those of its addresses that have no usable one", "[policy]") {
+    World world({"<bob@partner.example>"});
+    world.alias("@partner.example", entry('F', {"gateway@partner.example"}));
+    SECTION("no certificate") {
+        CHECK(world.plan().decisions[0].certificate == certificate('F'));
+        CHECK(world.plan().decisions[0].reason == "the certificate of the alias @partner.example");
+    }
+    SECTION("a usable one") {
+        world.has(entry('B', {"bob@partner.example"}));
+        CHECK(world.plan().decisions[0].certificate == certificate('B'));
+        CHECK(world.plan().decisions[0].passed_over.empty());
+    }
+    SECTION("an unusable one") {
+        world.has(expired(entry('B', {"bob@partner.example"})));
+        CHECK(world.plan().decisions[0].certificate == certificate('F'));
+        CHECK(world.plan().decisions[0].passed_over ==
+              Words{fingerprint('B') + ": certificate expired on 2026-01-02"});
+    }
+    SECTION("an alias of its own") {
+        world.alias("bob@partner.example", revoked(entry('B', {"bob@example.org"})));
+        CHECK(world.plan().outcome == Outcome::refuse);
+    }
+    SECTION("the domain's is unusable") {
+        world.aliases.front() = {world.aliases.front().name, {}, revoked(entry('F', {}))};
+        CHECK(world.plan().outcome == Outcome::refuse);
+        CHECK(world.plan().reason == "<bob@partner.example>: certificate revoked (alias @partner.example)");
+    }
+    SECTION("both are") {
+        world.has(expired(entry('B', {"bob@partner.example"})));
+        world.aliases.front() = {world.aliases.front().name, {}, revoked(entry('F', {}))};
+        CHECK(world.plan().reason == "<bob@partner.example>: none of 2 certificates is usable: certificate "
+                                     "expired on 2026-01-02");
+    }
+    SECTION("another domain") {
+        world.transaction.recipients[0] = Path::from("<bob@sub.partner.example>");
+        CHECK(world.plan().outcome == Outcome::pass);
+    }
+    SECTION("a member of an alias") {
+        world.group("team@example.org", {"bob@partner.example"});
+        world.transaction.recipients[0] = Path::from("<team@example.org>");
+        CHECK(world.plan().decisions[0].certificate == certificate('F'));
+    }
+}
+
+TEST_CASE("two who share their domain's certificate share a copy only where both are named", "[policy]") {
+    World world({"<bob@partner.example>", "<carol@partner.example>"});
+    world.alias("@partner.example", entry('F', {"gateway@partner.example"}));
+    CHECK(world.plan().copies.size() == 2);
+    world.field("To", " bob@partner.example, carol@partner.example");
+    CHECK(world.plan().copies ==
+          std::vector<Copy>{Copy{{0, 1}, crypto::Protocol::openpgp, {certificate('F')}}});
 }
 
 // --- Inbound TLS ---
