@@ -14,7 +14,8 @@ constexpr std::string_view help =
 Removes certificates from the keyring. Under a rule that only prefers sealing,
 messages to their addresses are sent in clear from then on: `lockbox explain`
 tells. A FINGERPRINT may be cut to its first or last 8 digits or more. What
-stands for several certificates is refused without --all.
+stands for several certificates is refused without --all, and a certificate that
+an alias stands for until the alias is gone: `lockbox alias`.
 
 Options:
   --all            remove all certificates that a FINGERPRINT or ADDRESS stands
@@ -24,8 +25,8 @@ Options:
 Example:
   lockbox remove bob@example.org
 
-Exit status: 0; 64 one name stands for several certificates; 67 there is no such
-certificate.
+Exit status: 0; 64 one name stands for several certificates, or an alias for the
+certificate; 67 there is no such certificate.
 )";
 
 int run(Invocation& invocation) {

@@ -37,8 +37,11 @@ std::vector<keyring::Entry> named(const std::string& name, keyring::Keyring& key
                     "`lockbox list TEXT` searches for any part of an address or a User ID");
     }
     if (entries.empty()) {
+        const auto alias_name = keyring::AliasName::parse(name);
+        const bool is_alias = alias_name && keyring.alias(*alias_name);
         throw Error(ErrorKind::no_certificate, fmt::format("the keyring has no certificate for {}", name),
-                    "`lockbox list` shows what is there, `lockbox import FILE` adds to it");
+                    is_alias ? fmt::format("it is an alias: `lockbox alias list {}` shows for what", name)
+                             : "`lockbox list` shows what is there, `lockbox import FILE` adds to it");
     }
     return entries;
 }

@@ -1,6 +1,6 @@
 # bash completion for lockbox(1). Installed as .../bash-completion/completions/lockbox; it needs nothing else.
 
-_lockbox_commands="import list show export remove explain encrypt decrypt inspect help"
+_lockbox_commands="import list show export remove alias explain encrypt decrypt inspect help"
 _lockbox_global="--keyring --config --help --version"
 
 _lockbox_files() {
@@ -15,7 +15,7 @@ _lockbox_words() {
 
 _lockbox_options_of() {
     case $1 in
-        import | list | show | inspect) echo --json ;;
+        import | list | show | alias | inspect) echo --json ;;
         export) echo --binary --output ;;
         remove) echo --all ;;
         explain) echo --from --to --client --login --tls --daemon --json ;;
@@ -64,6 +64,7 @@ _lockbox() {
         _lockbox_words "$(_lockbox_options_of "$command") $_lockbox_global" "$current"
     else
         case $command in
+            alias) [[ $previous == alias ]] && _lockbox_words "add list remove" "$current" ;;
             import | explain | encrypt | decrypt | inspect) _lockbox_files "$current" ;;
         esac
     fi

@@ -9,7 +9,7 @@ import pytest
 
 from support import places
 
-COMMANDS = ["import", "list", "show", "export", "remove", "explain", "encrypt", "decrypt", "inspect"]
+COMMANDS = ["import", "list", "show", "export", "remove", "alias", "explain", "encrypt", "decrypt", "inspect"]
 BOB = "bob@example.org"
 
 
@@ -122,6 +122,8 @@ def test_bash_completion(tmp_path):
         options = set(re.findall(r"^ +(?:-\w, )?(--[a-z]+)", help_text, re.MULTILINE))
         assert options, command
         assert offered("lockbox", command, "--") >= options | {"--help", "--version", "--keyring", "--config"}, command
+    assert offered("lockbox", "alias", "") == {"add", "list", "remove"}
+    assert offered("lockbox", "--keyring", "keyring.db", "alias", "r") == {"remove"}
     (tmp_path / "sealed.eml").write_text("x")
     assert offered("lockbox", "decrypt", "sea") == {"sealed.eml"}
     assert offered("lockbox", "--keyring", "sea") == {"sealed.eml"}
