@@ -36,12 +36,12 @@ Example:
   lockbox explain --from alice@example.com --to bob@example.org
 
 Exit status: 0 it would be sent; 67 refused or deferred for a recipient; 75
-deferred because it needs too many copies, or several, which this version does
-not make; 77 refused because TLS is missing.
+deferred because it needs too many copies, or several without `reinject` in the
+configuration; 77 refused because TLS is missing.
 )";
 
-constexpr std::string_view several_copies = "the recipients need different copies of the message, which this "
-                                            "version does not make: the message is deferred";
+constexpr std::string_view no_way_back =
+    "the recipients need copies of their own, and reinject is not configured: the message is deferred";
 
 std::string bracketed(const std::string& path) {
     return path.starts_with('<') ? path : "<" + path + ">";
@@ -91,10 +91,13 @@ struct Explanation {
     std::optional<std::string> tls_missing;
     policy::Plan plan;
 
-    [[nodiscard]] bool needs_several_copies() const {
-        return plan.outcome == policy::Outcome::deliver &&
-               (plan.copies.size() > 1 || plan.changes_recipients());
+    policy::DeliveryMode delivery = policy::DeliveryMode::automatic;
+    std::optional<policy::Listener> reinject;
+
+    [[nodiscard]] bool is_handed_back() const {
+        return plan.outcome == policy::Outcome::deliver && !policy::stays_in_place(plan, delivery);
     }
+    [[nodiscard]] bool lacks_a_way_back() const { return is_handed_back() && !reinject; }
     /// The plan failed for a recipient, not for the number of its copies.
     [[nodiscard]] bool somebody_is_concerned() const {
         return std::any_of(plan.decisions.begin(), plan.decisions.end(),
@@ -107,13 +110,13 @@ struct Explanation {
         if (tls_missing) {
             return policy::Outcome::refuse;
         }
-        return needs_several_copies() ? policy::Outcome::defer : plan.outcome;
+        return lacks_a_way_back() ? policy::Outcome::defer : plan.outcome;
     }
     [[nodiscard]] std::string reason() const {
         if (tls_missing) {
             return *tls_missing;
         }
-        return needs_several_copies() ? std::string(several_copies) : plan.reason;
+        return lacks_a_way_back() ? std::string(no_way_back) : plan.reason;
     }
     [[nodiscard]] int status() const {
         if (tls_missing) {
@@ -123,7 +126,7 @@ struct Explanation {
         case policy::Outcome::pass:
             return EX_OK;
         case policy::Outcome::deliver:
-            return needs_several_copies() ? EX_TEMPFAIL : EX_OK;
+            return lacks_a_way_back() ? EX_TEMPFAIL : EX_OK;
         case policy::Outcome::refuse:
             return EX_NOUSER;
         case policy::Outcome::defer:
@@ -196,6 +199,15 @@ void line(std::ostream& out, std::string_view label, std::string_view text) {
     out << fmt::format("{:<12} {}\n", label, text);
 }
 
+std::string delivery_text(const Explanation& explanation) {
+    if (!explanation.is_handed_back()) {
+        return "edited in place";
+    }
+    return explanation.reinject
+               ? fmt::format("handed back to the MTA at {}", explanation.reinject->to_string())
+               : std::string("would have to be handed back to the MTA");
+}
+
 void print(std::ostream& out, const Explanation& explanation, const policy::Config& config,
            const policy::Transaction& transaction) {
     constexpr std::size_t octets_max = 4000; // a reason names every recipient
@@ -236,6 +248,9 @@ void print(std::ostream& out, const Explanation& explanation, const policy::Conf
                          listed(addresses_of(copy, plan))));
         line(out, "  because", why_together(copy));
     }
+    if (plan.outcome == policy::Outcome::deliver) {
+        line(out, "Delivery", delivery_text(explanation));
+    }
     line(out, "Outcome",
          fmt::format("{}: {}", policy::to_string(explanation.outcome()),
                      printable(explanation.reason(), octets_max)));
@@ -248,6 +263,9 @@ Json to_json(const Explanation& explanation) {
     json["reason"] = explanation.reason();
     json["in_scope"] = !explanation.out_of_scope.has_value();
     json["why_out_of_scope"] = explanation.out_of_scope ? Json(*explanation.out_of_scope) : Json(nullptr);
+    json["delivery"] = plan.outcome != policy::Outcome::deliver ? Json(nullptr)
+                       : explanation.is_handed_back()           ? Json("reinject")
+                                                                : Json("in-place");
     json["recipients"] = Json::array();
     for (const auto& decision : plan.decisions) {
         const auto& certificate = decision.certificate;
@@ -290,6 +308,8 @@ int run(Invocation& invocation) {
     explanation.origin = describe_origin(transaction.origin);
     explanation.out_of_scope = policy::why_out_of_scope(transaction, config.policy);
     explanation.tls_missing = policy::why_tls_is_missing(transaction.origin, config.policy);
+    explanation.delivery = config.delivery;
+    explanation.reinject = config.reinject;
     explanation.plan = policy::judge(transaction, config.policy, view, invocation.environment().now);
     if (invocation.has("json")) {
         invocation.io().out << to_text(to_json(explanation)) << '\n';

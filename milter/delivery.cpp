@@ -235,12 +235,12 @@ private:
 Delivery::Delivery(const std::string& journal_path)
     : journal_(journal_path), tls_(make_tls_client_context()) {}
 
-bool Delivery::was_begun(const policy::Transaction& transaction) {
+std::vector<std::string> Delivery::served_before(const policy::Transaction& transaction) {
     if (!journal_.has_open_ends()) {
-        return false;
+        return {}; // mostly so, and it saves a digest of the body
     }
     const auto identity = identity_of(transaction);
-    return identity && journal_.knows(*identity);
+    return identity ? journal_.served_before(*identity) : std::vector<std::string>();
 }
 
 Handover Delivery::hand_over(const policy::Transaction& transaction, std::vector<OutgoingCopy> copies,

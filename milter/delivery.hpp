@@ -52,8 +52,8 @@ public:
     /// At a stop, when no message is in flight any more: all verdicts have been given.
     void settle_answered() noexcept { journal_.settle_answered(); }
 
-    /// An earlier try of the message has served some of its recipients: it must not be edited in place.
-    [[nodiscard]] bool was_begun(const policy::Transaction& transaction);
+    /// Whom earlier tries of the message have served: where there are any, it must not be edited in place.
+    [[nodiscard]] std::vector<std::string> served_before(const policy::Transaction& transaction);
 
     /// The bytes of one copy.
     struct Content {

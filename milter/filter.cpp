@@ -137,7 +137,7 @@ Handled Filter::timed(const policy::Transaction& transaction, const Settings& se
     return handled;
 }
 
-Handled Filter::handle(const policy::Transaction& transaction, const Settings& settings,
+Handled Filter::handle(policy::Transaction& transaction, const Settings& settings,
                        const WhileWaiting& while_waiting) noexcept {
     return timed(transaction, settings, [&](Deadline deadline) {
         return judge_and_seal(transaction, settings, deadline, while_waiting);
@@ -179,11 +179,15 @@ policy::Plan Filter::plan_for(const policy::Transaction& transaction, const Sett
     return policy::judge(transaction, settings.policy, view, clock_());
 }
 
-Handled Filter::judge_and_seal(const policy::Transaction& transaction, const Settings& settings,
-                               Deadline deadline, const WhileWaiting& while_waiting) {
+Handled Filter::judge_and_seal(policy::Transaction& transaction, const Settings& settings, Deadline deadline,
+                               const WhileWaiting& while_waiting) {
     const auto slot = slots_.wait_until(deadline);
     if (!slot) {
         return deferred("4.3.2", "Too many messages at once, please try again later");
+    }
+    // What an earlier try has begun is completed, and not sent to everybody again.
+    if (delivery_ != nullptr) {
+        transaction.served = delivery_->served_before(transaction);
     }
     const auto plan = plan_for(transaction, settings);
     switch (plan.outcome) {
@@ -195,13 +199,11 @@ Handled Filter::judge_and_seal(const policy::Transaction& transaction, const Set
     case policy::Outcome::deliver:
         break;
     }
-    // What an earlier try has begun is completed, and not sent to everybody again.
-    const bool was_begun = delivery_ != nullptr && delivery_->was_begun(transaction);
+    const bool was_begun = !transaction.served.empty();
     if (plan.outcome == policy::Outcome::pass && !was_begun) {
         return passed(plan.reason);
     }
-    const bool one_copy = plan.copies.size() == 1 && !plan.changes_recipients();
-    if (one_copy && settings.delivery == policy::DeliveryMode::automatic && !was_begun) {
+    if (policy::stays_in_place(plan, settings.delivery) && !was_begun) {
         return seal_in_place(transaction, plan, deadline);
     }
     return reinject(transaction, plan, settings, deadline, while_waiting);
@@ -236,8 +238,8 @@ Handled Filter::reinject(const policy::Transaction& transaction, const policy::P
                          const Settings& settings, Deadline deadline, const WhileWaiting& while_waiting) {
     if (delivery_ == nullptr || !settings.reinject) {
         auto handled =
-            deferred("4.3.5", fmt::format("Message needs {} copies of its own, and the way back for them "
-                                          "(reinject) is not configured here",
+            deferred("4.3.5", fmt::format("Message needs {} different copies for its recipients, and the way "
+                                          "back for them (reinject) is not configured here",
                                           plan.copies.size()));
         handled.attributes.emplace_back("hint",
                                         "set the key `reinject`: see contrib/postfix and contrib/sendmail");

@@ -51,8 +51,8 @@ public:
     void replace_settings(Settings settings);
 
     /// The verdict on a message that was recorded whole. Never throws: every fault is a Defer, so nothing
-    /// leaves in clear because something failed.
-    [[nodiscard]] Handled handle(const policy::Transaction& transaction, const Settings& settings,
+    /// leaves in clear because something failed. Fills in whom earlier tries of the message have served.
+    [[nodiscard]] Handled handle(policy::Transaction& transaction, const Settings& settings,
                                  const WhileWaiting& while_waiting) noexcept;
 
     /// The verdict on a message that became larger than settings.message_octets_max; its body was not kept.
@@ -60,8 +60,8 @@ public:
                                            const Settings& settings) noexcept;
 
 private:
-    Handled judge_and_seal(const policy::Transaction& transaction, const Settings& settings,
-                           Deadline deadline, const WhileWaiting& while_waiting);
+    Handled judge_and_seal(policy::Transaction& transaction, const Settings& settings, Deadline deadline,
+                           const WhileWaiting& while_waiting);
     policy::Plan plan_for(const policy::Transaction& transaction, const Settings& settings);
     Handled seal_in_place(const policy::Transaction& transaction, const policy::Plan& plan,
                           Deadline deadline);

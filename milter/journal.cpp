@@ -107,9 +107,17 @@ public:
 
     bool has_open_ends() const noexcept { return has_open_ends_; }
 
-    bool knows(const std::string& identity) {
+    std::vector<std::string> served_before(const std::string& identity) {
         const std::scoped_lock lock(mutex_);
-        return guarded([&] { return !ended_tries_of(identity).empty(); });
+        return guarded([&] {
+            std::set<std::string> served;
+            for (const auto& ended : ended_tries_of(identity)) {
+                for (auto& recipient : recipients_of(ended)) {
+                    served.insert(std::move(recipient));
+                }
+            }
+            return std::vector<std::string>(served.begin(), served.end());
+        });
     }
 
     std::vector<std::string> begin(const std::string& id, const std::string& identity,
@@ -313,16 +321,23 @@ private:
         return ids;
     }
 
+    std::vector<std::string> recipients_of(const std::string& id) {
+        auto recipients = column("SELECT recipient FROM served WHERE try = :id", id);
+        std::erase_if(recipients, [&](const std::string& recipient) {
+            return wrong_.count({id, recipient}) != 0;
+        });
+        return recipients;
+    }
+
     std::vector<std::string> take_over(const std::string& id, const std::string& identity,
                                        const std::vector<std::string>& recipients) {
         const std::set<std::string> wanted(recipients.begin(), recipients.end());
         std::set<std::string> taken;
         for (const auto& ended : ended_tries_of(identity)) {
-            for (const auto& recipient : column("SELECT recipient FROM served WHERE try = :id", ended)) {
+            for (const auto& recipient : recipients_of(ended)) {
                 // Of two ended tries that served somebody, one is taken over: two messages alike are two
                 // messages.
-                if (wanted.count(recipient) == 0 || wrong_.count({ended, recipient}) != 0 ||
-                    !taken.insert(recipient).second) {
+                if (wanted.count(recipient) == 0 || !taken.insert(recipient).second) {
                     continue;
                 }
                 sql_ << "UPDATE served SET try = :new WHERE try = :old AND recipient = :recipient",
@@ -354,8 +369,8 @@ bool Journal::has_open_ends() const noexcept {
     return impl_->has_open_ends();
 }
 
-bool Journal::knows(const std::string& identity) {
-    return has_open_ends() && impl_->knows(identity);
+std::vector<std::string> Journal::served_before(const std::string& identity) {
+    return impl_->served_before(identity);
 }
 
 std::unique_ptr<Journal::Attempt> Journal::begin(const std::optional<std::string>& identity,

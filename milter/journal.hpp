@@ -85,8 +85,8 @@ public:
     /// settle() for every try that has not ended.
     void settle_answered() noexcept;
 
-    /// There are records of ended tries of this message.
-    [[nodiscard]] bool knows(const std::string& identity);
+    /// Recipients in the records of ended tries of this message, each once.
+    [[nodiscard]] std::vector<std::string> served_before(const std::string& identity);
     /// Whether there may be records of ended tries of any message; costs nothing.
     [[nodiscard]] bool has_open_ends() const noexcept;
 

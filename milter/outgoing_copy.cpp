@@ -84,14 +84,12 @@ std::string xtext(std::string_view text) {
 
 OutgoingRecipient recipient_for(const policy::Decision& decision, const policy::Transaction& transaction) {
     const auto& path = transaction.recipients.at(decision.recipient);
+    OutgoingRecipient recipient{fmt::format("<{}>", policy::mailbox_of(decision, transaction)),
+                                path.parameters};
     if (decision.via.empty()) {
-        return {in_angle_brackets(path.raw), path.parameters};
+        return recipient;
     }
-    OutgoingRecipient recipient{in_angle_brackets(decision.address), {}};
-    for (const auto& parameter :
-         path.parameters) { // ORCPT is the address that the sender wrote, RFC 3461 §5.2.7
-        recipient.parameters.push_back(parameter);
-    }
+    // ORCPT is the address that the sender wrote, RFC 3461 §5.2.7.
     if (!has_parameter(path.parameters, "ORCPT") && path.address && all_ascii(path.address->to_string())) {
         recipient.parameters.push_back("ORCPT=rfc822;" + xtext(path.address->to_string()));
     }
@@ -109,12 +107,6 @@ std::string in_comment(std::string_view text) {
 
 } // namespace
 
-std::string in_angle_brackets(std::string_view raw) {
-    const auto text = trim(raw);
-    const bool bracketed = text.size() >= 2 && text.front() == '<' && text.back() == '>';
-    return bracketed ? std::string(text) : fmt::format("<{}>", text);
-}
-
 std::vector<OutgoingCopy> copies_of(const policy::Transaction& transaction, const policy::Plan& plan) {
     std::vector<OutgoingCopy> copies;
     for (const auto& copy : plan.copies) {
@@ -128,10 +120,10 @@ std::vector<OutgoingCopy> copies_of(const policy::Transaction& transaction, cons
         }
         copies.push_back(std::move(outgoing));
     }
-    if (copies.empty()) {
+    if (plan.outcome == policy::Outcome::pass) {
         OutgoingCopy everybody;
         for (const auto& recipient : transaction.recipients) {
-            everybody.recipients.push_back({in_angle_brackets(recipient.raw), recipient.parameters});
+            everybody.recipients.push_back({fmt::format("<{}>", recipient.mailbox()), recipient.parameters});
         }
         copies.push_back(std::move(everybody));
     }
@@ -160,7 +152,7 @@ std::vector<OutgoingCopy> without(std::vector<OutgoingCopy> copies,
 
 std::string mail_command(const policy::Path& reverse_path, const OutgoingCopy& copy,
                          const CopyContent& content, const SmtpExtensions& extensions) {
-    auto command = "MAIL FROM:" + in_angle_brackets(reverse_path.raw);
+    auto command = fmt::format("MAIL FROM:<{}>", reverse_path.mailbox());
     if (offers(extensions, "SIZE")) {
         command += fmt::format(" SIZE={}", content.octets);
     }

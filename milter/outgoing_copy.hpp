@@ -32,16 +32,13 @@ struct OutgoingCopy {
     bool operator==(const OutgoingCopy&) const = default;
 };
 
-/// The copies of the plan; one clear copy for everybody where it has none (Outcome::pass).
+/// The copies of the plan; one clear copy for everybody where it passes the message on.
 [[nodiscard]] std::vector<OutgoingCopy> copies_of(const policy::Transaction& transaction,
                                                   const policy::Plan& plan);
 
 /// Without the recipients who have got theirs; copies for nobody go.
 [[nodiscard]] std::vector<OutgoingCopy> without(std::vector<OutgoingCopy> copies,
                                                 const std::vector<std::string>& mailboxes);
-
-/// A path as RCPT and MAIL want it: local submission has none of the angle brackets.
-[[nodiscard]] std::string in_angle_brackets(std::string_view raw);
 
 /// What the envelope of a copy depends on.
 struct CopyContent {

@@ -32,7 +32,7 @@ enum class DeliveryMode {
     reinject,  ///< all through the reinjection listener: the queue keeps nothing of the plain text
 };
 
-constexpr std::size_t copies_most = 1000;
+constexpr std::size_t copies_most = 250; ///< each is an open connection to the reinjection listener
 
 /// What judge() needs to know.
 struct Policy {

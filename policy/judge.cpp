@@ -516,6 +516,10 @@ Plan plan_from(const Transaction& transaction, const Policy& policy, std::vector
 
 } // namespace
 
+bool stays_in_place(const Plan& plan, DeliveryMode delivery) noexcept {
+    return delivery == DeliveryMode::automatic && plan.copies.size() == 1 && !plan.changes_recipients();
+}
+
 std::optional<std::string> why_out_of_scope(const Transaction& transaction, const Policy& policy) {
     switch (policy.scope) {
     case Scope::all:
@@ -591,7 +595,10 @@ Plan judge(const Transaction& transaction, const Policy& policy, const KeyringVi
     std::vector<Decision> decisions;
     decisions.reserve(addressees.all.size());
     for (const auto& addressee : addressees.all) {
-        decisions.push_back(decide(addressee, transaction, policy, view, now));
+        auto decision = decide(addressee, transaction, policy, view, now);
+        if (!contains(transaction.served, mailbox_of(decision, transaction))) {
+            decisions.push_back(std::move(decision));
+        }
     }
     return plan_from(transaction, policy, std::move(decisions), std::move(addressees.expanded));
 }

@@ -42,6 +42,10 @@ using LookUp = std::function<keyring::Known(const mail::Address&)>;
 [[nodiscard]] Plan judge(const Transaction& transaction, const Policy& policy, const KeyringView& view,
                          Time now);
 
+/// Whether editing the message in place does what the plan says: the one copy is for all the envelope's
+/// recipients, and nothing demands that the message be handed back.
+[[nodiscard]] bool stays_in_place(const Plan& plan, DeliveryMode delivery) noexcept;
+
 /// Whether the message is one that `policy` speaks about; if not, why not, in words.
 [[nodiscard]] std::optional<std::string> why_out_of_scope(const Transaction& transaction,
                                                           const Policy& policy);

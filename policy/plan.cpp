@@ -16,6 +16,10 @@ std::string_view to_string(Handling handling) noexcept {
     return "deferred";
 }
 
+std::string mailbox_of(const Decision& decision, const Transaction& transaction) {
+    return decision.via.empty() ? transaction.recipients.at(decision.recipient).mailbox() : decision.address;
+}
+
 std::string_view to_string(Outcome outcome) noexcept {
     switch (outcome) {
     case Outcome::pass:

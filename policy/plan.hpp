@@ -2,6 +2,7 @@
 #pragma once
 
 #include "crypto/certificate.hpp"
+#include "policy/transaction.hpp"
 
 #include <cstddef>
 #include <optional>
@@ -38,6 +39,10 @@ struct Copy {
     bool hidden = false; ///< sealed for somebody whom neither To nor Cc names, so nobody shares it
     bool operator==(const Copy&) const = default;
 };
+
+/// Whom the decision's copy is sent to: the envelope recipient in the MTA's own bytes, without angle
+/// brackets, or the address that an alias stands for.
+[[nodiscard]] std::string mailbox_of(const Decision& decision, const Transaction& transaction);
 
 /// What becomes of the whole message.
 enum class Outcome {

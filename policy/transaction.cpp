@@ -11,6 +11,14 @@ Path Path::from(std::string raw, std::vector<std::string> parameters) {
     return {std::move(raw), std::move(parameters), std::move(address)};
 }
 
+std::string Path::mailbox() const {
+    auto text = trim(raw);
+    if (text.size() >= 2 && text.front() == '<' && text.back() == '>') {
+        text = text.substr(1, text.size() - 2);
+    }
+    return std::string(text);
+}
+
 bool Path::is_null() const {
     const auto text = trim(raw);
     return text.empty() || text == "<>";

@@ -421,20 +421,35 @@ def test_the_keyring_goes_away_between_two_tries(world, home, message, sender):
     completed_afterwards(world, home, sender, message)
 
 
-def test_a_recipient_is_unusable_at_the_second_try(world, home, message, sender):
-    """Refused then, and the sender learns who; Bob's copy, which had gone by then, stays the only one."""
-    def revoke():
-        world.milter.configure([("rule", f"to={DAVE} require"), *settings_for(world.milter.socket, world.proxy.endpoint)])
+def test_a_recipient_is_refused_at_the_second_try(world, message, sender):
+    """The sender learns who; the others, whose copies had gone by then, keep them and get no second one."""
+    def change_the_rules():
+        world.milter.configure([("rule", f"to={CAROL} require smime"),
+                                *settings_for(world.milter.socket, world.proxy.endpoint)])
         world.milter.reload()
         world.milter.wait_for_line(" reload: done")
         raise Cut
-    fault = once(1, "dot", revoke)
+    fault = once(1, "dot", change_the_rules)
     world.proxy.reset(fault)
     reply, bounced = send_to_everybody(world, sender, message)
     told = reply.words if reply else bounced[0].content.decode("utf-8", "replace").replace("\r\n", " ")
     assert reply is None or reply.code == 550
-    assert f"<{DAVE}>: no certificate" in told
-    wait_for(lambda: world.recipients(sender) == [BOB], lambda: f"Bob has his: {world.recipients(sender)}")
+    assert f"<{CAROL}>: no S/MIME certificate" in told
+    assert f"<{BOB}>:" not in told and f"<{DAVE}>:" not in told
+    wait_for(lambda: world.recipients(sender) == [BOB, DAVE], lambda: f"two have theirs: {world.recipients(sender)}")
+
+
+def test_the_rules_change_between_two_tries(world, home, message, sender):
+    """Dave must not get mail in clear any more, but he has it already: nobody is refused, and Carol gets hers."""
+    def change_the_rules():
+        world.milter.configure([("rule", f"to={DAVE} require"), *settings_for(world.milter.socket, world.proxy.endpoint)])
+        world.milter.reload()
+        world.milter.wait_for_line(" reload: done")
+        raise Cut
+    world.proxy.reset(once(1, "dot", change_the_rules))
+    reply, bounced = send_to_everybody(world, sender, message)
+    assert not bounced and (reply is None or reply.code == 250)
+    check_all_got_theirs(world, home, sender, message)
 
 
 def test_the_time_budget_is_exceeded(world, home, message, sender):

@@ -135,7 +135,7 @@ TEST_CASE("every key is read", "[policy]") {
                              "case-sensitive-domain = example.net\n"
                              "inbound-tls = require\n"
                              "message-size-max = 50M\n"
-                             "copies-max = 1000\n"
+                             "copies-max = 250\n"
                              "time-budget = 240\n"
                              "concurrency = 256\n"
                              "log = stderr\n"
@@ -156,7 +156,7 @@ TEST_CASE("every key is read", "[policy]") {
     CHECK(config.policy.case_sensitive_domains == std::vector<std::string>{"example.net"});
     CHECK(config.policy.inbound_tls == InboundTls::require);
     CHECK(config.message_octets_max == 52428800);
-    CHECK(config.policy.copies_max == 1000);
+    CHECK(config.policy.copies_max == 250);
     CHECK(config.time_budget.count() == 240);
     CHECK(config.concurrency == 256);
     CHECK(config.log == log::Sink::standard_error);
@@ -328,9 +328,9 @@ TEST_CASE("message-size-max is octets, with K, M or G for powers of 1024, from 6
 
 TEST_CASE("copies-max keeps within its limits", "[policy]") {
     CHECK(read("copies-max = 1").policy.copies_max == 1);
-    const auto bad = GENERATE(as<std::string>{}, "", "0", "1001", "-1", "1.0", "ten", "none");
+    const auto bad = GENERATE(as<std::string>{}, "", "0", "251", "-1", "1.0", "ten", "none");
     CAPTURE(bad);
-    CHECK(mentions(error_of("copies-max = " + bad), "is not a number of copies from 1 to 1000"));
+    CHECK(mentions(error_of("copies-max = " + bad), "is not a number of copies from 1 to 250"));
 }
 
 TEST_CASE("time-budget and concurrency keep within their limits", "[policy]") {
