@@ -1,11 +1,15 @@
 """Lockbox first, the signer last: what leaves is signed as it is. OpenDKIM signs, dkimpy verifies."""
 
+import contextlib
+
 import pytest
 
-from conftest import ALICE, BOB
+from conftest import ALICE, BOB, REQUIRE
 from support import messages
 from support.dkim_key import DkimKey
+from support.milter import Milter
 from support.opendkim import OpenDkim
+from support.places import free_endpoint
 from support.postfix import Postfix
 from support.sealed import Delivered, check_form, check_nothing_leaks
 
@@ -30,20 +34,32 @@ def opendkim(folder, our_key):
         yield opendkim
 
 
-def in_place(folder, sink, milter, opendkim, tls):
+@contextlib.contextmanager
+def in_place(folder, lockbox, sink, opendkim, tls):
     """One list of milters: the one that signs sees what the one before it has edited."""
-    both = f"unix:{milter.socket}, unix:{opendkim.socket}"
-    return Postfix(folder / "postfix-in-place", sink, milter.socket, tls,
-                   {"smtpd_milters": both, "non_smtpd_milters": both})
+    with Milter(folder, lockbox, REQUIRE, name="in-place") as milter, \
+            Postfix(folder / "postfix-in-place", sink, milter.socket, tls, signer=opendkim.socket) as postfix:
+        yield postfix
+
+
+@contextlib.contextmanager
+def reinjected(folder, lockbox, sink, opendkim, tls):
+    """The same list on the listener: the signer never sees the original, which Lockbox has discarded by then."""
+    listener = free_endpoint()
+    settings = [("delivery", "reinject"), ("reinject", "%s:%d" % listener), *REQUIRE]
+    with Milter(folder, lockbox, settings, name="reinjected") as milter, \
+            Postfix(folder / "postfix-reinjected", sink, milter.socket, tls, listener=listener,
+                    signer=opendkim.socket) as postfix:
+        yield postfix
 
 
 # How the sealed message gets from Lockbox to the signer: each makes a Postfix in which one follows the other.
-DELIVERIES = [in_place]
+DELIVERIES = [in_place, reinjected]
 
 
 @pytest.fixture(scope="module", params=DELIVERIES, ids=lambda delivery: delivery.__name__)
-def postfix(request, folder, sink, milter, opendkim, tls):
-    with request.param(folder, sink, milter, opendkim, tls) as postfix:
+def postfix(request, folder, lockbox, sink, opendkim, tls):
+    with request.param(folder, lockbox, sink, opendkim, tls) as postfix:
         yield postfix
 
 
