@@ -267,9 +267,11 @@ Handover Delivery::hand_over(const policy::Transaction& transaction, std::vector
     std::vector<OpenCopy> open;
     open.reserve(copies.size());
     for (const auto& copy : copies) {
-        auto expectation = expected_.expect(
-            [attempt = attempt.get(), mailboxes = mailboxes_of(copy)] { attempt->record(mailboxes); });
         const auto content = compose(copy);
+        auto expectation =
+            expected_.expect(content.form, [attempt = attempt.get(), mailboxes = mailboxes_of(copy)] {
+                attempt->record(mailboxes);
+            });
         while_waiting();
         open.emplace_back(copy, std::move(expectation), SmtpClient(listener, deadline, while_waiting));
         if (!open.back().fill(transaction, listener, tls_.get(), content)) {

@@ -55,8 +55,9 @@ public:
     /// Whom earlier tries of the message have served: where there are any, it must not be edited in place.
     [[nodiscard]] std::vector<std::string> served_before(const policy::Transaction& transaction);
 
-    /// The bytes of one copy.
+    /// The bytes of one copy, and what they are.
     struct Content {
+        Form form = Form::clear;
         mail::HeaderSection header;
         std::string body;
     };

@@ -39,9 +39,10 @@ bool ExpectedCopies::Expectation::withdraw() {
     return false;
 }
 
-ExpectedCopies::Expectation ExpectedCopies::expect(std::function<void()> write_down) {
+ExpectedCopies::Expectation ExpectedCopies::expect(Form form, std::function<void()> write_down) {
     auto name = to_lower(hex_encode(random_bytes(name_octets))) + std::string(name_domain);
     auto entry = std::make_shared<Entry>();
+    entry->form = form;
     entry->write_down = std::move(write_down);
     const std::scoped_lock lock(mutex_);
     entries_.emplace(name, entry);
@@ -72,18 +73,18 @@ bool ExpectedCopies::meet(std::string_view name) {
     return true;
 }
 
-bool ExpectedCopies::let_through(std::string_view name) {
+std::optional<Form> ExpectedCopies::let_through(std::string_view name) {
     const auto entry = find(name);
     if (!entry) {
-        return false;
+        return std::nullopt;
     }
     const std::scoped_lock lock(entry->mutex);
     if (entry->state != Entry::State::met) {
-        return false;
+        return std::nullopt;
     }
     entry->write_down();
     entry->state = Entry::State::let_through;
-    return true;
+    return entry->form;
 }
 
 } // namespace lockbox::milter

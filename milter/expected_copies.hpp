@@ -7,10 +7,13 @@
 // take, however the connection ended.
 #pragma once
 
+#include "milter/verdict.hpp"
+
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -46,15 +49,15 @@ public:
     };
 
     /// `write_down` runs before the copy is let through; when it throws, it is not.
-    [[nodiscard]] Expectation expect(std::function<void()> write_down);
+    [[nodiscard]] Expectation expect(Form form, std::function<void()> write_down);
 
     /// Whether that name in EHLO is one of ours.
     [[nodiscard]] bool knows(std::string_view name) const;
     /// The MTA shows MAIL of the copy. False: it is not expected, or has come already.
     [[nodiscard]] bool meet(std::string_view name);
-    /// The MTA asks for the verdict. False: not this one, it was withdrawn. What `write_down` throws comes
-    /// through.
-    [[nodiscard]] bool let_through(std::string_view name);
+    /// The MTA asks for the verdict: what the copy is that goes on. nullopt: it does not, it was withdrawn.
+    /// What `write_down` throws comes through.
+    [[nodiscard]] std::optional<Form> let_through(std::string_view name);
 
 private:
     [[nodiscard]] std::shared_ptr<Entry> find(std::string_view name) const;
@@ -63,6 +66,7 @@ private:
         enum class State { announced, met, let_through, withdrawn };
         std::mutex mutex;
         State state = State::announced;
+        Form form = Form::clear;
         std::function<void()> write_down;
     };
     mutable std::mutex mutex_;

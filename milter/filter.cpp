@@ -2,6 +2,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "mail/layer.hpp"
 #include "mail/origination.hpp"
 #include "policy/judge.hpp"
 
@@ -35,8 +36,18 @@ std::string protocols_of(const policy::Plan& plan) {
     return fmt::format("{}", fmt::join(protocols, " "));
 }
 
-Handled passed(std::string reason) {
-    return {Pass{}, log::Level::info, "passed", {{"copies", "0"}, {"reason", std::move(reason)}}, nullptr};
+/// What a message is that goes on as it came. Of one whose body was not kept nobody can tell: clear.
+Form form_of(const policy::Transaction& transaction) {
+    return mail::is_sealed(mail::outermost_layer(transaction.header, transaction.body)) ? Form::sealed
+                                                                                        : Form::clear;
+}
+
+Handled passed(const policy::Transaction& transaction, std::string reason) {
+    return {Pass{form_of(transaction)},
+            log::Level::info,
+            "passed",
+            {{"copies", "0"}, {"reason", std::move(reason)}},
+            nullptr};
 }
 
 Handled deferred(std::string enhanced_code, std::string reason) {
@@ -82,7 +93,8 @@ std::vector<mail::HeaderField> origination_fields(const policy::Transaction& tra
 } // namespace
 
 Settings settings_from(const policy::Config& config) {
-    return {config.policy, config.delivery, config.reinject, config.message_octets_max, config.time_budget};
+    return {config.policy,       config.delivery,           config.reinject,
+            config.route_secret, config.message_octets_max, config.time_budget};
 }
 
 Filter::Filter(Settings settings, keyring::Location location, unsigned concurrency, Clock clock,
@@ -149,7 +161,7 @@ Handled Filter::handle_oversized(const policy::Transaction& transaction, const S
         // Mail that is none of our business, or clear for everybody, may be of any size.
         const auto plan = plan_for(transaction, settings);
         if (plan.outcome == policy::Outcome::pass) {
-            return passed(plan.reason);
+            return passed(transaction, plan.reason);
         }
         return refused(
             "552", "5.3.4",
@@ -201,7 +213,7 @@ Handled Filter::judge_and_seal(policy::Transaction& transaction, const Settings&
     }
     const bool was_begun = !transaction.served.empty();
     if (plan.outcome == policy::Outcome::pass && !was_begun) {
-        return passed(plan.reason);
+        return passed(transaction, plan.reason);
     }
     if (policy::stays_in_place(plan, settings.delivery) && !was_begun) {
         return seal_in_place(transaction, plan, deadline);
@@ -250,10 +262,12 @@ Handled Filter::reinject(const policy::Transaction& transaction, const policy::P
     const auto compose = [&](const OutgoingCopy& copy) -> Delivery::Content {
         const auto recipients = crypto::Recipients::from(copy.certificates);
         if (!recipients) {
-            return {with(mail::HeaderSection({received}), header.fields()), transaction.body};
+            return {form_of(transaction), with(mail::HeaderSection({received}), header.fields()),
+                    transaction.body};
         }
         auto sealed = seal(header, transaction.body, *recipients);
-        return {with(mail::HeaderSection({received}), mail::apply(sealed.header, header).fields()),
+        return {Form::sealed,
+                with(mail::HeaderSection({received}), mail::apply(sealed.header, header).fields()),
                 std::move(sealed.body)};
     };
     auto handover = delivery_->hand_over(transaction, copies_of(transaction, plan), *settings.reinject,

@@ -31,6 +31,7 @@ struct Settings {
     policy::Policy policy;
     policy::DeliveryMode delivery = policy::DeliveryMode::automatic;
     std::optional<policy::Listener> reinject;
+    std::optional<policy::RouteSecret> route_secret;
     std::size_t message_octets_max = 0;
     std::chrono::seconds time_budget{0};
 };

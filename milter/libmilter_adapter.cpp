@@ -171,6 +171,18 @@ bool ask_for_changes(SMFICTX* ctx, const mail::HeaderEdits& edits, bool leading_
     return true;
 }
 
+/// Adds the field, which is when the MTA looks at it, and takes every field of this name away again, from the
+/// last to the first: ours, so that the secret stays here, and those that came with the message.
+bool show_route(SMFICTX* ctx, const Route& route, bool leading_space) {
+    const std::string name(route_field);
+    mail::HeaderEdits removal;
+    for (auto occurrence = route.foreign + 1; occurrence > 0; --occurrence) {
+        removal.changes.push_back({name, occurrence, std::nullopt});
+    }
+    return ask_for_changes(ctx, {{}, {{name, route.body}}}, leading_space) &&
+           ask_for_changes(ctx, removal, leading_space);
+}
+
 bool ask_for_body(SMFICTX* ctx, std::string& body) {
     for (std::size_t at = 0; at == 0 || at < body.size(); at += body_piece_octets) {
         const auto octets = std::min(body_piece_octets, body.size() - at);
@@ -185,11 +197,16 @@ bool ask_for_body(SMFICTX* ctx, std::string& body) {
 /// Carries a verdict out. Edits that cannot all be asked for end in a 4xx, upon which the MTA throws the
 /// message away.
 sfsistat apply(SMFICTX* ctx, const Connection& connection, Verdict& verdict) {
+    const auto shown = [&](const std::optional<Route>& route) {
+        return !route || show_route(ctx, *route, connection.leading_space);
+    };
     if (auto* edit = std::get_if<Edit>(&verdict)) {
-        if (ask_for_changes(ctx, edit->header, connection.leading_space) && ask_for_body(ctx, edit->body)) {
-            return SMFIS_CONTINUE;
-        }
-        return put_off(ctx);
+        const bool asked = ask_for_changes(ctx, edit->header, connection.leading_space) &&
+                           shown(edit->route) && ask_for_body(ctx, edit->body);
+        return asked ? static_cast<sfsistat>(SMFIS_CONTINUE) : put_off(ctx);
+    }
+    if (const auto* pass = std::get_if<Pass>(&verdict)) {
+        return shown(pass->route) ? static_cast<sfsistat>(SMFIS_CONTINUE) : put_off(ctx);
     }
     if (std::holds_alternative<Discard>(verdict)) {
         return SMFIS_DISCARD;
@@ -339,12 +356,12 @@ sfsistat on_end_of_message(SMFICTX* ctx) noexcept {
                 .verdict_was_lost(); // the MTA has given up on this milter, and its client tries again
         }
         connection.session.reset();
-        const bool asked = answer == SMFIS_CONTINUE || !std::holds_alternative<Edit>(handled.verdict);
+        const bool asked = answer == SMFIS_CONTINUE || !goes_on(handled.verdict);
         if (asked) {
             log::write(handled.level, queue_id.empty() ? "-" : queue_id, handled.event, handled.attributes);
         } else {
             log::error(queue_id.empty() ? "-" : queue_id, "deferred",
-                       {{"error", "the MTA did not take the sealed message"}});
+                       {{"error", "the MTA did not take the changes to the message"}});
         }
         return answer;
     });

@@ -110,6 +110,10 @@ bool Session::has_room_for(std::size_t octets) noexcept {
 
 void Session::header_field(std::string name, std::string body) {
     constexpr std::size_t colon_and_line_end = 3;
+    if (settings_ != nullptr && settings_->route_secret && equal_ignoring_case(name, route_field)) {
+        ++foreign_routes_; // nobody's but ours to say: it goes, and is not even sealed
+        return;
+    }
     if (has_room_for(name.size() + body.size() + colon_and_line_end)) {
         transaction_.header.add(std::move(name), std::move(body));
     }
@@ -129,8 +133,9 @@ void Session::settle() noexcept {
 }
 
 Handled Session::let_copy_through() {
-    if (!failed_ && expected_->let_through(origin_.helo)) {
-        return {Pass{}, log::Level::debug, "let through", {{"copy", origin_.helo}}, nullptr};
+    const auto form = failed_ ? std::nullopt : expected_->let_through(origin_.helo);
+    if (form) {
+        return {Pass{*form}, log::Level::debug, "let through", {{"copy", origin_.helo}}, nullptr};
     }
     return {defer_for_a_fault(),
             log::Level::warning,
@@ -139,21 +144,25 @@ Handled Session::let_copy_through() {
             nullptr};
 }
 
-Handled Session::end(std::string queue_id, const WhileWaiting& while_waiting) {
-    if (is_copy_) {
-        return let_copy_through();
-    }
+Handled Session::judge(std::string queue_id, const WhileWaiting& while_waiting) {
     transaction_.queue_id = std::move(queue_id);
     // No settings: an end without a beginning. Whatever the MTA means by it, it is not a message that was
     // judged.
     const bool recorded = settings_ != nullptr && !failed_;
-    auto handled = !recorded    ? Handled{defer_for_a_fault(),
-                                       log::Level::error,
-                                       "deferred",
-                                       {{"error", "the message was not recorded whole"}},
-                                       nullptr}
-                   : oversized_ ? filter_->handle_oversized(transaction_, *settings_)
-                                : filter_->handle(transaction_, *settings_, while_waiting);
+    return !recorded    ? Handled{defer_for_a_fault(),
+                               log::Level::error,
+                               "deferred",
+                               {{"error", "the message was not recorded whole"}},
+                               nullptr}
+           : oversized_ ? filter_->handle_oversized(transaction_, *settings_)
+                        : filter_->handle(transaction_, *settings_, while_waiting);
+}
+
+Handled Session::end(std::string queue_id, const WhileWaiting& while_waiting) {
+    auto handled = is_copy_ ? let_copy_through() : judge(std::move(queue_id), while_waiting);
+    if (settings_ != nullptr && settings_->route_secret) {
+        handled.verdict = with_route(std::move(handled.verdict), *settings_->route_secret, foreign_routes_);
+    }
     unsettled_ = std::move(handled.attempt);
     forget();
     return handled;
@@ -163,6 +172,7 @@ void Session::forget() noexcept {
     settings_.reset();
     transaction_ = {};
     octets_ = 0;
+    foreign_routes_ = 0;
     oversized_ = false;
     failed_ = false;
     is_copy_ = false;

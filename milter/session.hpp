@@ -93,6 +93,7 @@ private:
     [[nodiscard]] bool has_room_for(std::size_t octets) noexcept;
     void forget() noexcept;
     [[nodiscard]] Handled let_copy_through();
+    [[nodiscard]] Handled judge(std::string queue_id, const WhileWaiting& while_waiting);
 
     Filter* filter_;
     InFlight* in_flight_;
@@ -101,6 +102,7 @@ private:
     std::shared_ptr<const Settings> settings_; ///< of the message being recorded; null: there is none
     policy::Transaction transaction_;
     std::size_t octets_ = 0;
+    std::size_t foreign_routes_ = 0; ///< fields named route_field that came with the message
     bool oversized_ = false;
     bool failed_ = false;
     bool is_copy_ = false; ///< one of ours, coming back

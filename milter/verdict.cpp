@@ -2,9 +2,29 @@
 
 #include "base/ascii.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <utility>
 
 namespace lockbox::milter {
+
+Route route_for(Form form, const policy::RouteSecret& secret, std::size_t foreign) {
+    return {foreign, fmt::format(" {} {}", secret.expose(), form == Form::sealed ? "sealed" : "clear")};
+}
+
+bool goes_on(const Verdict& verdict) noexcept {
+    return std::holds_alternative<Pass>(verdict) || std::holds_alternative<Edit>(verdict);
+}
+
+Verdict with_route(Verdict verdict, const policy::RouteSecret& secret, std::size_t foreign) {
+    if (auto* pass = std::get_if<Pass>(&verdict)) {
+        pass->route = route_for(pass->form, secret, foreign);
+    } else if (auto* edit = std::get_if<Edit>(&verdict)) {
+        edit->route = route_for(Form::sealed, secret, foreign);
+    }
+    return verdict;
+}
 
 Defer defer_for_a_fault() {
     return {{"451", "4.3.0", "Message cannot be processed now, please try again later"}};

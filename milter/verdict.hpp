@@ -2,8 +2,10 @@
 #pragma once
 
 #include "mail/header_edits.hpp"
+#include "policy/route_secret.hpp"
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -11,8 +13,26 @@
 
 namespace lockbox::milter {
 
-/// The message goes on unchanged.
+/// What a message that goes on is.
+enum class Form { clear, sealed };
+
+/// The field by which Postfix's milter_header_checks find out that Lockbox has let a message go on, and as
+/// what. They look at a field at the moment in which a milter adds it, and at no other; so it is taken away
+/// again at once, and never leaves (contrib/postfix, "Nothing leaves past Lockbox").
+constexpr std::string_view route_field = "Lockbox-Route";
+
+/// What to show to the routing.
+struct Route {
+    std::size_t foreign = 0; ///< fields of that name that came with the message: they are removed too
+    std::string body;        ///< " WORD sealed": with its leading space
+    bool operator==(const Route&) const = default;
+};
+[[nodiscard]] Route route_for(Form form, const policy::RouteSecret& secret, std::size_t foreign);
+
+/// The message goes on as it is.
 struct Pass {
+    Form form = Form::clear;
+    std::optional<Route> route = std::nullopt; ///< nullopt: nobody asks for it
     bool operator==(const Pass&) const = default;
 };
 
@@ -20,6 +40,7 @@ struct Pass {
 struct Edit {
     mail::HeaderEdits header;
     std::string body;
+    std::optional<Route> route = std::nullopt;
     bool operator==(const Edit&) const = default;
 };
 
@@ -50,6 +71,12 @@ struct Refuse {
 };
 
 using Verdict = std::variant<Pass, Edit, Discard, Defer, Refuse>;
+
+/// The message does not end here: neither refused nor deferred, nor replaced by copies.
+[[nodiscard]] bool goes_on(const Verdict& verdict) noexcept;
+
+/// The verdict with a route, where the message goes on.
+[[nodiscard]] Verdict with_route(Verdict verdict, const policy::RouteSecret& secret, std::size_t foreign);
 
 /// What a stranger is told when something of ours has failed.
 [[nodiscard]] Defer defer_for_a_fault();

@@ -395,6 +395,8 @@ private:
             }
             config_.journal = value;
         });
+        once("route-secret",
+             [this](const std::string& value) { config_.route_secret = RouteSecret::parse(value); });
         once("message-size-max",
              [this](const std::string& value) { config_.message_octets_max = octets_from(value); });
         once("copies-max", [&policy](const std::string& value) {
@@ -432,7 +434,10 @@ private:
         }
         const auto equals = line.find('=');
         if (equals == std::string_view::npos || equals == 0) {
-            fail(fmt::format("'{}' is not of the form: key = value", printable(line)));
+            // What a forgotten `=` leaves together may be the secret.
+            const auto shown =
+                starts_with_ignoring_case(line, "route-secret") ? "route-secret ..." : printable(line);
+            fail(fmt::format("'{}' is not of the form: key = value", shown));
         }
         take(std::string(trim(line.substr(0, equals))), std::string(trim(line.substr(equals + 1))));
     }
@@ -545,6 +550,7 @@ std::string print_config(const Config& config) {
     out +=
         config.reinject ? fmt::format("reinject = {}\n", config.reinject->to_string()) : "# reinject: none\n";
     out += fmt::format("journal = {}\n", config.journal);
+    out += fmt::format("# route-secret: {}\n", config.route_secret ? "set, and not shown" : "none");
     out += fmt::format("message-size-max = {}\n", octets_text(config.message_octets_max));
     out += fmt::format("copies-max = {}\n", policy.copies_max);
     out += fmt::format("time-budget = {}\n", config.time_budget.count());

@@ -5,6 +5,7 @@
 #include "mail/address.hpp"
 #include "policy/listener.hpp"
 #include "policy/network.hpp"
+#include "policy/route_secret.hpp"
 #include "policy/rule.hpp"
 
 #include <chrono>
@@ -72,6 +73,7 @@ struct Config {
     DeliveryMode delivery = DeliveryMode::automatic;
     std::optional<Listener> reinject; ///< nullopt: messages that need several copies are deferred
     std::string journal{default_journal};
+    std::optional<RouteSecret> route_secret;      ///< nullopt: the MTA is not told what may go on
     std::size_t message_octets_max = 100U << 20U; ///< header section and body together
     std::chrono::seconds time_budget{60};         ///< from end of message to the verdict
     unsigned concurrency = 8;                     ///< messages judged and sealed at once; others wait
@@ -86,7 +88,8 @@ struct Config {
 /// The same for a file; Error(no_input) when it cannot be read.
 [[nodiscard]] Config read_config_file(const std::filesystem::path& path);
 
-/// Every key with its value, in the syntax of the file: reading it gives the same configuration.
+/// Every key with its value, in the syntax of the file: reading it gives the same configuration, but for
+/// `route-secret`, which is not shown.
 [[nodiscard]] std::string print_config(const Config& config);
 
 } // namespace lockbox::policy

@@ -21,6 +21,20 @@ TEST_CASE("A reply fits into SMTP's lines, whatever it says", "[milter]") {
     }
 }
 
+TEST_CASE("What goes on shows its form to the routing, and nothing else does", "[milter]") {
+    const auto secret = lockbox::policy::RouteSecret::parse("0123456789abcdef");
+    const auto routed = [&](Verdict verdict) { return with_route(std::move(verdict), secret, 2); };
+    CHECK(routed(Pass{}) == Verdict(Pass{Form::clear, Route{2, " 0123456789abcdef clear"}}));
+    CHECK(routed(Pass{Form::sealed}) == Verdict(Pass{Form::sealed, Route{2, " 0123456789abcdef sealed"}}));
+    CHECK(routed(Edit{{}, "body"}) == Verdict(Edit{{}, "body", Route{2, " 0123456789abcdef sealed"}}));
+    const auto ends =
+        GENERATE(Verdict(Discard{}), Verdict(defer_for_a_fault()), Verdict(Refuse{{"550", "5.7.1", "no"}}));
+    CHECK(routed(ends) == ends);
+    CHECK_FALSE(goes_on(ends));
+    CHECK(goes_on(Pass{}));
+    CHECK(goes_on(Edit{}));
+}
+
 TEST_CASE("Lines break between words, and what is left out is said", "[milter]") {
     const auto two = reply_lines(std::string(300, 'a') + " " + std::string(300, 'b'));
     REQUIRE(two.size() == 2);

@@ -54,6 +54,10 @@ constexpr const char* every_key[] = {"socket",
                                      "rule",
                                      "case-sensitive-domain",
                                      "inbound-tls",
+                                     "delivery",
+                                     "reinject",
+                                     "journal",
+                                     "route-secret",
                                      "message-size-max",
                                      "copies-max",
                                      "time-budget",
@@ -108,6 +112,10 @@ TEST_CASE("an empty file gives the defaults that lockbox.conf(5) names", "[polic
     CHECK(config.policy.rules.empty());
     CHECK(config.policy.case_sensitive_domains.empty());
     CHECK(config.policy.inbound_tls == InboundTls::optional);
+    CHECK(config.delivery == DeliveryMode::automatic);
+    CHECK_FALSE(config.reinject.has_value());
+    CHECK(config.journal == "/var/lib/lockbox/journal.db");
+    CHECK_FALSE(config.route_secret.has_value());
     CHECK(config.message_octets_max == 104857600);
     CHECK(config.policy.copies_max == 100);
     CHECK(config.time_budget.count() == 60);
@@ -134,6 +142,10 @@ TEST_CASE("every key is read", "[policy]") {
                              "rule = to=\"a #b\"@example.org never # a comment\n"
                              "case-sensitive-domain = example.net\n"
                              "inbound-tls = require\n"
+                             "delivery = reinject\n"
+                             "reinject = [::1]:10026\n"
+                             "journal = /srv/journal.db\n"
+                             "route-secret = 0123456789abcdef\n"
                              "message-size-max = 50M\n"
                              "copies-max = 250\n"
                              "time-budget = 240\n"
@@ -155,6 +167,11 @@ TEST_CASE("every key is read", "[policy]") {
     CHECK(config.policy.rules[1].to_string() == "to=\"a #b\"@example.org never");
     CHECK(config.policy.case_sensitive_domains == std::vector<std::string>{"example.net"});
     CHECK(config.policy.inbound_tls == InboundTls::require);
+    CHECK(config.delivery == DeliveryMode::reinject);
+    CHECK(config.reinject == Listener{"::1", 10026});
+    CHECK(config.journal == "/srv/journal.db");
+    REQUIRE(config.route_secret.has_value());
+    CHECK(config.route_secret->expose() == "0123456789abcdef");
     CHECK(config.message_octets_max == 52428800);
     CHECK(config.policy.copies_max == 250);
     CHECK(config.time_budget.count() == 240);
@@ -162,7 +179,12 @@ TEST_CASE("every key is read", "[policy]") {
     CHECK(config.log == log::Sink::standard_error);
     CHECK(config.log_level == log::Level::debug);
 
-    CHECK(print_config(read(print_config(config))) == print_config(config));
+    const auto printed = print_config(config);
+    CHECK_FALSE(mentions(printed, "0123456789abcdef"));
+    CHECK(mentions(printed, "# route-secret: set, and not shown\n"));
+    auto without_secret = config;
+    without_secret.route_secret.reset();
+    CHECK(print_config(read(printed)) == print_config(without_secret));
 }
 
 TEST_CASE("line ends of other systems and a missing last one are read", "[policy]") {
@@ -196,14 +218,14 @@ TEST_CASE("an error names the file, the line and what could stand there", "[poli
         {"sockte = unix:/x",
          "the valid keys are: socket, socket-mode, socket-group, user, keyring, scope, "
          "incoming-domain, trusted-networks, submission-daemon, rule, case-sensitive-domain, "
-         "inbound-tls, message-size-max, copies-max, time-budget, concurrency, log, log-level"},
+         "inbound-tls, delivery, reinject, journal, route-secret, message-size-max, time-budget, "
+         "concurrency, log, log-level"},
         {"rules = require", "did you mean 'rule'?"},
         {"Scope = all", "unknown key 'Scope', did you mean 'scope'?"},
         {"socket_mode = 0660", "did you mean 'socket-mode'?"},
         {"trusted-network = 10.0.0.0/8", "did you mean 'trusted-networks'?"},
         {"milter-timeout = 3", "unknown key 'milter-timeout'; the valid keys are: "},
-        {"delivery = in-place", "unknown key 'delivery'"},
-        {"reinject = 127.0.0.1:10026", "unknown key 'reinject'"},
+        {"route_secret = 0123456789abcdef", "did you mean 'route-secret'?"},
         {"socket-m = 0660", "unknown key 'socket-m'"}, // no abbreviations
         {"*=x", "unknown key '*'"},
         {"log = stderr\nscope = all\nlog = stderr", "test.conf:3: log: given twice, first in line 1"},
@@ -214,6 +236,18 @@ TEST_CASE("an error names the file, the line and what could stand there", "[poli
         {"scope =", "scope: '' is not one of the valid values"},
         {"scope = \"all\"", "scope: '\"all\"' is not one of the valid values"},
         {"inbound-tls = yes", "inbound-tls: 'yes' is not one of the valid values: optional, require"},
+        {"delivery = in-place", "delivery: 'in-place' is not one of the valid values: auto, reinject"},
+        {"reinject = 10026",
+         "reinject: '10026' is not a listener; the valid forms are: HOST:PORT, [IPV6]:PORT, "
+         "inet:PORT@HOST, inet6:PORT@HOST"},
+        {"reinject =", "reinject: '' is not a listener"},
+        {"journal = journal.db", "journal: the path 'journal.db' does not begin with a slash"},
+        {"journal =", "journal: the path '' does not begin with a slash"},
+        {"journal = sqlite:///srv/journal.db", "does not begin with a slash"},
+        {"route-secret =", "route-secret: the word has 0 characters, and must have 16 to 64"},
+        {"route-secret = 0123456789abcde", "route-secret: the word has 15 characters, and must have 16"},
+        {"route-secret = abcdefghijklmno.", "something in it that is no letter, digit, - or _"},
+        {"route-secret = two words of letters", "something in it that is no letter, digit, - or _"},
         {"log = /var/log/lockbox", "log: '/var/log/lockbox' is not one of the valid values: syslog, stderr"},
         {"log-level = warn", "log-level: 'warn' is not one of the valid values: debug, info, warning, error"},
         {"\n\nkeyring = postgresql://db/lockbox", "test.conf:3: keyring: keyring 'postgresql://db/lockbox'"},
@@ -240,6 +274,7 @@ TEST_CASE("an error names the file, the line and what could stand there", "[poli
         {"rule = to=\"a # b\"@example.org", "rule: the rule does not say"},
         {"rule = to=\"a # b@example.org never", "rule: a quotation mark has no partner"},
         // consistency
+        {"log = stderr\ndelivery = reinject\n", "test.conf:2: delivery: 'reinject' needs the listener"},
         {"log = stderr\nscope = incoming\n", "test.conf:2: scope: 'incoming' needs the domains"},
         {"rule = to=* require\n\nrule = to=@example.org never\n",
          "test.conf:3: rule: never reached, because the rule 'to=* require' in line 1 matches every message"},
@@ -251,6 +286,24 @@ TEST_CASE("an error names the file, the line and what could stand there", "[poli
     const auto error = error_of(text);
     CAPTURE(error);
     CHECK(mentions(error, said));
+}
+
+TEST_CASE("route-secret takes 16 to 64 characters that mean themselves in a regular expression", "[policy]") {
+    const auto good = GENERATE(as<std::string>{}, "0123456789abcdef", "ABCDEFGHIJKLMNOP", "a-b_c-d_e-f_g-h_",
+                               std::string(64, 'x'));
+    CHECK(read("route-secret = " + good).route_secret->expose() == good);
+    CHECK(mentions(error_of("route-secret = " + std::string(65, 'x')), "the word has 65 characters"));
+}
+
+TEST_CASE("no error prints the route-secret", "[policy]") {
+    const auto line = GENERATE(as<std::string>{}, "route-secret = TopSecret",
+                               "route-secret = TopSecret.TopSecret", "route-secret TopSecretTopSecret",
+                               "Route-Secret: TopSecretTopSecret", "route-secrt = TopSecretTopSecret",
+                               "route-secret = TopSecretTopSecret\nroute-secret = TopSecretTopSecret");
+    CAPTURE(line);
+    const auto error = error_of(line);
+    CHECK_FALSE(error.empty());
+    CHECK_FALSE(mentions(error, "TopSecret"));
 }
 
 TEST_CASE("a NUL is refused, even in a comment", "[policy]") {
@@ -411,6 +464,10 @@ TEST_CASE("the defaults are printed in the file's own syntax", "[policy]") {
                                     "# rule: none\n"
                                     "# case-sensitive-domain: none\n"
                                     "inbound-tls = optional\n"
+                                    "delivery = auto\n"
+                                    "# reinject: none\n"
+                                    "journal = /var/lib/lockbox/journal.db\n"
+                                    "# route-secret: none\n"
                                     "message-size-max = 100M\n"
                                     "copies-max = 100\n"
                                     "time-budget = 60\n"
