@@ -7,32 +7,18 @@ import subprocess
 
 import pytest
 
-from conftest import ALICE, BOB
+from conftest import ALICE, BOB, CAROL, DAVE
 from support import messages
-from support.places import SOURCE
+from support.milter import Milter
+from support.places import free_endpoint
 from support.postfix import Postfix
-from support.sealed import Delivered, check_form
+from support.sealed import Delivered, check_form, check_nothing_leaks
 from support.sendmail import Sendmail, unpacked
+from support.smtp_client import SmtpClient
 from support.smtp_sink import SmtpSink
+from support.snippets import (CONTRIB, blocks, postfix_services, postfix_settings, sendmail_macros,
+                              without_chroot)
 from support.waiting import wait_for
-
-CONTRIB = SOURCE / "contrib"
-
-
-def blocks(path, first_words):
-    """The code blocks of a Markdown file whose first line begins with these words."""
-    found = [block.split("\n", 1)[1] for block in re.findall(r"^```.*?^```", path.read_text(), re.MULTILINE | re.DOTALL)]
-    return [block.removesuffix("```") for block in found if block.startswith(first_words)]
-
-
-def postfix_settings():
-    """{name: value} of all postconf commands."""
-    text = "".join(blocks(CONTRIB / "postfix/README.md", "# main.cf"))
-    return dict(re.findall(r"^postconf -e '(\S+) = (.*)'$", text, re.MULTILINE))
-
-
-def postfix_services():
-    return "".join(blocks(CONTRIB / "postfix/README.md", "# master.cf"))
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +52,15 @@ def test_postfix_takes_the_page_word_for_word(folder):
     assert "warning" not in done.stderr, done.stderr
     services = subprocess.run(["postconf", "-c", str(etc), "-P"], capture_output=True, text=True, check=True)
     assert "submission/inet/milter_macro_daemon_name = ORIGINATING" in services.stdout
+    assert "127.0.0.1:10026/inet/milter_macro_daemon_name = lockbox-reinject" in services.stdout
     assert "warning" not in services.stderr, services.stderr
     level = subprocess.run(["postconf", "-c", str(etc), "-h", "smtp_tls_security_level"], capture_output=True, text=True,
                            check=True)
     assert level.stdout.strip() == "dane"
-    (etc / "master.cf").write_text("".join(blocks(CONTRIB / "postfix/README.md", "# incoming, master.cf")))
+    (etc / "master.cf").write_text(postfix_services("# routing, master.cf"))
+    services = subprocess.run(["postconf", "-c", str(etc), "-P"], capture_output=True, text=True, check=True)
+    assert "smtp-tls/unix/smtp_tls_security_level = encrypt" in services.stdout and "warning" not in services.stderr
+    (etc / "master.cf").write_text(postfix_services("# incoming, master.cf"))
     services = subprocess.run(["postconf", "-c", str(etc), "-P"], capture_output=True, text=True, check=True)
     assert "submission/inet/smtpd_milters = unix:lockbox/milter.sock,unix:opendkim/opendkim.sock" in services.stdout
     assert "warning" not in services.stderr, services.stderr
@@ -78,7 +68,7 @@ def test_postfix_takes_the_page_word_for_word(folder):
 
 def test_postfix_undo_names_every_setting():
     undo = re.findall(r"^postconf -X (.*)$", (CONTRIB / "postfix/README.md").read_text(), re.MULTILINE)
-    assert set(" ".join(undo).split()) == set(postfix_settings())
+    assert set(" ".join(undo).split()) == set(postfix_settings()) | set(postfix_settings("# routing, main.cf"))
 
 
 def test_postfix_seals_by_the_book(by_the_book, sink, home, sender):
@@ -117,11 +107,122 @@ def test_postfix_refuses_a_smuggled_message(by_the_book, sink, sender):
     assert b"in clear" not in sink.everything()
 
 
+# ── the way back ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module", params=["auto", "reinject"])
+def with_a_way_back(request, folder, lockbox):
+    """A milter with a listener of its own, whose MTA is still to come."""
+    endpoint = free_endpoint()
+    settings = [("reinject", "%s:%d" % endpoint), ("delivery", request.param), ("rule", "prefer"),
+                ("journal", lockbox.folder / f"snippets-{request.param}.db")]
+    with Milter(folder, lockbox, settings, name=f"way-back-{request.param}") as milter:
+        milter.listener, milter.delivery = endpoint, request.param
+        yield milter
+
+
+def main_cf_that_would_be_in_the_way():
+    """Restrictions that administrators have, and that no copy passes."""
+    return {"smtpd_helo_required": "yes", "smtpd_helo_restrictions": "reject_unknown_helo_hostname",
+            "smtpd_sender_restrictions": "reject", "smtpd_client_restrictions": "reject",
+            "smtpd_data_restrictions": "reject", "smtpd_end_of_data_restrictions": "reject",
+            "smtpd_recipient_restrictions": "reject", "smtpd_client_connection_count_limit": "1",
+            "default_process_limit": "2"}
+
+
+@pytest.fixture(scope="module")
+def postfix_with_a_way_back(folder, sink, with_a_way_back, tls):
+    settings = postfix_settings()
+    settings["smtpd_milters"] = f"unix:{with_a_way_back.socket}"
+    settings["smtp_tls_security_level"] = "encrypt"
+    del settings["smtp_dns_support_level"]
+    offered = re.search(r"-o message_size_limit=\d+", postfix_services("# master.cf: the offer to clients")).group(0)
+    listener, = blocks(CONTRIB / "postfix/README.md", "# master.cf: the way back")
+    listener = without_chroot(listener).replace("unix:lockbox/milter.sock", settings["smtpd_milters"])
+    listener = listener.replace("127.0.0.1:10026", "%s:%d" % with_a_way_back.listener)
+    in_the_way = main_cf_that_would_be_in_the_way()
+    entrance = [offered, *(f"-o {name}=" for name in in_the_way if name.endswith("_restrictions"))]
+    return Postfix(folder / f"way-back-{with_a_way_back.delivery}", sink, None, tls, {**settings, **in_the_way}, listener,
+                   entrance=entrance)
+
+
+@pytest.fixture(scope="module")
+def sendmail_with_a_way_back(folder, sink, with_a_way_back):
+    macros = "".join(sendmail_macros()).replace("/run/lockbox/milter.sock", str(with_a_way_back.socket))
+    macros = re.sub(r"FEATURE\(`access_db'.*", "", macros)
+    assert "Addr=127.0.0.1, Port=10026" in macros
+    macros = macros.replace("Addr=127.0.0.1, Port=10026", "Addr=%s, Port=%d" % with_a_way_back.listener)
+    return Sendmail(folder / f"sendmail-way-back-{with_a_way_back.delivery}", sink, extra=macros)
+
+
+@pytest.fixture(params=["postfix", "sendmail"])
+def way_back(request, with_a_way_back):
+    """One at a time: both listen at the same place."""
+    server = request.getfixturevalue(f"{request.param}_with_a_way_back")
+    server.start()
+    yield server
+    server.stop()
+
+
+def check_three_copies(sink, home, sender, message, tail):
+    def came():
+        deliveries = sink.from_sender(sender)
+        return deliveries if len(deliveries) >= 3 else None
+    deliveries = wait_for(came, tail)
+    assert sorted(delivery.addresses() for delivery in deliveries) == [[BOB], [CAROL], [DAVE]]
+    for delivery in deliveries:
+        if delivery.addresses() == [DAVE]:
+            assert Delivered(delivery.content).body == message.delivered_body
+            continue
+        check_nothing_leaks(delivery.wire, message)
+        home.decrypt(check_form(Delivered(delivery.content), message))
+
+
+def test_sealed_clear_and_hidden_by_the_book(way_back, sink, home, sender):
+    message = messages.plain(ALICE, [BOB, DAVE])
+    reply = way_back.submit(sender, [BOB, DAVE, CAROL], message.octets)
+    assert reply.code == 250, f"{reply}\n{way_back.tail()}"
+    check_three_copies(sink, home, sender, message, way_back.tail)
+    local = messages.plain(ALICE, [BOB, DAVE])
+    assert way_back.sendmail(f"local-{sender}", [BOB, DAVE, CAROL], local.local()).returncode == 0
+    check_three_copies(sink, home, f"local-{sender}", local, way_back.tail)
+
+
+def test_nobody_else_gets_in(way_back, with_a_way_back, sink, sender):
+    """Not a local user, not one who knows what Lockbox calls itself, and nobody at all without the milter."""
+    with SmtpClient(*with_a_way_back.listener) as client:
+        assert client.command("EHLO 00000000000000000000000000000000.lockbox.invalid").code == 250
+        assert client.command(f"MAIL FROM:<{sender}>").code == 550
+        assert client.command(f"RCPT TO:<{DAVE}>").code >= 500
+        assert client.command("DATA").code >= 500
+    with_a_way_back.stop()
+    try:
+        with SmtpClient(*with_a_way_back.listener) as client:
+            replies = [client.command(line).code for line in ("EHLO me.example", f"MAIL FROM:<{sender}>", f"RCPT TO:<{DAVE}>",
+                                                              "DATA")]
+        assert 400 <= replies[-1] < 600 and not any(300 <= code < 400 for code in replies), replies
+    finally:
+        with_a_way_back.start()
+    assert not sink.from_sender(sender)
+
+
+def test_a_copy_of_the_largest_message_gets_back(postfix_with_a_way_back, with_a_way_back, sink, sender):
+    """The listener takes more than the entrance offers."""
+    postfix_with_a_way_back.start()
+    try:
+        offered = int(re.search(r"-o message_size_limit=(\d+)", postfix_services()).group(1))
+        message = messages.attachment(ALICE, [BOB, DAVE], int((offered - 20_000) / 1.37))
+        assert 0.95 * offered < len(message.octets) < offered
+        reply = postfix_with_a_way_back.submit(sender, [BOB, DAVE], message.octets)
+        assert reply.code == 250, f"{reply}\n{postfix_with_a_way_back.tail()}\n{with_a_way_back.text()}"
+        deliveries = wait_for(lambda: len(sink.from_sender(sender)) == 2 and sink.from_sender(sender),
+                              postfix_with_a_way_back.tail, 120)
+        assert sorted(delivery.addresses() for delivery in deliveries) == [[BOB], [DAVE]]
+    finally:
+        postfix_with_a_way_back.stop()
+
+
 # ── Sendmail ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def sendmail_macros():
-    return blocks(CONTRIB / "sendmail/README.md", "dnl sendmail.mc")
 
 
 @pytest.fixture
@@ -194,7 +295,7 @@ def test_the_unit_is_hardened(unit):
     assert done.returncode == 0, done.stdout
     text = unit.read_text()
     for line in ("NoExecPaths=/", "ProtectSystem=strict", "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
-                 "IPAddressDeny=any", "IPAddressAllow=localhost", "LimitCORE=0", "MemorySwapMax=0", "NoNewPrivileges=yes"):
+                 "IPAddressDeny=any", "IPAddressAllow=localhost", "LimitNOFILE=4096", "LimitCORE=0", "MemorySwapMax=0", "NoNewPrivileges=yes"):
         assert f"\n{line}\n" in text
 
 

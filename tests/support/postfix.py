@@ -61,7 +61,7 @@ non_smtpd_milters = {milters}
 """
 
 MASTER = """\
-{host}:{port} inet n - n - - smtpd
+{host}:{port} inet n - n - - smtpd{entrance}
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -108,10 +108,11 @@ def sendmail_of_postfix():
 class Postfix:
     """Relays everything to `sink`. With `milter`, a path, all mail goes through the milter there, over SMTP and
     from sendmail(1) alike, and is deferred where there is none. `listener`, host and port, is where it takes copies back
-    from the milter; `signer` is one more milter, behind the first everywhere."""
+    from the milter; `signer` is one more milter, behind the first everywhere; `entrance` are options ("-o name=value") of
+    the service that takes mail."""
 
     def __init__(self, folder, sink=None, milter=None, tls=None, settings=None, services="", outbound_tls="encrypt",
-                 listener=None, signer=None):
+                 listener=None, signer=None, entrance=()):
         self.base = pathlib.Path(folder)
         self.host, self.port = free_endpoint()
         self.etc = self.base / "etc"
@@ -130,11 +131,13 @@ class Postfix:
             "base": self.base, "etc": self.etc, "queue": self.base / "queue", "data": self.base / "data", "log": self.log,
             "host": self.host, "port": self.port, "certificate": certificate, "key": key,
             "relayhost": f"[{sink.host}]:{sink.port}" if sink else "",
-            "milters": milters,
+            "milters": milters, "entrance": "".join(f"\n  {option}" for option in entrance),
             "outbound_tls": outbound_tls if sink else "none", "inbound_tls": "may" if tls else "none",
         }
-        main = MAIN.format(**values) + "".join(f"{name} = {value}\n" for name, value in (settings or {}).items())
-        (self.etc / "main.cf").write_text(main)
+        # No name twice: every program of Postfix warns of that when it starts, and master(8) logs to nobody by then.
+        lines = dict(line.split(" =", 1) for line in MAIN.format(**values).splitlines())
+        lines.update({name: f" {value}" for name, value in (settings or {}).items()})
+        (self.etc / "main.cf").write_text("".join(f"{name} ={value}\n" for name, value in lines.items()))
         (self.etc / "master.cf").write_text(MASTER.format(**values) + services.format(**values))
 
     def __enter__(self):
@@ -180,6 +183,11 @@ class Postfix:
 
     def queued(self, sender):
         return [entry for entry in self.queue() if entry["sender"] == sender]
+
+    def postcat(self, queue_id):
+        """Header section and body of a queued message."""
+        return subprocess.run(["postcat", "-c", str(self.etc), "-bh", "-q", queue_id], check=True,
+                              capture_output=True).stdout
 
     def flush(self):
         subprocess.run(["postqueue", "-c", str(self.etc), "-f"], check=True)
