@@ -36,14 +36,19 @@ SqliteFile journal_file(const std::string& path) {
             "recognised then"};
 }
 
+std::string lock_path(const std::string& journal_path) {
+    return journal_path + ".lock";
+}
+
 /// Held as long as the process lives and no longer, however it ends.
 class LockFile {
 public:
     LockFile(const std::string& path, const std::string& of_what) {
-        fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        make_sqlite_file({path, "journal's lock", {}}); // not for root alone, where root starts or checks
+        fd_ = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
         if (fd_ < 0) {
-            throw Error(ErrorKind::unavailable, fmt::format("cannot make {}", path),
-                        "its directory must be there, and writable for the user that Lockbox runs as");
+            throw Error(ErrorKind::unavailable, fmt::format("cannot open {}", path),
+                        "it must be readable and writable for the user that Lockbox runs as");
         }
         if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
             ::close(fd_);
@@ -91,7 +96,7 @@ std::optional<std::string> identity_of(const policy::Transaction& transaction) {
 
 class Journal::Impl {
 public:
-    explicit Impl(const std::string& path) : file_(journal_file(path)), lock_(path + ".lock", file_.name()) {
+    explicit Impl(const std::string& path) : file_(journal_file(path)), lock_(lock_path(path), file_.name()) {
         guarded([&] {
             make_sqlite_file(file_);
             sql_.open(soci::sqlite3, sqlite_connection_string(path, lock_wait));
@@ -360,6 +365,16 @@ private:
 
 Journal::Journal(const std::string& path) : impl_(std::make_unique<Impl>(path)) {}
 Journal::~Journal() = default;
+
+bool Journal::is_in_use(const std::string& path) noexcept {
+    const int fd = ::open(lock_path(path).c_str(), O_RDWR | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    const bool taken = ::flock(fd, LOCK_EX | LOCK_NB) != 0;
+    ::close(fd);
+    return taken;
+}
 
 void Journal::settle_answered() noexcept {
     impl_->settle_answered();

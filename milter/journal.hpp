@@ -43,6 +43,8 @@ public:
     /// Makes the file where it is missing; takes it for this process alone, as long as the journal lives.
     explicit Journal(const std::string& path);
     ~Journal();
+    /// A running milter has it.
+    [[nodiscard]] static bool is_in_use(const std::string& path) noexcept;
     Journal(const Journal&) = delete;
     Journal& operator=(const Journal&) = delete;
 

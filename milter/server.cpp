@@ -138,7 +138,10 @@ void check_start(const policy::Config& config) {
     const auto socket = SocketName::parse(config.socket);
     check_socket(socket, /*for_listening=*/false);
     (void)certificates_in(config);
-    (void)delivery_for(config);
+    if (!Journal::is_in_use(
+            config.journal)) { // else by the milter that is to be started anew: it is in order
+        (void)delivery_for(config);
+    }
     crypto::self_test_openpgp();
 }
 

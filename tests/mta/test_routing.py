@@ -2,6 +2,7 @@
 fails. The settings are those of the page, word for word."""
 
 import re
+import subprocess
 
 import pytest
 
@@ -163,6 +164,15 @@ def test_the_word_is_in_no_log_of_lockbox(routed, postfix, sink, sender):
     assert postfix.submit(sender, [BOB], messages.plain(ALICE, [BOB]).octets).code == 250
     sink.wait_for(sender, diagnosis=postfix.tail)
     assert SECRET not in routed.text()
+
+
+def test_check_and_print_config_beside_a_running_milter(routed):
+    """Neither is disturbed by the journal that it holds, and the word is not shown."""
+    command = [routed.program, "--config", str(routed.config)]
+    checked = subprocess.run([*command, "--check"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+    printed = subprocess.run([*command, "--print-config"], capture_output=True, text=True, check=True).stdout
+    assert "# route-secret: set, and not shown" in printed and SECRET not in printed
 
 
 def test_sealed_and_clear_leave_in_different_ways(folder, routed, settings, services, sender):
