@@ -5,9 +5,10 @@ conn = connection()
 envelope(conn, { "bob@remote.test" })
 header(conn, "bob@remote.test", "too large")
 end_of_header(conn)
-for _ = 1, 20 do
+for _ = 1, 15 do
     body(conn, string.rep("0123456789abcde\n", 4000))
 end
+no_more(conn, string.rep("0123456789abcde\n", 4000))
 finish(conn)
 if not mt.eom_check(conn, MT_SMTPREPLY, "552", "5.3.4", limit) then
     error "no 552 5.3.4"
@@ -21,7 +22,7 @@ for number = 1, 1200 do
     field(conn, "X-Wide-" .. number, string.rep("x", 900))
 end
 end_of_header(conn)
-body(conn, "text\r\n")
+no_more(conn, "text\r\n")
 finish(conn)
 if not mt.eom_check(conn, MT_SMTPREPLY, "552", "5.3.4", limit) then
     error "no 552 5.3.4 for a header section"

@@ -139,6 +139,29 @@ def test_huge_header(milter, home):
     assert payload.endswith(b"\r\n\r\n" + message.body)
 
 
+SECRET = "5c0ffee5c0ffee5c"
+
+
+@pytest.mark.parametrize("foreign", [0, 1, 3])
+@pytest.mark.parametrize("recipient, form", [(BOB, b"sealed"), ("eve@remote.test", b"clear")])
+def test_what_goes_on_is_shown_to_the_routing(milters, recipient, form, foreign):
+    """One field is added, then all of its name go, the last first; and nothing comes between two pieces of the body."""
+    milter = milters.with_settings(("rule", "prefer"), ("route-secret", SECRET))
+    message = messages.plain("alice@example.org", [recipient])
+    forged = [(b"lockbox-route", b" %s sealed" % SECRET.encode())] * foreign
+    with MilterClient(milter.socket) as client:
+        client.begin()
+        result = client.message("<alice@example.org>", [f"<{recipient}>"], fields_of(message) + forged, [message.body])
+    assert result.verdict == CONTINUE
+    shown = [("add", b"Lockbox-Route", b" %s %s" % (SECRET.encode(), form))]
+    shown += [("change", index, b"Lockbox-Route", b"") for index in range(foreign + 1, 0, -1)]
+    at = result.edits.index(shown[0])
+    assert result.edits[at:at + len(shown)] == shown
+    assert all(edit == ("body",) for edit in result.edits[at + len(shown):])
+    assert (result.body is None) == (form == b"clear")
+    assert SECRET not in milter.text()
+
+
 def test_close_before_connect(milter):
     for _ in range(50):
         with MilterClient(milter.socket):

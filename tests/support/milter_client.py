@@ -21,6 +21,7 @@ class Result:
         self.reply = None        # "552 5.3.4 …"
         self.header_changes = []  # (index, name, value)
         self.header_additions = []
+        self.edits = []          # all of them in order: ("change", index, name, value), ("add", name, value), ("body",)
         self.body = None
 
     def final_values(self, fields):
@@ -135,11 +136,14 @@ class MilterClient:
                 index, = struct.unpack("!I", data[:4])
                 name, value, _ = data[4:].split(b"\0")
                 result.header_changes.append((index, name, value))
+                result.edits.append(("change", index, name, value))
             elif command == b"h":
                 name, value, _ = data.split(b"\0")
                 result.header_additions.append((name, value))
+                result.edits.append(("add", name, value))
             elif command == b"b":
                 result.body = (result.body or b"") + data
+                result.edits.append(("body",))
             elif command == b"p":
                 continue
             else:
