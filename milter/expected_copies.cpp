@@ -39,7 +39,7 @@ bool ExpectedCopies::Expectation::withdraw() {
     return false;
 }
 
-ExpectedCopies::Expectation ExpectedCopies::expect(Form form, std::function<void()> write_down) {
+ExpectedCopies::Expectation ExpectedCopies::expect(std::function<void()> write_down, Form form) {
     auto name = to_lower(hex_encode(random_bytes(name_octets))) + std::string(name_domain);
     auto entry = std::make_shared<Entry>();
     entry->form = form;

@@ -48,8 +48,9 @@ public:
         std::shared_ptr<Entry> entry_;
     };
 
-    /// `write_down` runs before the copy is let through; when it throws, it is not.
-    [[nodiscard]] Expectation expect(Form form, std::function<void()> write_down);
+    /// `write_down` runs before the copy is let through; when it throws, it is not. `form` is what the MTA's
+    /// routing is shown: clear is the claim that opens less.
+    [[nodiscard]] Expectation expect(std::function<void()> write_down, Form form = Form::clear);
 
     /// Whether that name in EHLO is one of ours.
     [[nodiscard]] bool knows(std::string_view name) const;

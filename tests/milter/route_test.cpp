@@ -98,7 +98,7 @@ TEST_CASE("A stranger's field is counted, to be removed, and is not sealed with 
 TEST_CASE("One of our own copies that comes back is shown as what it was made", "[milter]") {
     World world;
     const auto form = GENERATE(Form::sealed, Form::clear);
-    const auto expectation = world.expected.expect(form, [] {});
+    const auto expectation = world.expected.expect([] {}, form);
     world.session.hello(expectation.name());
     CHECK(world.send("<alice@example.org>", {{"Lockbox-Route", " forged"}}) ==
           Verdict(Pass{form, route_for(form, policy::RouteSecret::parse(word), 1)}));
