@@ -45,7 +45,7 @@ struct World {
         session.header_field("Subject", " the subject");
         session.body(body.substr(0, body.size() / 2));
         session.body(body.substr(body.size() / 2));
-        return session.end("4ABC");
+        return session.end("4ABC", [] {});
     }
 
     TemporaryDirectory directory;
@@ -99,10 +99,10 @@ TEST_CASE("Named recipients share one copy, hidden ones would need another: defe
     hidden.session.recipient("<bob@example.org>", {});
     hidden.session.header_field("To", " alice@example.org");
     hidden.session.body("text");
-    const auto handled = hidden.session.end("4ABC");
+    const auto handled = hidden.session.end("4ABC", [] {});
     const auto defer = verdict<Defer>(handled);
     CHECK(defer.reply.code == "451");
-    CHECK(defer.reply.text.find("2 different copies") != std::string::npos);
+    CHECK(defer.reply.text.find("2 copies of its own") != std::string::npos);
 }
 
 TEST_CASE("Refusals name every recipient with the reason, to the sender and in the log", "[milter]") {
@@ -128,8 +128,8 @@ TEST_CASE("A second message on one connection starts empty", "[milter]") {
     CHECK(std::holds_alternative<Edit>(first.verdict));
     CHECK_FALSE(world.session.begin("<>", {}, {}).has_value());
     world.session.recipient("<eve@example.net>", {});
-    CHECK(
-        std::holds_alternative<Pass>(world.session.end("4ABD").verdict)); // alice is not among its recipients
+    CHECK(std::holds_alternative<Pass>(
+        world.session.end("4ABD", [] {}).verdict)); // alice is not among its recipients
 }
 
 TEST_CASE("An aborted message leaves nothing to the next one", "[milter]") {
@@ -144,11 +144,11 @@ TEST_CASE("An aborted message leaves nothing to the next one", "[milter]") {
 
 TEST_CASE("An end without a beginning, or after a failure, is deferred", "[milter]") {
     World world;
-    CHECK(verdict<Defer>(world.session.end("")).reply.code == "451");
+    CHECK(verdict<Defer>(world.session.end("", [] {})).reply.code == "451");
     CHECK_FALSE(world.session.begin("<carol@example.org>", {}, {}).has_value());
     world.session.recipient("<alice@example.org>", {});
     world.session.mark_failed();
-    CHECK(verdict<Defer>(world.session.end("")) == defer_for_a_fault());
+    CHECK(verdict<Defer>(world.session.end("", [] {})) == defer_for_a_fault());
     CHECK(std::holds_alternative<Edit>(
         world.send({"<alice@example.org>"}).verdict)); // the next one is well again
 }
@@ -170,12 +170,12 @@ TEST_CASE("Where TLS is required, a remote client without it is refused at MAIL"
     settings.policy.inbound_tls = policy::InboundTls::require;
     World world(settings);
     world.session.connect("client.example.net", "192.0.2.1");
-    const auto refuse = world.session.begin("<carol@example.org>", {}, {"carol", "", ""});
+    const auto refuse = world.session.begin("<carol@example.org>", {}, {"carol", "", "", ""});
     REQUIRE(refuse.has_value());
     CHECK(refuse->reply.code == "530");
-    CHECK_FALSE(world.session.begin("<carol@example.org>", {}, {"carol", "TLSv1.3", ""}).has_value());
+    CHECK_FALSE(world.session.begin("<carol@example.org>", {}, {"carol", "TLSv1.3", "", ""}).has_value());
     world.session.recipient("<alice@example.org>", {});
-    CHECK(attribute(world.session.end("4ABC"), "tls") == "TLSv1.3");
+    CHECK(attribute(world.session.end("4ABC", [] {}), "tls") == "TLSv1.3");
 }
 
 TEST_CASE("A message keeps the settings it began with", "[milter]") {
@@ -183,7 +183,7 @@ TEST_CASE("A message keeps the settings it began with", "[milter]") {
     CHECK_FALSE(world.session.begin("<carol@example.org>", {}, {}).has_value());
     world.session.recipient("<eve@example.net>", {});
     world.filter.replace_settings(settings_with({"to=* never"}));
-    CHECK(std::holds_alternative<Refuse>(world.session.end("4ABC").verdict));
+    CHECK(std::holds_alternative<Refuse>(world.session.end("4ABC", [] {}).verdict));
     CHECK(std::holds_alternative<Pass>(world.send({"<eve@example.net>"}).verdict));
 }
 
@@ -246,9 +246,8 @@ TEST_CASE("An expired certificate stops the message although it was good at impo
     Session session(later, in_flight);
     CHECK_FALSE(session.begin("<carol@example.org>", {}, {}).has_value());
     session.recipient("<later@example.org>", {});
-    CHECK(verdict<Refuse>(session.end("4ABC"))
-              .reply.text.find("<later@example.org>: certificate expired on 2090-01-01") !=
-          std::string::npos);
+    CHECK(verdict<Refuse>(session.end("4ABC", [] {
+          })).reply.text.find("<later@example.org>: certificate expired on 2090-01-01") != std::string::npos);
 }
 
 TEST_CASE("When all slots are taken for longer than the budget, the message is deferred", "[milter]") {
@@ -271,7 +270,7 @@ TEST_CASE("Messages in flight are counted from MAIL to their end", "[milter]") {
     CHECK_FALSE(
         world.session.begin("<carol@example.org>", {}, {}).has_value()); // the same connection: still one
     world.session.recipient("<alice@example.org>", {});
-    CHECK(std::holds_alternative<Edit>(world.session.end("4ABC").verdict));
+    CHECK(std::holds_alternative<Edit>(world.session.end("4ABC", [] {}).verdict));
     CHECK_FALSE(world.in_flight.wait_for_none(at_once())); // the verdict has still to be carried out
     world.session.reset();
     CHECK(world.in_flight.wait_for_none(at_once()));
@@ -288,7 +287,7 @@ TEST_CASE("Many connections seal at the same time", "[milter]") {
                 (void)session.begin("<carol@example.org>", {}, {});
                 session.recipient("<alice@example.org>", {});
                 session.body("text");
-                sealed += std::holds_alternative<Edit>(session.end("4ABC").verdict) ? 1U : 0U;
+                sealed += std::holds_alternative<Edit>(session.end("4ABC", [] {}).verdict) ? 1U : 0U;
             }
         });
     }
