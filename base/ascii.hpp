@@ -30,6 +30,9 @@ namespace lockbox {
 [[nodiscard]] constexpr char to_lower(char c) noexcept {
     return is_upper(c) ? static_cast<char>(c - 'A' + 'a') : c;
 }
+[[nodiscard]] constexpr char to_upper(char c) noexcept {
+    return is_alpha(c) && !is_upper(c) ? static_cast<char>(c - 'a' + 'A') : c;
+}
 
 /// A-Z become a-z; every other byte, UTF-8 included, stays.
 [[nodiscard]] std::string to_lower(std::string_view text);

@@ -29,6 +29,10 @@ using Tls = Handle<SSL, SSL_free>;
 constexpr std::size_t write_octets = 64U << 10U;
 constexpr std::size_t read_octets = 4U << 10U;
 
+/// Client and server would wait for each other if all replies to the commands on their way did not fit into
+/// the buffers between them (RFC 2920 §3.1): 100 replies are some 10 KB.
+constexpr std::size_t smtp_commands_at_once = 100;
+
 /// A file descriptor with an owner.
 class Socket {
 public:
@@ -71,15 +75,6 @@ Addresses resolve(const policy::Listener& listener, const std::string& name) {
 
 } // namespace
 
-std::string SmtpReply::to_string() const {
-    auto text = std::to_string(code);
-    for (const auto& line : lines) {
-        text += ' ';
-        text += line;
-    }
-    return printable(text);
-}
-
 TlsContext make_tls_client_context() {
     TlsContext context(SSL_CTX_new(TLS_client_method()));
     if (!context || SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION) != 1) {
@@ -113,42 +108,17 @@ public:
     void set_deadline(Deadline deadline) noexcept { deadline_ = deadline; }
 
     SmtpReply read_reply() {
-        SmtpReply reply;
         while (true) {
-            const auto line = read_line();
-            const bool begins_with_code = line.size() >= 3 && line[0] >= '2' && line[0] <= '5' &&
-                                          is_digit(line[1]) && is_digit(line[2]);
-            const char separator = line.size() > 3 ? line[3] : ' ';
-            if (!begins_with_code || (separator != ' ' && separator != '-')) {
-                throw Error(ErrorKind::malformed,
-                            fmt::format("the reinjection listener {} answers what is no SMTP reply: {}",
-                                        name_, printable(line)));
+            if (auto reply = next_reply()) {
+                return *std::move(reply);
             }
-            reply.code =
-                static_cast<unsigned>((line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0'));
-            reply.lines.push_back(line.size() > 4 ? line.substr(4) : std::string());
-            if (separator == ' ') {
-                return reply;
-            }
-            if (reply.lines.size() >= smtp_reply_lines_max) {
-                throw Error(ErrorKind::malformed,
-                            fmt::format("a reply of the reinjection listener {} has no end", name_));
-            }
+            read_more();
         }
     }
 
     SmtpReply hello(std::string_view name) {
         auto reply = command(fmt::format("EHLO {}", name));
-        extensions_.clear();
-        for (std::size_t i = 1; reply.is_positive() && i < reply.lines.size(); ++i) {
-            const auto text = std::string_view(reply.lines[i]);
-            const auto end = std::min(text.find_first_of(" ="), text.size());
-            auto keyword = std::string(text.substr(0, end));
-            std::transform(keyword.begin(), keyword.end(), keyword.begin(), [](char c) {
-                return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-            });
-            extensions_[std::move(keyword)] = std::string(trim(text.substr(std::min(end + 1, text.size()))));
-        }
+        extensions_ = reply.is_positive() ? extensions_in(reply) : SmtpExtensions();
         return reply;
     }
 
@@ -159,41 +129,36 @@ public:
         if (!reply.is_positive()) {
             return reply;
         }
-        if (!unread_.empty()) { // CVE-2011-0411: what was sent in clear must not be read as if it came
-                                // through TLS
-            throw Error(ErrorKind::malformed,
-                        fmt::format("the reinjection listener {} speaks before the TLS handshake", name_));
-        }
+        expect_silence(); // CVE-2011-0411: what was sent in clear must not be read as if it came through TLS
         tls_.reset(SSL_new(context));
         if (!tls_ || SSL_set_fd(tls_.get(), socket_.get()) != 1) {
             throw Error(ErrorKind::engine, "OpenSSL does not make a TLS connection");
         }
-        repeat_tls("the TLS handshake", [&] { return SSL_connect(tls_.get()); });
+        if (repeat_tls("the TLS handshake", [&] { return SSL_connect(tls_.get()); }) == 0) {
+            fail("it closed the connection in the TLS handshake");
+        }
         extensions_.clear(); // RFC 3207 §4.2: to be asked for again
         return reply;
     }
 
-    SmtpReply command(std::string_view line) {
-        write(checked(line) + "\r\n");
-        return read_reply();
-    }
+    SmtpReply command(std::string_view line) { return commands({std::string(line)}).front(); }
 
     std::vector<SmtpReply> commands(const std::vector<std::string>& lines) {
+        const auto at_once = extensions_.count("PIPELINING") != 0 ? smtp_commands_at_once : std::size_t{1};
+        std::for_each(lines.begin(), lines.end(), check);
         std::vector<SmtpReply> replies;
-        if (extensions_.count("PIPELINING") == 0) {
-            for (const auto& line : lines) {
-                replies.push_back(command(line));
+        for (std::size_t begin = 0; begin < lines.size(); begin += at_once) {
+            const auto end = std::min(begin + at_once, lines.size());
+            std::string group;
+            for (std::size_t i = begin; i < end; ++i) {
+                group += lines[i];
+                group += "\r\n";
             }
-            return replies;
-        }
-        std::string all;
-        for (const auto& line : lines) {
-            all += checked(line);
-            all += "\r\n";
-        }
-        write(all);
-        for (std::size_t i = 0; i < lines.size(); ++i) {
-            replies.push_back(read_reply());
+            expect_silence();
+            write(group);
+            for (std::size_t i = begin; i < end; ++i) {
+                replies.push_back(read_reply());
+            }
         }
         return replies;
     }
@@ -233,7 +198,18 @@ public:
         }
     }
 
-    void write_final_dot() { write(".\r\n"); }
+    void write_final_dot() {
+        expect_silence();
+        write(".\r\n");
+    }
+
+    void quit() noexcept {
+        try {
+            deadline_ = Deadline::min(); // what cannot be sent at once is not
+            write("QUIT\r\n");
+        } catch (const std::exception&) { // NOLINT(bugprone-empty-catch): it was a courtesy
+        }
+    }
 
 private:
     void connect(const addrinfo& address) {
@@ -272,13 +248,13 @@ private:
             const auto slice = std::min<std::chrono::milliseconds>(left, waiting_slice);
             pollfd descriptor{socket_.get(), events, 0};
             const auto ready = ::poll(&descriptor, 1, static_cast<int>(slice.count()) + 1);
-            if (ready > 0) {
-                return;
-            }
             if (ready < 0 && errno != EINTR) {
                 fail(words_for(errno));
             }
-            while_waiting_();
+            while_waiting_(); // also when it was short: a slow listener makes many of them
+            if (ready > 0) {
+                return;
+            }
         }
     }
 
@@ -336,7 +312,7 @@ private:
         }
     }
 
-    /// At least one octet more in unread_.
+    /// At least one octet more for next_reply().
     void read_more() {
         std::array<char, read_octets> buffer{};
         int octets = 0;
@@ -350,7 +326,7 @@ private:
         if (octets == 0) {
             fail("it closed the connection");
         }
-        unread_.append(buffer.data(), static_cast<std::size_t>(octets));
+        replies_.add({buffer.data(), static_cast<std::size_t>(octets)});
     }
 
     int read_clear(std::array<char, read_octets>& buffer) {
@@ -367,32 +343,27 @@ private:
         }
     }
 
-    /// Without its line end.
-    std::string read_line() {
-        while (true) {
-            const auto lf = unread_.find('\n');
-            if (lf != std::string::npos) {
-                auto line = unread_.substr(0, lf);
-                unread_.erase(0, lf + 1);
-                if (!line.empty() && line.back() == '\r') {
-                    line.pop_back();
-                }
-                return line;
-            }
-            if (unread_.size() > smtp_reply_line_octets_max) {
-                throw Error(ErrorKind::malformed,
-                            fmt::format("a line of the reinjection listener {} has no end", name_));
-            }
-            read_more();
+    std::optional<SmtpReply> next_reply() {
+        try {
+            return replies_.next();
+        } catch (const Error& error) {
+            throw Error(error.kind(), fmt::format("the reinjection listener {}: {}", name_, error.what()));
         }
     }
 
-    static std::string checked(std::string_view line) {
+    /// A reply that nobody asked for would be taken for the answer to what is said next.
+    void expect_silence() const {
+        if (replies_.has_unread()) {
+            throw Error(ErrorKind::malformed,
+                        fmt::format("the reinjection listener {} answers before it was asked", name_));
+        }
+    }
+
+    static void check(std::string_view line) {
         if (std::any_of(line.begin(), line.end(), is_control)) {
             throw Error(ErrorKind::malformed,
                         fmt::format("a control character in the envelope: {}", printable(line)));
         }
-        return std::string(line);
     }
 
     std::string name_;
@@ -401,7 +372,7 @@ private:
     Socket socket_;
     Tls tls_;
     SmtpExtensions extensions_;
-    std::string unread_;
+    SmtpReplyReader replies_;
     bool at_line_start_ = true;
     bool last_was_cr_ = false;
 };
@@ -441,6 +412,9 @@ void SmtpClient::finish_content() {
 }
 void SmtpClient::write_final_dot() {
     impl_->write_final_dot();
+}
+void SmtpClient::quit() noexcept {
+    impl_->quit();
 }
 
 } // namespace lockbox::milter

@@ -4,14 +4,13 @@
 #pragma once
 
 #include "base/handle.hpp"
+#include "milter/smtp_reply.hpp"
 #include "policy/listener.hpp"
 
 #include <openssl/ssl.h>
 
 #include <chrono>
-#include <cstddef>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,28 +20,9 @@ namespace lockbox::milter {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
-/// Called every few seconds while something is waited for.
+/// Called while something is waited for, at least every waiting_slice: never empty, and cheap.
 using WhileWaiting = std::function<void()>;
 constexpr std::chrono::seconds waiting_slice{5};
-
-constexpr std::size_t smtp_reply_line_octets_max =
-    2048; ///< four times RFC 5321 §4.5.3.1.5: a limit for nonsense
-constexpr std::size_t smtp_reply_lines_max = 200;
-
-/// A reply: RFC 5321 §4.2.
-struct SmtpReply {
-    unsigned code = 0;              ///< 200 to 599
-    std::vector<std::string> lines; ///< without the code
-
-    [[nodiscard]] bool is_positive() const noexcept { return code / 100 == 2; }
-    [[nodiscard]] bool is_intermediate() const noexcept { return code / 100 == 3; }
-    [[nodiscard]] bool is_permanent() const noexcept { return code / 100 == 5; }
-    /// "550 5.1.1 no such user": printable, on one line.
-    [[nodiscard]] std::string to_string() const;
-};
-
-/// The keywords of an EHLO reply in upper case, each with what follows it.
-using SmtpExtensions = std::map<std::string, std::string>;
 
 using TlsContext = Handle<SSL_CTX, SSL_CTX_free>;
 
@@ -52,10 +32,11 @@ using TlsContext = Handle<SSL_CTX, SSL_CTX_free>;
 
 /// One connection. Everything throws Error(unavailable) naming the listener when the connection fails or the
 /// deadline passes, and Error(malformed) when what comes is not SMTP; the connection is of no use then. Hangs
-/// up on destruction.
+/// up on destruction. The process must ignore SIGPIPE: OpenSSL writes to sockets that may be closed.
 class SmtpClient {
 public:
-    /// Connects, and does not yet read the greeting.
+    /// Connects, and does not yet read the greeting. The deadline does not bound the resolver, where the
+    /// listener is named by name.
     SmtpClient(const policy::Listener& listener, Deadline deadline, WhileWaiting while_waiting);
     ~SmtpClient();
     SmtpClient(SmtpClient&&) noexcept;
@@ -80,7 +61,7 @@ public:
     /// that came with a message becomes a command of its own.
     [[nodiscard]] SmtpReply command(std::string_view line);
 
-    /// One reply for each line; sent in one go where PIPELINING (RFC 2920) is offered. All lines are sent,
+    /// One reply for each line; sent many at once where PIPELINING (RFC 2920) is offered. All lines are sent,
     /// whatever the replies to the first are.
     [[nodiscard]] std::vector<SmtpReply> commands(const std::vector<std::string>& lines);
 
@@ -93,6 +74,10 @@ public:
 
     /// The final dot, after which the server takes the message or does not: read_reply() tells.
     void write_final_dot();
+
+    /// QUIT (RFC 5321 §4.1.1.10), where a command may be said; without waiting for the answer. Nothing may
+    /// follow.
+    void quit() noexcept;
 
 private:
     class Impl;

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes the seeds of the mail fuzzers: corpus/NAME/seed-NN, from the texts below and from tests/data/mail."""
+"""Writes the seeds of the fuzzers: corpus/NAME/seed-NN, from the texts below and from tests/data/mail."""
 
 import base64
 import pathlib
@@ -74,11 +74,22 @@ MESSAGES = [
     "Content-Type: text/plain; hp=\"cipher\"\r\n\r\n",
 ]
 
+SMTP_REPLIES = [
+    b"220 mail.example ESMTP\r\n250-mail.example\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-STARTTLS\r\n"
+    b"250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-DSN\r\n250-SMTPUTF8\r\n"
+    b"250 XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT\r\n250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n"
+    b"354 End data with <CR><LF>.<CR><LF>\r\n250 2.0.0 Ok: queued as 4Zk3Qv1yTgz\r\n221 2.0.0 Bye\r\n",
+    b"250-auth=LOGIN\n250-\n250\n554 5.7.1 <bob@example.org>: Recipient address rejected: \xc3\xbc\xff\x1b[0m\r\n",
+    b"421 4.3.2 shutting down\r\n250-one\r\n550 two\r\n",
+    b"250-" + b"x" * 2050 + b"\r\n",
+]
+
 SEEDS = {
     "address": [text.encode() for text in ADDRESSES],
     "content_type": [text.encode() for text in CONTENT_TYPES],
     "header": [text.encode() for text in MESSAGES],
     "protection": [text.encode() for text in MESSAGES] + [smime("signed.der"), SIGNED_BY_SERVERS.encode()],
+    "smtp_reply": SMTP_REPLIES,
     "armor": [
         armor("two-recipients.asc"),
         data("clear-signed.asc"),
