@@ -15,8 +15,7 @@
 namespace lockbox::milter {
 namespace {
 
-/// RFC 5321 §4.5.3.1.4 has 512 octets for a command line; its own parameters may make one longer, and Postfix
-/// takes 2048.
+constexpr std::size_t domain_octets_max = 255;         // RFC 5321 §4.5.3.1.2
 constexpr std::size_t xforward_value_octets_max = 255; // Postfix's own limit for an attribute
 
 /// A parameter of MAIL or RCPT and the EHLO keyword that stands for it.
@@ -57,6 +56,10 @@ void add_carried(std::string& command, const std::vector<std::string>& parameter
             return equal_ignoring_case(keyword_of(parameter), one.parameter);
         });
         if (known != carried.end() && offers(extensions, known->extension)) {
+            if (parameter.find(' ') != std::string::npos) {
+                throw Error(ErrorKind::malformed,
+                            fmt::format("a parameter with a space in it: {}", printable(parameter)));
+            }
             command += ' ';
             command += parameter;
         }
@@ -96,9 +99,79 @@ OutgoingRecipient recipient_for(const policy::Decision& decision, const policy::
     return recipient;
 }
 
-/// Of a Received field: no parentheses, no line ends, nothing that a parser could stumble over.
+/// Whether the path, in its angle brackets, is one word of a command (RFC 5321 §4.1.2): what would end it
+/// before its end stands in a quoted string only.
+bool is_one_word(std::string_view path) {
+    bool quoted = false;
+    for (std::size_t i = 1; i + 1 < path.size(); ++i) {
+        const char c = path[i];
+        if (quoted && c == '\\') {
+            ++i;
+        } else if (c == '"') {
+            quoted = !quoted;
+        } else if (!quoted && (c == ' ' || c == '<' || c == '>')) {
+            return false;
+        }
+    }
+    return !quoted;
+}
+
+/// The path as it was given, unless it would become more than a path: parameters, say.
+std::string_view checked_path(std::string_view path) {
+    if (!is_one_word(path)) {
+        throw Error(ErrorKind::malformed,
+                    fmt::format("the address {} cannot be handed on in SMTP", printable(path)));
+    }
+    return path;
+}
+
+/// RFC 5321 §4.1.2, Domain.
+bool is_domain(std::string_view text) {
+    if (text.size() > domain_octets_max) {
+        return false;
+    }
+    while (true) {
+        const auto end = std::min(text.find('.'), text.size());
+        const auto label = text.substr(0, end);
+        const bool well_formed = !label.empty() && label.front() != '-' && label.back() != '-' &&
+                                 std::all_of(label.begin(), label.end(),
+                                             [](char c) { return is_alpha(c) || is_digit(c) || c == '-'; });
+        if (!well_formed || end == text.size()) {
+            return well_formed;
+        }
+        text.remove_prefix(end + 1);
+    }
+}
+
+/// An IP address and nothing that is_ip_address() would read over.
+bool is_plain_address(std::string_view text) {
+    return policy::is_ip_address(text) && text.find_first_not_of("0123456789abcdefABCDEF.:") == text.npos;
+}
+
+bool is_ipv6(std::string_view address) {
+    return address.find(':') != std::string_view::npos;
+}
+
+/// RFC 5321 §4.1.3; empty for what is no address.
+std::string address_literal(std::string_view address) {
+    return is_plain_address(address) ? fmt::format("[{}{}]", is_ipv6(address) ? "IPv6:" : "", address)
+                                     : std::string();
+}
+
+bool is_address_literal(std::string_view text) {
+    constexpr std::string_view ipv6_tag = "IPv6:";
+    if (text.size() < 2 || text.front() != '[' || text.back() != ']') {
+        return false;
+    }
+    text = text.substr(1, text.size() - 2);
+    const bool tagged = starts_with_ignoring_case(text, ipv6_tag);
+    const auto address = tagged ? text.substr(ipv6_tag.size()) : text;
+    return is_plain_address(address) && is_ipv6(address) == tagged;
+}
+
+/// For a comment (RFC 5322 §3.2.2): whatever a client says stays inside of it.
 std::string in_comment(std::string_view text) {
-    auto clean = printable(text);
+    auto clean = printable(text, domain_octets_max);
     std::replace_if(
         clean.begin(), clean.end(), [](char c) { return c == '(' || c == ')' || c == '\\' || !is_ascii(c); },
         '?');
@@ -152,7 +225,7 @@ std::vector<OutgoingCopy> without(std::vector<OutgoingCopy> copies,
 
 std::string mail_command(const policy::Path& reverse_path, const OutgoingCopy& copy,
                          const CopyContent& content, const SmtpExtensions& extensions) {
-    auto command = fmt::format("MAIL FROM:<{}>", reverse_path.mailbox());
+    auto command = fmt::format("MAIL FROM:{}", checked_path(fmt::format("<{}>", reverse_path.mailbox())));
     if (offers(extensions, "SIZE")) {
         command += fmt::format(" SIZE={}", content.octets);
     }
@@ -177,7 +250,7 @@ std::string mail_command(const policy::Path& reverse_path, const OutgoingCopy& c
 }
 
 std::string rcpt_command(const OutgoingRecipient& recipient, const SmtpExtensions& extensions) {
-    auto command = "RCPT TO:" + recipient.path;
+    auto command = fmt::format("RCPT TO:{}", checked_path(recipient.path));
     add_carried(command, recipient.parameters, carried_with_rcpt, extensions);
     return command;
 }
@@ -188,10 +261,11 @@ std::string xforward_command(const policy::Transaction& transaction, const SmtpE
         return {};
     }
     const auto& origin = transaction.origin;
-    const bool is_ipv6 = origin.client_address.find(':') != std::string::npos;
     const std::array<std::pair<std::string_view, std::string>, 6> attributes{{
         {"NAME", origin.client_name},
-        {"ADDR", origin.client_address.empty() ? "" : (is_ipv6 ? "IPV6:" : "") + origin.client_address},
+        {"ADDR", origin.client_address.empty()
+                     ? ""
+                     : (is_ipv6(origin.client_address) ? "IPV6:" : "") + origin.client_address},
         {"HELO", origin.helo},
         {"PROTO", "ESMTP"},
         {"IDENT", transaction.queue_id},
@@ -213,19 +287,26 @@ std::string xforward_command(const policy::Transaction& transaction, const SmtpE
 
 std::string received_field(const policy::Transaction& transaction, Time now) {
     const auto& origin = transaction.origin;
-    // RFC 3848: S for TLS, A for authentication.
-    const auto protocol =
-        fmt::format("ESMTP{}{}", origin.tls_version.empty() ? "" : "S", origin.login.empty() ? "" : "A");
-    const bool is_ipv6 = origin.client_address.find(':') != std::string::npos;
-    std::string client = origin.client_name.empty() ? "unknown" : in_comment(origin.client_name);
-    if (!origin.client_address.empty()) {
-        client += fmt::format(" [{}{}]", is_ipv6 ? "IPv6:" : "", in_comment(origin.client_address));
+    const auto literal = address_literal(origin.client_address);
+    const bool greeted = is_domain(origin.helo) || is_address_literal(origin.helo);
+    auto field = fmt::format(" from {}", greeted ? origin.helo : "unknown");
+    if (!literal.empty()) {
+        field += is_domain(origin.client_name) ? fmt::format(" ({} {})", origin.client_name, literal)
+                                               : fmt::format(" ({})", literal);
     }
-    const auto helo = origin.helo.empty() ? std::string("unknown") : in_comment(origin.helo);
-    const auto by = origin.mta_name.empty() ? std::string("localhost") : in_comment(origin.mta_name);
-    return fmt::format(" from {} ({})\r\n\tby {} (Lockbox) with {} id {};\r\n\t{}", helo, client, by,
-                       protocol, transaction.queue_id.empty() ? "none" : in_comment(transaction.queue_id),
-                       format_mail_date(now));
+    if (!greeted && !origin.helo.empty()) {
+        field += fmt::format("\r\n\t(HELO {})", in_comment(origin.helo));
+    }
+    // RFC 3848: S for TLS, A for authentication. RFC 6531 §4.3: the same for mail that asked for SMTPUTF8.
+    field += fmt::format(
+        "\r\n\tby {} (Lockbox) with {}{}{}", is_domain(origin.mta_name) ? origin.mta_name : "localhost",
+        has_parameter(transaction.reverse_path.parameters, "SMTPUTF8") ? "UTF8SMTP" : "ESMTP",
+        origin.tls_version.empty() ? "" : "S", origin.login.empty() ? "" : "A");
+    if (is_domain(
+            transaction.queue_id)) { // an atom of letters and digits, or else nothing that an MTA has made
+        field += fmt::format(" id {}", transaction.queue_id);
+    }
+    return field + fmt::format(";\r\n\t{}", format_mail_date(now));
 }
 
 } // namespace lockbox::milter

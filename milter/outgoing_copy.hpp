@@ -51,11 +51,13 @@ struct CopyContent {
 /// what the client asked for where the listener can do it: SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461),
 /// REQUIRETLS (RFC 8689), MT-PRIORITY (RFC 6710), BY (RFC 2852), HOLDFOR and HOLDUNTIL (RFC 4865). Throws
 /// Error(unavailable) where the listener lacks what must not be left out: SMTPUTF8 for an address that is not
-/// ASCII, and REQUIRETLS.
+/// ASCII, and REQUIRETLS. Throws Error(malformed) for an address or a parameter that would be read as more
+/// than one.
 [[nodiscard]] std::string mail_command(const policy::Path& reverse_path, const OutgoingCopy& copy,
                                        const CopyContent& content, const SmtpExtensions& extensions);
 
-/// RCPT, with NOTIFY and ORCPT (RFC 3461) where the listener can do it.
+/// RCPT, with NOTIFY and ORCPT (RFC 3461) where the listener can do it. Throws Error(malformed) like
+/// mail_command().
 [[nodiscard]] std::string rcpt_command(const OutgoingRecipient& recipient, const SmtpExtensions& extensions);
 
 /// XFORWARD (Postfix's XFORWARD_README): whom the message came from, for the listener's log. Empty where it
@@ -64,8 +66,8 @@ struct CopyContent {
                                            const SmtpExtensions& extensions);
 
 /// The Received field that the copy gets (RFC 5321 §4.4): Postfix does not show its own to a milter, so
-/// without this one nobody could tell where the message came from. `by`: the MTA's name; empty: "lockbox".
-/// The body of the field.
+/// without this one nobody could tell where the message came from. What a client says of itself and is no
+/// domain name comes as a comment. The body of the field.
 [[nodiscard]] std::string received_field(const policy::Transaction& transaction, Time now);
 
 } // namespace lockbox::milter
