@@ -86,6 +86,7 @@ public:
             }
             client_.write_final_dot();
             const auto reply = client_.read_reply();
+            client_.quit();
             if (reply.is_positive()) {
                 fate_ = Fate::taken;
                 queue_id_ = queue_id_in(reply);
@@ -334,9 +335,10 @@ Handover Delivery::hand_over(const policy::Transaction& transaction, std::vector
             refuse.reply.text += "; the other recipients have got the message";
         }
         result.verdict = std::move(refuse);
-        attempt->settle(); // the client has its final answer
     } else {
         result.verdict = Discard{};
+    }
+    if (!incomplete) {
         result.attempt = std::move(attempt);
     }
     return result;

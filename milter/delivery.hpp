@@ -38,7 +38,7 @@ struct Handover {
     std::vector<std::string> served_before; ///< recipients who had got theirs in an earlier try
     std::string cause;                      ///< for the operator, where the verdict is not Discard
     std::string warning;                    ///< for the operator: an answer was lost, …
-    /// Of this try, to be settled when the MTA has got the verdict; null unless Discard.
+    /// Of this try, to be settled when the MTA has got the verdict; null where the client will try again.
     std::unique_ptr<Journal::Attempt> attempt;
 };
 

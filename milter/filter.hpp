@@ -22,7 +22,7 @@ struct Handled {
     log::Level level = log::Level::info;
     std::string event; ///< "sealed", "passed", "refused", "deferred"
     log::Attributes attributes;
-    /// With Discard: to be settled when the MTA has got the verdict.
+    /// Of copies that were handed over: to be settled when the MTA has got the verdict.
     std::unique_ptr<Journal::Attempt> attempt;
 };
 

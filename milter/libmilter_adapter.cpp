@@ -351,7 +351,7 @@ sfsistat on_end_of_message(SMFICTX* ctx) noexcept {
         const auto queue_id = macro(ctx, "i");
         auto handled = connection.session.end(queue_id, progress_on(ctx));
         const auto answer = apply(ctx, connection, handled.verdict);
-        if (answer == SMFIS_DISCARD && smfi_progress(ctx) != MI_SUCCESS) {
+        if (connection.session.is_unsettled() && smfi_progress(ctx) != MI_SUCCESS) {
             connection.session
                 .verdict_was_lost(); // the MTA has given up on this milter, and its client tries again
         }

@@ -80,6 +80,8 @@ public:
     /// out.
     [[nodiscard]] Handled end(std::string queue_id, const WhileWaiting& while_waiting);
 
+    /// The last verdict is final, on a message of which copies were handed over.
+    [[nodiscard]] bool is_unsettled() const noexcept { return unsettled_ != nullptr; }
     /// The MTA has got the last verdict: its next event says so.
     void settle() noexcept;
 
