@@ -269,10 +269,9 @@ Handover Delivery::hand_over(const policy::Transaction& transaction, std::vector
     open.reserve(copies.size());
     for (const auto& copy : copies) {
         const auto content = compose(copy);
-        auto expectation =
-            expected_.expect(content.form, [attempt = attempt.get(), mailboxes = mailboxes_of(copy)] {
-                attempt->record(mailboxes);
-            });
+        auto expectation = expected_.expect(
+            [attempt = attempt.get(), mailboxes = mailboxes_of(copy)] { attempt->record(mailboxes); },
+            content.form);
         while_waiting();
         open.emplace_back(copy, std::move(expectation), SmtpClient(listener, deadline, while_waiting));
         if (!open.back().fill(transaction, listener, tls_.get(), content)) {

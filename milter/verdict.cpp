@@ -30,16 +30,12 @@ Defer defer_for_a_fault() {
     return {{"451", "4.3.0", "Message cannot be processed now, please try again later"}};
 }
 
-std::vector<std::string> reply_lines(std::string_view text) {
-    auto clean = printable(text, reply_line_octets_max * reply_lines_max);
-    std::replace(clean.begin(), clean.end(), '%', '?');
-    std::vector<std::string> lines;
-    std::string_view rest = trim(clean);
+namespace {
+
+/// Appends the text, broken between words where it is too long for a line.
+void add_broken(std::vector<std::string>& lines, std::string_view rest) {
+    rest = trim(rest);
     while (!rest.empty()) {
-        if (lines.size() == reply_lines_max) {
-            lines.back() = "and more: the mail server's log names them all";
-            break;
-        }
         auto octets = rest.size();
         if (octets > reply_line_octets_max) {
             const auto space = rest.rfind(' ', reply_line_octets_max);
@@ -47,6 +43,34 @@ std::vector<std::string> reply_lines(std::string_view text) {
         }
         lines.emplace_back(trim(rest.substr(0, octets)));
         rest = trim(rest.substr(octets));
+    }
+}
+
+/// The same with a new line after each semicolon: one for each recipient concerned.
+std::vector<std::string> one_for_each(std::string_view text) {
+    std::vector<std::string> lines;
+    while (!text.empty()) {
+        const auto end = text.find("; ");
+        const auto octets = end == std::string_view::npos ? text.size() : end + 1;
+        add_broken(lines, text.substr(0, octets));
+        text.remove_prefix(octets);
+    }
+    return lines;
+}
+
+} // namespace
+
+std::vector<std::string> reply_lines(std::string_view text) {
+    auto clean = printable(text, reply_line_octets_max * reply_lines_max);
+    std::replace(clean.begin(), clean.end(), '%', '?');
+    auto lines = one_for_each(clean);
+    if (lines.size() > reply_lines_max) {
+        lines.clear();
+        add_broken(lines, clean);
+    }
+    if (lines.size() > reply_lines_max) {
+        lines.resize(reply_lines_max);
+        lines.back() = "and more: the mail server's log names them all";
     }
     if (lines.empty()) {
         lines.emplace_back("no reason given");

@@ -20,3 +20,12 @@ TEST_CASE("only nothing and <> are the null reverse-path", "[policy]") {
     CAPTURE(text);
     CHECK_FALSE(Path::from(text).is_null());
 }
+
+TEST_CASE("a mailbox is the path without angle brackets, however it came", "[policy]") {
+    CHECK(Path::from("<Bob+Ext@remote.TEST>").mailbox() == "Bob+Ext@remote.TEST");
+    CHECK(Path::from("alice@example.org").mailbox() == "alice@example.org");
+    CHECK(Path::from(" <alice@example.org> ").mailbox() == "alice@example.org");
+    CHECK(Path::from("<\"a b\"@example.org>").mailbox() == "\"a b\"@example.org");
+    CHECK(Path::from("<>").mailbox().empty());
+    CHECK(Path::from("").mailbox().empty()); // local submission: the null reverse-path
+}
