@@ -28,7 +28,7 @@ constexpr int journal_version = 1;
 /// The write-ahead log is tidied up before a try sends anything, never between the record of a copy and its
 /// way: SQLite's own habit of doing that at a commit would stretch the one moment in which a killed process
 /// leaves a wrong record.
-constexpr unsigned tries_between_checkpoints = 200;
+constexpr unsigned writes_between_checkpoints = 1000;
 
 SqliteFile journal_file(const std::string& path) {
     return {path, "journal",
@@ -104,8 +104,8 @@ public:
             sql_ << "PRAGMA journal_mode = WAL", soci::into(answer);
             sql_ << "PRAGMA synchronous = NORMAL";
             sql_ << "PRAGMA wal_autocheckpoint = 0";
+            sql_ << "PRAGMA foreign_keys = ON"; // a clock that jumps forgets tries that are under way
             prepare_tables();
-            forget_old_ones(now());
             has_open_ends_ = count("SELECT count(*) FROM served") > 0;
         });
     }
@@ -129,11 +129,11 @@ public:
                                    const std::vector<std::string>& recipients, Time now) {
         const std::scoped_lock lock(mutex_);
         return guarded([&] {
-            if (++tries_since_checkpoint_ >= tries_between_checkpoints) {
-                tries_since_checkpoint_ = 0;
+            if (writes_since_checkpoint_ >= writes_between_checkpoints) {
+                writes_since_checkpoint_ = 0;
                 sql_ << "PRAGMA wal_checkpoint(PASSIVE)";
             }
-            auto taken_over = in_sqlite_transaction(sql_, SqliteAccess::write, [&] {
+            auto taken_over = in_transaction([&] {
                 forget_old_ones(now);
                 if (count("SELECT count(*) FROM served") >= journal_records_max) {
                     throw Error(ErrorKind::io,
@@ -153,7 +153,7 @@ public:
     void record(const std::string& id, const std::vector<std::string>& recipients) {
         const std::scoped_lock lock(mutex_);
         guarded([&] {
-            in_sqlite_transaction(sql_, SqliteAccess::write, [&] {
+            in_transaction([&] {
                 for (const auto& recipient : recipients) {
                     sql_ << "INSERT OR REPLACE INTO served (try, recipient) VALUES (:try, :recipient)",
                         soci::use(id), soci::use(recipient);
@@ -182,7 +182,7 @@ public:
             for (const auto& recipient : recipients) {
                 wrong_.insert({id, recipient}); // as long as this process lives, whatever the disk does
             }
-            in_sqlite_transaction(sql_, SqliteAccess::write, [&] {
+            in_transaction([&] {
                 for (const auto& recipient : recipients) {
                     sql_ << "DELETE FROM served WHERE try = :try AND recipient = :recipient", soci::use(id),
                         soci::use(recipient);
@@ -198,7 +198,7 @@ public:
         const std::scoped_lock lock(mutex_);
         unless_it_fails("settle", [&] {
             settled_.insert(id);
-            in_sqlite_transaction(sql_, SqliteAccess::write, [&] {
+            in_transaction([&] {
                 sql_ << "DELETE FROM served WHERE try = :id", soci::use(id);
                 sql_ << "DELETE FROM try WHERE id = :id", soci::use(id);
             });
@@ -255,6 +255,12 @@ private:
             } catch (...) { // NOLINT(bugprone-empty-catch): no memory for a log line either
             }
         }
+    }
+
+    template <typename Work>
+    auto in_transaction(Work&& work) -> decltype(work()) {
+        ++writes_since_checkpoint_;
+        return in_sqlite_transaction(sql_, SqliteAccess::write, std::forward<Work>(work));
     }
 
     long long count(const std::string& query) {
@@ -348,6 +354,8 @@ private:
                 sql_ << "UPDATE served SET try = :new WHERE try = :old AND recipient = :recipient",
                     soci::use(id), soci::use(ended), soci::use(recipient);
             }
+            sql_ << "DELETE FROM try WHERE id = :id AND NOT EXISTS (SELECT 1 FROM served WHERE try = :same)",
+                soci::use(ended), soci::use(ended);
         }
         return {taken.begin(), taken.end()};
     }
@@ -359,7 +367,7 @@ private:
     std::set<std::string> live_;                          ///< tries that have not ended
     std::set<std::string> settled_;                       ///< tries whose records could not be removed
     std::set<std::pair<std::string, std::string>> wrong_; ///< records that could not be taken back
-    unsigned tries_since_checkpoint_ = 0;
+    unsigned writes_since_checkpoint_ = 0;
     std::atomic<bool> has_open_ends_ = false;
 };
 

@@ -2,6 +2,7 @@
 #include "keyring/import.hpp"
 #include "milter/session.hpp"
 #include "tests/support/data.hpp"
+#include "tests/support/fake_mta.hpp"
 
 #include <thread>
 
@@ -295,4 +296,275 @@ TEST_CASE("Many connections seal at the same time", "[milter]") {
         thread.join();
     }
     CHECK(sealed == 80);
+}
+
+// ── what comes back from the listener ───────────────────────────────────────────────────────────────────
+
+namespace {
+
+const std::string stranger = "0123456789abcdef0123456789abcdef.lockbox.invalid";
+
+/// One connection to a milter that expects copies.
+struct ReturnWorld : World {
+    /// MAIL, as the reinjection listener shows it.
+    std::optional<Refuse> begin_on(Session& connection, const std::string& daemon_name) const {
+        return connection.begin("<carol@example.org>", {}, {"", "", daemon_name, ""});
+    }
+    [[nodiscard]] std::string ordinary_end(Session& connection) const {
+        connection.recipient("<alice@example.org>", {});
+        connection.header_field("To", " alice@example.org");
+        connection.body("text");
+        return connection.end("4ABC", [] {}).event;
+    }
+
+    ExpectedCopies expected;
+    Session returning{filter, in_flight, &expected};
+    const std::string listener{policy::reinjection_daemon_name};
+};
+
+} // namespace
+
+TEST_CASE("A copy of ours that comes back is not recorded, written down, and let through as it is",
+          "[milter]") {
+    ReturnWorld world;
+    unsigned written = 0;
+    const auto expectation = world.expected.expect([&] { ++written; });
+    world.returning.connect("localhost", "127.0.0.1");
+    CHECK_FALSE(world.returning.brings_back());
+    world.returning.hello(expectation.name());
+    CHECK(world.returning.brings_back());
+    CHECK_FALSE(expectation.was_met());
+    CHECK_FALSE(world.begin_on(world.returning, world.listener).has_value());
+    CHECK(expectation.was_met());
+    CHECK_FALSE(world.returning.records());
+    world.returning.recipient("<alice@example.org>", {});
+    world.returning.header_field("Subject", " x");
+    world.returning.body(std::string(2 * small, 'x')); // its size is no matter
+    CHECK(written == 0);
+    const auto handled = world.returning.end("4ABC", [] {});
+    CHECK(verdict<Pass>(handled) == Pass{});
+    CHECK(written == 1);
+    CHECK(handled.event == "let through");
+    CHECK(handled.level == log::Level::debug);
+}
+
+TEST_CASE("Whoever else comes to the listener is refused at MAIL", "[milter]") {
+    ReturnWorld world;
+    const auto expectation = world.expected.expect([] {});
+    const auto name = GENERATE(as<std::string>{}, "", "mail.example.org", stranger);
+    CAPTURE(name);
+    if (!name.empty()) {
+        world.returning.hello(name);
+    }
+    const auto refuse = world.begin_on(world.returning, world.listener);
+    REQUIRE(refuse.has_value());
+    CHECK(refuse->reply.code == "550");
+    CHECK(refuse->reply.enhanced_code == "5.7.1");
+    CHECK_FALSE(expectation.was_met());
+    CHECK(verdict<Defer>(world.returning.end("4ABC", [] {})) == defer_for_a_fault()); // should an MTA go on
+    CHECK(world.in_flight.wait_for_none(std::chrono::steady_clock::now()));
+}
+
+TEST_CASE("A name that was used once opens nothing any more", "[milter]") {
+    ReturnWorld world;
+    unsigned written = 0;
+    const auto expectation = world.expected.expect([&] { ++written; });
+    world.returning.hello(expectation.name());
+    REQUIRE_FALSE(world.begin_on(world.returning, world.listener).has_value());
+    Session other(world.filter, world.in_flight, &world.expected);
+    other.hello(expectation.name());
+    SECTION("on another connection, while the copy is on its way") {
+        CHECK(world.begin_on(other, world.listener).has_value());
+    }
+    SECTION("on another connection of the ordinary entrance: judged like any other message") {
+        CHECK_FALSE(world.begin_on(other, "smtpd").has_value());
+        CHECK(other.records());
+        CHECK(world.ordinary_end(other) == "sealed");
+    }
+    SECTION("on the same connection, again before the end") {
+        CHECK(world.begin_on(world.returning, world.listener).has_value());
+        CHECK(verdict<Defer>(world.returning.end("4ABC", [] {})) == defer_for_a_fault());
+        return;
+    }
+    SECTION("on the same connection, after the copy") {
+        CHECK(verdict<Pass>(world.returning.end("4ABC", [] {})) == Pass{});
+        world.returning.reset();
+        CHECK(world.begin_on(world.returning, world.listener).has_value());
+        CHECK_FALSE(world.begin_on(world.returning, "smtpd").has_value());
+        CHECK(world.ordinary_end(world.returning) == "sealed");
+        CHECK(written == 1);
+        return;
+    }
+    CHECK(written == 0);
+    CHECK(verdict<Pass>(world.returning.end("4ABC", [] {})) == Pass{}); // the copy itself is not disturbed
+    CHECK(written == 1);
+}
+
+TEST_CASE("A client of the ordinary entrance gets nothing by a name that it has guessed", "[milter]") {
+    ReturnWorld world;
+    world.returning.hello(stranger);
+    CHECK_FALSE(world.returning.brings_back());
+    CHECK_FALSE(world.begin_on(world.returning, "smtpd").has_value());
+    CHECK(world.ordinary_end(world.returning) == "sealed");
+    // Without a way back, every name is a name.
+    const auto expectation = world.expected.expect([] {});
+    world.session.hello(expectation.name());
+    CHECK_FALSE(world.session.brings_back());
+    CHECK_FALSE(world.begin_on(world.session, "smtpd").has_value());
+    CHECK(world.ordinary_end(world.session) == "sealed");
+    CHECK_FALSE(expectation.was_met());
+}
+
+TEST_CASE("A copy that is not expected any more, or was not seen whole, is not let through", "[milter]") {
+    ReturnWorld world;
+    unsigned written = 0;
+    std::optional<ExpectedCopies::Expectation> expectation(world.expected.expect([&] { ++written; }));
+    world.returning.hello(expectation->name());
+    REQUIRE_FALSE(world.begin_on(world.returning, world.listener).has_value());
+    SECTION("withdrawn") {
+        CHECK_FALSE(expectation->withdraw());
+    }
+    SECTION("forgotten") {
+        expectation.reset();
+    }
+    SECTION("a callback failed") {
+        world.returning.mark_failed();
+    }
+    const auto handled = world.returning.end("4ABC", [] {});
+    CHECK(verdict<Defer>(handled) == defer_for_a_fault());
+    CHECK(handled.level == log::Level::warning);
+    CHECK(written == 0);
+}
+
+TEST_CASE("A copy that cannot be written down leaves as an exception, and not as a message", "[milter]") {
+    ReturnWorld world;
+    auto expectation = world.expected.expect([] { throw std::runtime_error("disk full"); });
+    world.returning.hello(expectation.name());
+    REQUIRE_FALSE(world.begin_on(world.returning, world.listener).has_value());
+    CHECK_THROWS_WITH(world.returning.end("4ABC", [] {}), "disk full"); // the adapter answers 451
+    CHECK_FALSE(expectation.withdraw());
+}
+
+// ── when the client has its answer ──────────────────────────────────────────────────────────────────────
+
+namespace {
+
+/// A filter that hands copies back to an MTA: alice and bob are hidden from each other.
+struct HandoverWorld {
+    HandoverWorld()
+        : filter(
+              settings(), keys.location, 4, [] { return test::test_now; }, &delivery) {}
+
+    [[nodiscard]] Settings settings() const {
+        auto made = settings_with();
+        made.reinject = mta.listener();
+        return made;
+    }
+    /// The same message every time.
+    Handled send(Session& connection) const {
+        CHECK_FALSE(connection.begin("<carol@example.org>", {}, {}).has_value());
+        connection.recipient("<alice@example.org>", {});
+        connection.recipient("<bob@example.org>", {});
+        connection.header_field("To", " alice@example.org");
+        connection.header_field("Message-ID", " <1@example.org>");
+        connection.body("the text\r\n");
+        auto handled = connection.end("4ABC", [] {});
+        CAPTURE(attribute(handled, "reason"), attribute(handled, "error"));
+        CHECK(std::holds_alternative<Discard>(handled.verdict));
+        CHECK(connection.is_unsettled());
+        return handled;
+    }
+    [[nodiscard]] std::size_t copies_for_bob() { return mta.counts()["bob@example.org"]; }
+
+    World keys;
+    TemporaryDirectory directory;
+    Delivery delivery{(directory.path() / "journal.db").string()};
+    test::FakeMta mta{&delivery.expected()};
+    Filter filter;
+    InFlight in_flight;
+    std::optional<Session> session{std::in_place, filter, in_flight, &delivery.expected()};
+};
+
+} // namespace
+
+TEST_CASE("Copies are handed over sealed, each recipient theirs, and the original is thrown away",
+          "[milter]") {
+    HandoverWorld world;
+    const auto handled = world.send(*world.session);
+    CHECK(handled.event == "sealed");
+    CHECK(attribute(handled, "copies") == "2");
+    CHECK(attribute(handled, "reinjected-as") == "4ABC0 4ABC1");
+    for (const auto& [recipient, contents] : world.mta.delivered()) {
+        CAPTURE(recipient);
+        REQUIRE(contents.size() == 1);
+        CHECK(contents[0].starts_with("Received: from unknown"));
+        CHECK(contents[0].find("-----BEGIN PGP MESSAGE-----") != std::string::npos);
+        CHECK(contents[0].find("the text") == std::string::npos);
+    }
+    CHECK(world.mta.counts() ==
+          std::map<std::string, std::size_t>{{"alice@example.org", 1}, {"bob@example.org", 1}});
+}
+
+TEST_CASE("The next event on a connection says that its client has the last answer", "[milter]") {
+    HandoverWorld world;
+    (void)world.send(*world.session);
+    SECTION("MAIL") {
+        CHECK_FALSE(world.session->begin("<carol@example.org>", {}, {}).has_value());
+        CHECK_FALSE(world.session->is_unsettled());
+    }
+    SECTION("abort") {
+        world.session->reset();
+        world.session->settle();
+    }
+    SECTION("close") {
+        world.session.reset();
+    }
+    SECTION("a stop of the milter") {
+        world.delivery.settle_answered();
+    }
+    Session next(world.filter, world.in_flight, &world.delivery.expected());
+    CHECK(attribute(world.send(next), "served-before") == "(absent)"); // the same again: a message of its own
+    CHECK(world.copies_for_bob() == 2);
+}
+
+TEST_CASE("A verdict that was lost is not final: the next try is told the same, and nobody gets another copy",
+          "[milter]") {
+    HandoverWorld world;
+    (void)world.send(*world.session);
+    world.session->verdict_was_lost();
+    CHECK_FALSE(world.session->is_unsettled());
+    world.session.reset();
+    Session next(world.filter, world.in_flight, &world.delivery.expected());
+    const auto handled = world.send(next);
+    CHECK(attribute(handled, "served-before") == "2");
+    CHECK(attribute(handled, "copies") == "0");
+    CHECK(world.copies_for_bob() == 1);
+}
+
+TEST_CASE("What was half handed over is completed over the same way, even where one copy is left",
+          "[milter]") {
+    HandoverWorld world;
+    world.mta.set_fault([](std::size_t copy, const std::string& moment) {
+        return copy == 1 && moment == "dot" ? std::string("451 4.3.0 not now") : std::string();
+    });
+    const auto send_to = [&](const std::vector<std::string>& recipients) {
+        CHECK_FALSE(world.session->begin("<carol@example.org>", {}, {}).has_value());
+        for (const auto& recipient : recipients) {
+            world.session->recipient(recipient, {});
+        }
+        world.session->header_field("To", " alice@example.org");
+        world.session->header_field("Message-ID", " <1@example.org>");
+        world.session->body("the text\r\n");
+        return world.session->end("4ABC", [] {});
+    };
+    const auto first = send_to({"<alice@example.org>", "<bob@example.org>"});
+    CHECK(verdict<Defer>(first).reply.code == "451");
+    CHECK(first.event == "deferred");
+    CHECK_FALSE(world.session->is_unsettled());
+    world.mta.set_fault({});
+    // The client splits its next try: nobody who has theirs gets it edited in place.
+    CHECK(verdict<Discard>(send_to({"<alice@example.org>"})) == Discard{});
+    CHECK(verdict<Edit>(send_to({"<bob@example.org>"})).body.find("-----BEGIN PGP MESSAGE-----") !=
+          std::string::npos);
+    CHECK(world.mta.counts() == std::map<std::string, std::size_t>{{"alice@example.org", 1}});
 }

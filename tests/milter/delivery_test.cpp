@@ -1,0 +1,486 @@
+#include "base/error.hpp"
+#include "base/sqlite.hpp"
+#include "milter/delivery.hpp"
+#include "tests/support/data.hpp"
+#include "tests/support/fake_mta.hpp"
+
+#include <soci/sqlite3/soci-sqlite3.h>
+
+#include <algorithm>
+#include <future>
+#include <thread>
+
+using namespace lockbox;
+using namespace lockbox::milter;
+using test::FakeMta;
+
+namespace {
+
+using Counts = std::map<std::string, std::size_t>;
+const std::string alice = "alice@example.org";
+const std::string bob = "bob@example.org";
+const std::string carol = "carol@example.org";
+const Counts each_once{{alice, 1}, {bob, 1}, {carol, 1}};
+constexpr auto nothing = [] {};
+
+Deadline in(std::chrono::milliseconds time) {
+    return std::chrono::steady_clock::now() + time;
+}
+
+policy::Transaction message() {
+    policy::Transaction transaction;
+    transaction.queue_id = "4Zk3Qv1yTgz";
+    transaction.reverse_path = policy::Path::from("<dave@example.org>");
+    transaction.header.add("Message-ID", " <1@example.org>");
+    transaction.header.add("Subject", " x");
+    transaction.body = "text\r\n";
+    return transaction;
+}
+
+std::vector<OutgoingCopy> three_copies() {
+    std::vector<OutgoingCopy> copies;
+    for (const auto& recipient : {alice, bob, carol}) {
+        copies.push_back({{{"<" + recipient + ">", {}}}, {}});
+    }
+    return copies;
+}
+
+/// A delivery, and an MTA in front of it.
+struct World {
+    explicit World(bool attached = true) : mta(attached ? &delivery.expected() : nullptr) {}
+
+    Handover hand_over(const policy::Transaction& transaction, std::vector<OutgoingCopy> copies,
+                       Deadline deadline = in(std::chrono::minutes(1))) {
+        const auto compose = [](const OutgoingCopy& copy) -> Delivery::Content {
+            Delivery::Content content;
+            content.header.add("Subject", " x");
+            content.body = "for " + copy.recipients.front().path + "\r\n";
+            return content;
+        };
+        return delivery.hand_over(transaction, std::move(copies), mta.listener(), compose, test::test_now,
+                                  deadline, nothing);
+    }
+    Handover hand_over() { return hand_over(message(), three_copies()); }
+
+    /// One copy, one moment, once.
+    void fail(std::size_t copy, const std::string& moment, const std::string& reply) {
+        mta.set_fault([=](std::size_t number, const std::string& now) {
+            if (number != copy || now != moment) {
+                return std::string();
+            }
+            if (reply.empty()) {
+                throw test::Gone();
+            }
+            return reply;
+        });
+    }
+    void heal() { mta.set_fault({}); }
+
+    TemporaryDirectory directory;
+    std::string journal = (directory.path() / "journal.db").string();
+    Delivery delivery{journal};
+    FakeMta mta;
+};
+
+template <typename T>
+T verdict(const Handover& handover) {
+    CAPTURE(handover.cause);
+    REQUIRE(std::holds_alternative<T>(handover.verdict));
+    return std::get<T>(handover.verdict);
+}
+
+/// The client has got its answer.
+void settle(Handover& handover) {
+    REQUIRE(handover.attempt != nullptr);
+    handover.attempt->settle();
+    handover.attempt.reset();
+}
+
+} // namespace
+
+TEST_CASE("All copies are taken: each recipient has theirs once, and the original goes", "[milter]") {
+    World world;
+    auto handover = world.hand_over();
+    CHECK(verdict<Discard>(handover) == Discard{});
+    CHECK(handover.copies == 3);
+    CHECK(handover.taken_as == std::vector<std::string>{"4ABC0", "4ABC1", "4ABC2"});
+    CHECK(handover.served_before.empty());
+    CHECK(handover.cause.empty());
+    CHECK(handover.warning.empty());
+    CHECK(world.mta.counts() == each_once);
+    CHECK(world.mta.delivered()[bob] ==
+          std::vector<std::string>{"Subject: x\r\n\r\nfor <bob@example.org>\r\n.\r\n"});
+    settle(handover);
+    CHECK_FALSE(world.delivery.was_begun(message()));
+    // The same message once more is another message.
+    CHECK(verdict<Discard>(world.hand_over()) == Discard{});
+    CHECK(world.mta.counts() == Counts{{alice, 2}, {bob, 2}, {carol, 2}});
+}
+
+TEST_CASE("One copy for several recipients is one transaction", "[milter]") {
+    World world;
+    const std::vector<OutgoingCopy> copies{
+        {{{"<" + alice + ">", {"NOTIFY=NEVER"}}, {"<" + bob + ">", {}}}, {}}};
+    CHECK(verdict<Discard>(world.hand_over(message(), copies)) == Discard{});
+    CHECK(world.mta.counts() == Counts{{alice, 1}, {bob, 1}});
+    CHECK(world.mta.connections() == 1);
+    const auto commands = world.mta.commands();
+    CHECK(std::count(commands.begin(), commands.end(), "RCPT TO:<alice@example.org> NOTIFY=NEVER") == 1);
+    CHECK(std::count(commands.begin(), commands.end(), "RCPT TO:<bob@example.org>") == 1);
+}
+
+TEST_CASE("All transactions stand before the first final dot: what fails until then sends nothing",
+          "[milter]") {
+    const std::size_t copy = GENERATE(0U, 2U);
+    const std::string moment = GENERATE("connect", "ehlo", "mail", "rcpt", "data", "connect-answered",
+                                        "ehlo-answered", "mail-answered", "rcpt-answered", "data-answered");
+    const std::string reply = GENERATE("", "421 4.3.0 not now", "554 5.7.1 never", "nonsense");
+    CAPTURE(copy, moment, reply);
+    World world;
+    world.fail(copy, moment, reply);
+    const bool no_answer = reply.empty() || reply == "nonsense";
+    if (no_answer) {
+        CHECK_THROWS_AS(world.hand_over(), Error);
+    } else {
+        const auto handover = world.hand_over();
+        CHECK(handover.attempt == nullptr);
+        CHECK(handover.copies == 0);
+        CHECK(handover.cause.find(reply) != std::string::npos);
+        const bool about_the_message = !moment.starts_with("connect") && !moment.starts_with("ehlo");
+        if (about_the_message && reply.front() == '5') {
+            const auto refuse = verdict<Refuse>(handover);
+            CHECK(refuse.reply.code == "554");
+            const auto recipient = three_copies().at(copy).recipients.front().path;
+            CHECK(refuse.reply.text == recipient + ": " + reply);
+        } else {
+            CHECK(verdict<Defer>(handover).reply.code == "451");
+        }
+    }
+    CHECK(world.mta.counts().empty());
+    CHECK_FALSE(world.delivery.was_begun(message()));
+    world.heal();
+    CHECK(verdict<Discard>(world.hand_over()) == Discard{});
+    CHECK(world.mta.counts() == each_once);
+}
+
+TEST_CASE("The answer to a final dot is no, for now: the next try completes the rest", "[milter]") {
+    const std::size_t copy = GENERATE(0U, 1U, 2U);
+    CAPTURE(copy);
+    World world;
+    world.fail(copy, "dot", "451 4.3.0 not now"); // the milter has not been asked
+    const auto handover = world.hand_over();
+    CHECK(verdict<Defer>(handover).reply.code == "451");
+    CHECK(handover.attempt == nullptr);
+    CHECK(handover.cause.find("not now") != std::string::npos);
+    CHECK(handover.copies == (copy == 0 ? 0 : 2)); // when nobody has got theirs, nobody gets theirs
+    CHECK(world.delivery.was_begun(message()) == (copy != 0));
+    world.heal();
+    auto next = world.hand_over();
+    CHECK(verdict<Discard>(next) == Discard{});
+    CHECK(next.served_before.size() == handover.copies);
+    CHECK(world.mta.counts() == each_once);
+    settle(next);
+    CHECK_FALSE(world.delivery.was_begun(message()));
+}
+
+TEST_CASE("The MTA says no after its milter has let the copy through: taken back", "[milter]") {
+    World world;
+    // What the fake has delivered by then does not count: its answer does.
+    world.fail(1, "dot-answered", "451 4.3.0 disk full");
+    CHECK(verdict<Defer>(world.hand_over()).reply.code == "451");
+    world.heal();
+    const auto next = world.hand_over();
+    CHECK(next.served_before == std::vector<std::string>{alice, carol});
+    CHECK(next.copies == 1);
+    CHECK(world.mta.counts() == Counts{{alice, 1}, {bob, 2}, {carol, 1}});
+}
+
+TEST_CASE("The answer to the first final dot is no, for good: refused, and nobody gets anything",
+          "[milter]") {
+    World world;
+    world.fail(0, "dot", "554 5.7.1 spam");
+    auto handover = world.hand_over();
+    CHECK(verdict<Refuse>(handover).reply.text == "<alice@example.org>: 554 5.7.1 spam");
+    CHECK(world.mta.counts().empty());
+    settle(handover);
+    CHECK_FALSE(world.delivery.was_begun(message()));
+}
+
+TEST_CASE(
+    "A later final dot is refused for good: the sender learns for whom, and that the others have theirs",
+    "[milter]") {
+    World world;
+    world.fail(1, "dot", "554 5.7.1 spam");
+    auto handover = world.hand_over();
+    CHECK(verdict<Refuse>(handover).reply.text ==
+          "<bob@example.org>: 554 5.7.1 spam; the other recipients have got the message");
+    CHECK(world.mta.counts() == Counts{{alice, 1}, {carol, 1}});
+    const bool answered = GENERATE(true, false);
+    CAPTURE(answered);
+    if (answered) {
+        settle(handover);
+        CHECK_FALSE(world.delivery.was_begun(message()));
+        return;
+    }
+    handover.attempt.reset(); // the client never got that answer, and tries again: nobody gets theirs twice
+    CHECK(world.delivery.was_begun(message()));
+    world.fail(0, "dot", "554 5.7.1 spam");
+    const auto next = world.hand_over();
+    CHECK(verdict<Refuse>(next).reply.text ==
+          "<bob@example.org>: 554 5.7.1 spam; the other recipients have got the message");
+    CHECK(next.served_before == std::vector<std::string>{alice, carol});
+    CHECK(world.mta.counts() == Counts{{alice, 1}, {carol, 1}});
+}
+
+TEST_CASE("Refused for one and put off for another: put off, until only the refusal is left", "[milter]") {
+    World world;
+    world.mta.set_fault([](std::size_t copy, const std::string& moment) -> std::string {
+        return moment != "dot" ? "" : copy == 1 ? "554 5.7.1 spam" : copy == 2 ? "451 4.3.0 not now" : "";
+    });
+    CHECK(verdict<Defer>(world.hand_over()).reply.code == "451");
+    CHECK(world.mta.counts() == Counts{{alice, 1}});
+    world.fail(0, "dot", "554 5.7.1 spam");
+    const auto next = world.hand_over();
+    CHECK(verdict<Refuse>(next).reply.text.starts_with("<bob@example.org>: 554"));
+    CHECK(world.mta.counts() == Counts{{alice, 1}, {carol, 1}});
+}
+
+TEST_CASE("The answer to a final dot is lost after the milter has let the copy through: counted as taken",
+          "[milter]") {
+    const std::size_t copy = GENERATE(0U, 1U, 2U);
+    CAPTURE(copy);
+    World world;
+    world.fail(copy, "dot-answered", GENERATE("", "nonsense"));
+    const auto handover = world.hand_over();
+    CHECK(verdict<Discard>(handover) == Discard{});
+    CHECK(handover.copies == 3);
+    CHECK(handover.taken_as.size() == 2);
+    CHECK(handover.warning.find(three_copies().at(copy).recipients.front().path) != std::string::npos);
+    CHECK(world.mta.counts() == each_once);
+}
+
+TEST_CASE("The connection is lost before the milter has let the copy through: not taken, and never will be",
+          "[milter]") {
+    const std::size_t copy = GENERATE(0U, 1U, 2U);
+    CAPTURE(copy);
+    World world;
+    world.fail(copy, "dot", "");
+    const auto handover = world.hand_over();
+    CHECK(verdict<Defer>(handover).reply.code == "451");
+    CHECK(handover.copies == (copy == 0 ? 0 : 2));
+    world.heal();
+    CHECK(verdict<Discard>(world.hand_over()) == Discard{});
+    CHECK(world.mta.counts() == each_once);
+}
+
+TEST_CASE("A verdict that never reached the client is given again, without a second copy", "[milter]") {
+    World world;
+    auto handover = world.hand_over();
+    CHECK(verdict<Discard>(handover) == Discard{});
+    handover.attempt.reset();
+    CHECK(world.delivery.was_begun(message()));
+    auto next = world.hand_over();
+    CHECK(verdict<Discard>(next) == Discard{});
+    CHECK(next.copies == 0);
+    CHECK(next.served_before == std::vector<std::string>{alice, bob, carol});
+    CHECK(world.mta.counts() == each_once);
+}
+
+TEST_CASE("A message without Date and Message-ID is never taken for another", "[milter]") {
+    World world;
+    auto alarm = message();
+    alarm.header = {};
+    auto handover = world.hand_over(alarm, three_copies());
+    handover.attempt.reset();
+    CHECK_FALSE(world.delivery.was_begun(alarm));
+    CHECK(world.hand_over(alarm, three_copies()).copies == 3);
+}
+
+TEST_CASE("A listener without this milter gets no content: strangers could send in clear past it",
+          "[milter]") {
+    World world(/*attached=*/false);
+    try {
+        (void)world.hand_over();
+        FAIL("handed over");
+    } catch (const Error& error) {
+        CHECK(error.kind() == ErrorKind::unavailable);
+        CHECK(std::string(error.what()).find("does not have this milter attached") != std::string::npos);
+        CHECK(error.hint().find("smtpd_milters") != std::string::npos);
+    }
+    const auto commands = world.mta.commands();
+    CHECK(std::count(commands.begin(), commands.end(), "DATA") == 0);
+}
+
+TEST_CASE("A listener on another machine has to offer STARTTLS", "[milter]") {
+    World world;
+    auto listener = world.mta.listener();
+    // 0.0.0.0 leads here, too, and says nothing about who listens.
+    listener.host = "0.0.0.0";
+    REQUIRE_FALSE(listener.is_local());
+    const auto compose = [](const OutgoingCopy&) -> Delivery::Content { return {{}, "secret\r\n"}; };
+    CHECK_THROWS_WITH(world.delivery.hand_over(message(), three_copies(), listener, compose, test::test_now,
+                                               in(std::chrono::minutes(1)), nothing),
+                      Catch::Matchers::Contains("offers no STARTTLS"));
+    for (const auto& command : world.mta.commands()) {
+        CHECK(command.starts_with("EHLO "));
+    }
+}
+
+TEST_CASE("A journal that fails sends nothing", "[milter]") {
+    World world;
+    const auto run = [&](const std::string& statement) {
+        soci::session sql(soci::sqlite3, sqlite_connection_string(world.journal, std::chrono::seconds(1)));
+        sql << statement;
+    };
+    SECTION("at the beginning") {
+        run("ALTER TABLE try RENAME TO hidden");
+        CHECK_THROWS_AS(world.hand_over(), Error);
+        CHECK(world.mta.connections() == 0);
+        run("ALTER TABLE hidden RENAME TO try");
+    }
+    SECTION("when a copy comes back") {
+        world.mta.set_fault([&](std::size_t copy, const std::string& moment) {
+            if (copy == 0 && moment == "dot") {
+                run("ALTER TABLE served RENAME TO hidden");
+            }
+            return std::string();
+        });
+        CHECK(verdict<Defer>(world.hand_over()).reply.code == "451");
+        run("ALTER TABLE hidden RENAME TO served");
+    }
+    CHECK(world.mta.counts().empty());
+    world.heal();
+    CHECK(verdict<Discard>(world.hand_over()) == Discard{});
+    CHECK(world.mta.counts() == each_once);
+}
+
+TEST_CASE("An envelope that cannot be handed on sends nothing", "[milter]") {
+    World world;
+    auto copies = three_copies();
+    copies[2].recipients[0].path =
+        GENERATE(as<std::string>{}, "<a\r\nDATA\r\n@example.org>", "<a> SIZE=1 <b>");
+    CHECK_THROWS_AS(world.hand_over(message(), copies), Error);
+    CHECK(world.mta.counts().empty());
+    for (const auto& command : world.mta.commands()) {
+        CHECK(command.find("SIZE=1 ") == std::string::npos);
+    }
+}
+
+TEST_CASE("A message that cannot be composed for one sends nothing to the others", "[milter]") {
+    World world;
+    const auto compose = [](const OutgoingCopy& copy) -> Delivery::Content {
+        if (copy.recipients.front().mailbox() == carol) {
+            throw Error(ErrorKind::engine, "does not seal");
+        }
+        return {{}, "text\r\n"};
+    };
+    CHECK_THROWS_AS(world.delivery.hand_over(message(), three_copies(), world.mta.listener(), compose,
+                                             test::test_now, in(std::chrono::minutes(1)), nothing),
+                    Error);
+    CHECK(world.mta.counts().empty());
+}
+
+TEST_CASE("A message in circles is refused", "[milter]") {
+    World world;
+    auto circling = message();
+    for (std::size_t i = 0; i < hops_max; ++i) {
+        circling.header.add("Received", " from a");
+    }
+    CHECK(verdict<Discard>(world.hand_over(circling, three_copies())) == Discard{});
+    circling.header.add("received", " from a");
+    const auto refuse = verdict<Refuse>(world.hand_over(circling, three_copies()));
+    CHECK(refuse.reply.enhanced_code == "5.4.6"); // RFC 3463 §3.5: routing loop
+    CHECK(world.mta.counts() == each_once);
+}
+
+TEST_CASE("So many copies are under way that the next message has no place: it waits, until the deadline",
+          "[milter]") {
+    World world;
+    std::promise<void> begun;
+    std::promise<void> go_on;
+    // All places are taken before the first copy is composed.
+    std::vector<OutgoingCopy> many(open_copies_max, {{{"<" + alice + ">", {}}}, {}});
+    std::thread first([&] {
+        const auto compose = [&](const OutgoingCopy&) -> Delivery::Content {
+            begun.set_value();
+            go_on.get_future().wait();
+            throw Error(ErrorKind::engine, "enough");
+        };
+        try {
+            (void)world.delivery.hand_over(message(), many, world.mta.listener(), compose, test::test_now,
+                                           in(std::chrono::minutes(1)), nothing);
+        } catch (const Error&) { // NOLINT(bugprone-empty-catch): its places are free again
+        }
+    });
+    begun.get_future().wait();
+    auto other = message();
+    other.body = "other";
+    try {
+        (void)world.hand_over(other, three_copies(), std::chrono::steady_clock::now());
+        FAIL("handed over");
+    } catch (const Error& error) {
+        CHECK(error.kind() == ErrorKind::busy);
+    }
+    auto waiting = std::async(std::launch::async, [&] { return world.hand_over(other, three_copies()); });
+    go_on.set_value();
+    first.join();
+    CHECK(std::holds_alternative<Discard>(waiting.get().verdict));
+    CHECK(world.mta.counts() == each_once);
+}
+
+TEST_CASE("The time budget ends what is not yet at its final dot", "[milter]") {
+    World world;
+    std::promise<void> end;
+    const auto ended = end.get_future().share();
+    world.mta.set_fault([ended](std::size_t copy, const std::string& moment) {
+        if (copy == 2 && moment == "data") {
+            ended.wait(); // copied: this conversation may outlive the promise
+        }
+        return std::string();
+    });
+    CHECK_THROWS_WITH(world.hand_over(message(), three_copies(), in(std::chrono::milliseconds(300))),
+                      Catch::Matchers::Contains("did not answer in time"));
+    end.set_value();
+    CHECK(world.mta.counts().empty());
+}
+
+TEST_CASE("Many messages at once, each recipient of each once", "[milter]") {
+    World world;
+    std::vector<std::thread> threads;
+    std::atomic<unsigned> done = 0;
+    for (unsigned thread = 0; thread < 4; ++thread) {
+        threads.emplace_back([&, thread] {
+            for (unsigned i = 0; i < 5; ++i) {
+                auto one = message();
+                one.body = std::to_string(thread) + " " + std::to_string(i);
+                auto handover = world.hand_over(one, three_copies());
+                if (std::holds_alternative<Discard>(handover.verdict) && handover.copies == 3) {
+                    handover.attempt->settle();
+                    ++done;
+                }
+            }
+        });
+    }
+    for (auto& thread : threads) {
+        thread.join();
+    }
+    CHECK(done == 20);
+    CHECK(world.mta.counts() == Counts{{alice, 20}, {bob, 20}, {carol, 20}});
+}
+
+TEST_CASE("The MTA's queue ids are read from what Postfix and Sendmail say", "[milter]") {
+    World world;
+    const auto [said, id] = GENERATE(table<std::string, std::string>({
+        {"250 2.0.0 Ok: queued as 4Zk3Qv1yTgz", "4Zk3Qv1yTgz"},
+        {"250 2.0.0 5ALNSKZK012345 Message accepted for delivery", "5ALNSKZK012345"},
+        {"250-first\r\n250 2.0.0 Ok: queued as 4ABC", "4ABC"},
+        {"250 queued as \x1b[2J", "?[2J"},
+        {"250 thank you", ""},
+        {"250  Message accepted", ""},
+    }));
+    CAPTURE(said);
+    world.fail(0, "dot-answered", said);
+    const auto handover = world.hand_over(message(), {three_copies().front()});
+    CHECK(verdict<Discard>(handover) == Discard{});
+    CHECK(handover.taken_as == (id.empty() ? std::vector<std::string>{} : std::vector<std::string>{id}));
+}
