@@ -111,7 +111,7 @@ TEST_CASE("All copies are taken: each recipient has theirs once, and the origina
     CHECK(world.mta.delivered()[bob] ==
           std::vector<std::string>{"Subject: x\r\n\r\nfor <bob@example.org>\r\n.\r\n"});
     settle(handover);
-    CHECK_FALSE(world.delivery.was_begun(message()));
+    CHECK(world.delivery.served_before(message()).empty());
     // The same message once more is another message.
     CHECK(verdict<Discard>(world.hand_over()) == Discard{});
     CHECK(world.mta.counts() == Counts{{alice, 2}, {bob, 2}, {carol, 2}});
@@ -157,7 +157,7 @@ TEST_CASE("All transactions stand before the first final dot: what fails until t
         }
     }
     CHECK(world.mta.counts().empty());
-    CHECK_FALSE(world.delivery.was_begun(message()));
+    CHECK(world.delivery.served_before(message()).empty());
     world.heal();
     CHECK(verdict<Discard>(world.hand_over()) == Discard{});
     CHECK(world.mta.counts() == each_once);
@@ -173,14 +173,14 @@ TEST_CASE("The answer to a final dot is no, for now: the next try completes the 
     CHECK(handover.attempt == nullptr);
     CHECK(handover.cause.find("not now") != std::string::npos);
     CHECK(handover.copies == (copy == 0 ? 0 : 2)); // when nobody has got theirs, nobody gets theirs
-    CHECK(world.delivery.was_begun(message()) == (copy != 0));
+    CHECK(world.delivery.served_before(message()).empty() == (copy == 0));
     world.heal();
     auto next = world.hand_over();
     CHECK(verdict<Discard>(next) == Discard{});
     CHECK(next.served_before.size() == handover.copies);
     CHECK(world.mta.counts() == each_once);
     settle(next);
-    CHECK_FALSE(world.delivery.was_begun(message()));
+    CHECK(world.delivery.served_before(message()).empty());
 }
 
 TEST_CASE("The MTA says no after its milter has let the copy through: taken back", "[milter]") {
@@ -203,7 +203,7 @@ TEST_CASE("The answer to the first final dot is no, for good: refused, and nobod
     CHECK(verdict<Refuse>(handover).reply.text == "<alice@example.org>: 554 5.7.1 spam");
     CHECK(world.mta.counts().empty());
     settle(handover);
-    CHECK_FALSE(world.delivery.was_begun(message()));
+    CHECK(world.delivery.served_before(message()).empty());
 }
 
 TEST_CASE(
@@ -219,11 +219,11 @@ TEST_CASE(
     CAPTURE(answered);
     if (answered) {
         settle(handover);
-        CHECK_FALSE(world.delivery.was_begun(message()));
+        CHECK(world.delivery.served_before(message()).empty());
         return;
     }
     handover.attempt.reset(); // the client never got that answer, and tries again: nobody gets theirs twice
-    CHECK(world.delivery.was_begun(message()));
+    CHECK_FALSE(world.delivery.served_before(message()).empty());
     world.fail(0, "dot", "554 5.7.1 spam");
     const auto next = world.hand_over();
     CHECK(verdict<Refuse>(next).reply.text ==
@@ -278,7 +278,7 @@ TEST_CASE("A verdict that never reached the client is given again, without a sec
     auto handover = world.hand_over();
     CHECK(verdict<Discard>(handover) == Discard{});
     handover.attempt.reset();
-    CHECK(world.delivery.was_begun(message()));
+    CHECK_FALSE(world.delivery.served_before(message()).empty());
     auto next = world.hand_over();
     CHECK(verdict<Discard>(next) == Discard{});
     CHECK(next.copies == 0);
@@ -292,7 +292,7 @@ TEST_CASE("A message without Date and Message-ID is never taken for another", "[
     alarm.header = {};
     auto handover = world.hand_over(alarm, three_copies());
     handover.attempt.reset();
-    CHECK_FALSE(world.delivery.was_begun(alarm));
+    CHECK(world.delivery.served_before(alarm).empty());
     CHECK(world.hand_over(alarm, three_copies()).copies == 3);
 }
 
@@ -317,7 +317,9 @@ TEST_CASE("A listener on another machine has to offer STARTTLS", "[milter]") {
     // 0.0.0.0 leads here, too, and says nothing about who listens.
     listener.host = "0.0.0.0";
     REQUIRE_FALSE(listener.is_local());
-    const auto compose = [](const OutgoingCopy&) -> Delivery::Content { return {{}, "secret\r\n"}; };
+    const auto compose = [](const OutgoingCopy&) -> Delivery::Content {
+        return {Form::clear, {}, "secret\r\n"};
+    };
     CHECK_THROWS_WITH(world.delivery.hand_over(message(), three_copies(), listener, compose, test::test_now,
                                                in(std::chrono::minutes(1)), nothing),
                       Catch::Matchers::Contains("offers no STARTTLS"));
@@ -372,7 +374,7 @@ TEST_CASE("A message that cannot be composed for one sends nothing to the others
         if (copy.recipients.front().mailbox() == carol) {
             throw Error(ErrorKind::engine, "does not seal");
         }
-        return {{}, "text\r\n"};
+        return {Form::clear, {}, "text\r\n"};
     };
     CHECK_THROWS_AS(world.delivery.hand_over(message(), three_copies(), world.mta.listener(), compose,
                                              test::test_now, in(std::chrono::minutes(1)), nothing),

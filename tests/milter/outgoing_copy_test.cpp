@@ -105,7 +105,7 @@ TEST_CASE("The copies of a plan, each recipient with the MTA's own bytes and par
 
 TEST_CASE("A plan without copies is one clear copy for everybody", "[milter]") {
     const auto transaction = transaction_for({"<alice@example.org>", "bob"});
-    const auto copies = copies_of(transaction, {policy::Outcome::pass, "", {}, {}});
+    const auto copies = copies_of(transaction, {policy::Outcome::pass, "", {}, {}, {}});
     REQUIRE(copies.size() == 1);
     CHECK(copies[0].certificates.empty());
     CHECK(copies[0].recipients == std::vector<OutgoingRecipient>{{"<alice@example.org>", {"NOTIFY=NEVER"}},

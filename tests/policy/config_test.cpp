@@ -218,8 +218,8 @@ TEST_CASE("an error names the file, the line and what could stand there", "[poli
         {"sockte = unix:/x",
          "the valid keys are: socket, socket-mode, socket-group, user, keyring, scope, "
          "incoming-domain, trusted-networks, submission-daemon, rule, case-sensitive-domain, "
-         "inbound-tls, delivery, reinject, journal, route-secret, message-size-max, time-budget, "
-         "concurrency, log, log-level"},
+         "inbound-tls, delivery, reinject, journal, route-secret, message-size-max, copies-max, "
+         "time-budget, concurrency, log, log-level"},
         {"rules = require", "did you mean 'rule'?"},
         {"Scope = all", "unknown key 'Scope', did you mean 'scope'?"},
         {"socket_mode = 0660", "did you mean 'socket-mode'?"},
