@@ -331,7 +331,7 @@ Handover Delivery::hand_over(const policy::Transaction& transaction, std::vector
     } else if (permanent) {
         auto refuse = std::get<Refuse>(verdict_on(*permanent));
         if (result.copies > 0 || !result.served_before.empty()) {
-            refuse.reply.text += "; the other recipients have got the message";
+            refuse.reply.text += others_are_served;
         }
         result.verdict = std::move(refuse);
     } else {

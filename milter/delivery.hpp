@@ -30,6 +30,10 @@ constexpr std::size_t hops_max = 50;
 /// for a milter when the whole time budget was used up before.
 constexpr std::chrono::seconds commit_wait{50};
 
+/// Behind a refusal, where an earlier try or an earlier copy has reached somebody: bounces name all
+/// recipients alike.
+constexpr std::string_view others_are_served = "; the other recipients have got the message";
+
 /// What became of the copies.
 struct Handover {
     Verdict verdict;                        ///< Discard when every recipient has got theirs

@@ -201,17 +201,19 @@ Handled Filter::judge_and_seal(policy::Transaction& transaction, const Settings&
     if (delivery_ != nullptr) {
         transaction.served = delivery_->served_before(transaction);
     }
+    const bool was_begun = !transaction.served.empty();
     const auto plan = plan_for(transaction, settings);
     switch (plan.outcome) {
     case policy::Outcome::refuse:
-        return refused("550", "5.7.1", "Message cannot be sealed: " + plan.reason);
+        return refused(
+            "550", "5.7.1",
+            fmt::format("Message cannot be sealed: {}{}", plan.reason, was_begun ? others_are_served : ""));
     case policy::Outcome::defer:
         return deferred("4.7.1", "Message cannot be sealed yet: " + plan.reason);
     case policy::Outcome::pass:
     case policy::Outcome::deliver:
         break;
     }
-    const bool was_begun = !transaction.served.empty();
     if (plan.outcome == policy::Outcome::pass && !was_begun) {
         return passed(transaction, plan.reason);
     }

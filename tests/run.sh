@@ -137,7 +137,7 @@ run_pytest() { # suite
     fi
     # Most tests wait for mail servers and not for a processor: several files at once take half as long.
     (cd "$here/tests/$1" && "${as_root[@]}" /usr/bin/python3 -m pytest -p no:cacheprovider -q -rs --tb=short \
-        -n "$((jobs + 1))" --dist loadscope \
+        -n "$((jobs + 1))" --dist loadgroup \
         --durations=5 --junitxml="$logs/$1.xml" .)
     local status=$?
     if [ ${#as_root[@]} -gt 0 ]; then

@@ -26,9 +26,14 @@ REQUIRE = [("rule", "to=@remote.test require")]
 _count = itertools.count(1)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     if items and os.geteuid() != 0:
         pytest.exit("private mail servers need root: tests/run.sh uses sudo", returncode=1)
+    for item in items:
+        # Tests of one file and one entrance share their mail servers; with pytest-xdist they stay on one worker.
+        entrance = getattr(item, "callspec", None) and item.callspec.params.get("entrance")
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.name} {entrance or ''}"))
 
 
 @pytest.fixture

@@ -243,7 +243,7 @@ def test_bcc_is_deferred_with_the_reason(postfix, sink, settings, sender):
     message = plain(BOB)
     reply = postfix.submit(sender, [BOB, CAROL], message.octets)
     assert reply.code == 451
-    assert "2 copies of its own, and the way back for them (reinject) is not configured" in reply.words
+    assert "2 different copies for its recipients, and the way back for them (reinject) is not configured" in reply.words
     check_not_sent(sink, postfix, sender)
 
 
@@ -251,7 +251,7 @@ def test_sealed_beside_clear_is_deferred(postfix, sink, settings, sender):
     settings(("rule", "prefer"))
     reply = postfix.submit(sender, [BOB, DAVE], plain(BOB, DAVE).octets)
     assert reply.code == 451
-    assert "2 copies of its own, and the way back for them (reinject) is not configured" in reply.words
+    assert "2 different copies for its recipients, and the way back for them (reinject) is not configured" in reply.words
     check_not_sent(sink, postfix, sender)
 
 
