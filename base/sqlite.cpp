@@ -94,4 +94,16 @@ void make_sqlite_file(const SqliteFile& file) {
     }
 }
 
+std::vector<std::string> sqlite_column(soci::session& sql, const std::string& query,
+                                       const std::string& argument) {
+    std::vector<std::string> values;
+    std::string value;
+    soci::statement statement = (sql.prepare << query, soci::use(argument), soci::into(value));
+    statement.execute();
+    while (statement.fetch()) {
+        values.push_back(value);
+    }
+    return values;
+}
+
 } // namespace lockbox

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 namespace lockbox {
 
@@ -34,6 +35,10 @@ struct SqliteFile {
 /// directory, who is the milter's user. SQLite gives its own files beside it the same owner and mode. Nothing
 /// happens to a file that is there. Throws Error permission or unavailable.
 void make_sqlite_file(const SqliteFile& file);
+
+/// The first column of every row that `query`, which has one argument, finds.
+[[nodiscard]] std::vector<std::string> sqlite_column(soci::session& sql, const std::string& query,
+                                                     const std::string& argument);
 
 enum class SqliteAccess {
     write, ///< BEGIN IMMEDIATE: other writers wait from the beginning

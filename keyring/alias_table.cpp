@@ -2,6 +2,7 @@
 
 #include "base/ascii.hpp"
 #include "base/error.hpp"
+#include "base/sqlite.hpp"
 
 #include <fmt/format.h>
 
@@ -13,21 +14,10 @@ void AliasTable::fail(const std::string& what) const {
     throw Error(ErrorKind::malformed, fmt::format("the keyring {} is damaged: {}", path_, what));
 }
 
-std::vector<std::string> AliasTable::column(const std::string& query, const std::string& argument) {
-    std::vector<std::string> values;
-    std::string value;
-    soci::statement statement = (sql_.prepare << query, soci::use(argument), soci::into(value));
-    statement.execute();
-    while (statement.fetch()) {
-        values.push_back(value);
-    }
-    return values;
-}
-
 std::vector<mail::Address> AliasTable::members_of(const std::string& folded) {
     std::vector<mail::Address> members;
-    for (const auto& text :
-         column("SELECT address FROM alias_member WHERE alias = :alias ORDER BY position", folded)) {
+    for (const auto& text : sqlite_column(
+             sql_, "SELECT address FROM alias_member WHERE alias = :alias ORDER BY position", folded)) {
         auto address = mail::Address::parse(text);
         if (!address) {
             fail(fmt::format("the alias {} has the member '{}'", folded, printable(text)));
@@ -78,15 +68,17 @@ std::optional<AliasRow> AliasTable::load(const AliasName& name) {
 }
 
 std::vector<std::string> AliasTable::names() {
-    return column("SELECT folded FROM alias WHERE folded <> :nothing ORDER BY folded", "");
+    return sqlite_column(sql_, "SELECT folded FROM alias WHERE folded <> :nothing ORDER BY folded", "");
 }
 
 std::vector<std::string> AliasTable::of_certificate(const std::string& fingerprint) {
-    return column("SELECT name FROM alias WHERE certificate = :fingerprint ORDER BY folded", fingerprint);
+    return sqlite_column(sql_, "SELECT name FROM alias WHERE certificate = :fingerprint ORDER BY folded",
+                         fingerprint);
 }
 
 std::vector<std::string> AliasTable::of_member(const std::string& folded) {
-    return column("SELECT alias FROM alias_member WHERE folded = :folded ORDER BY alias", folded);
+    return sqlite_column(sql_, "SELECT alias FROM alias_member WHERE folded = :folded ORDER BY alias",
+                         folded);
 }
 
 void AliasTable::insert(const AliasRow& alias, Time created) {

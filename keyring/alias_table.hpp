@@ -39,7 +39,6 @@ public:
     void erase(const AliasName& name);
 
 private:
-    std::vector<std::string> column(const std::string& query, const std::string& argument);
     std::vector<mail::Address> members_of(const std::string& folded);
     [[noreturn]] void fail(const std::string& what) const;
 

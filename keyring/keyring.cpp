@@ -147,17 +147,6 @@ public:
                now.st_ino == opened_.st_ino;
     }
 
-    std::vector<std::string> column(const std::string& query, const std::string& argument) {
-        std::vector<std::string> values;
-        std::string value;
-        soci::statement statement = (sql_.prepare << query, soci::use(argument), soci::into(value));
-        statement.execute();
-        while (statement.fetch()) {
-            values.push_back(value);
-        }
-        return values;
-    }
-
     std::optional<Entry> load(const std::string& fingerprint) {
         Entry entry;
         std::string protocol;
@@ -198,10 +187,12 @@ public:
         entry.revoked = revoked != 0;
         entry.imported = from_seconds(imported);
         entry.updated = from_seconds(updated);
-        entry.addresses = column(
+        entry.addresses = sqlite_column(
+            sql_,
             "SELECT address FROM address WHERE fingerprint = :fingerprint AND former = 0 ORDER BY address",
             fingerprint);
-        entry.former_addresses = column(
+        entry.former_addresses = sqlite_column(
+            sql_,
             "SELECT address FROM address WHERE fingerprint = :fingerprint AND former = 1 ORDER BY address",
             fingerprint);
         load_user_ids(entry);
@@ -256,9 +247,9 @@ public:
 
     std::vector<Entry> entries_for(const mail::Address& address) {
         std::vector<Entry> entries;
-        for (const auto& fingerprint :
-             column("SELECT DISTINCT fingerprint FROM address WHERE folded = :folded ORDER BY fingerprint",
-                    address.folded())) {
+        for (const auto& fingerprint : sqlite_column(
+                 sql_, "SELECT DISTINCT fingerprint FROM address WHERE folded = :folded ORDER BY fingerprint",
+                 address.folded())) {
             if (auto entry = load(fingerprint)) {
                 entry->address_revoked = !has_address(*entry, address);
                 entries.push_back(*std::move(entry));
@@ -540,7 +531,7 @@ std::vector<Entry> Keyring::by_fingerprint_part(std::string_view digits) {
             for (const auto* query :
                  {"SELECT fingerprint FROM certificate WHERE fingerprint LIKE :pattern",
                   "SELECT certificate FROM encryption_key WHERE fingerprint LIKE :pattern"}) {
-                for (auto& fingerprint : impl_->column(query, pattern)) {
+                for (auto& fingerprint : sqlite_column(impl_->sql(), query, pattern)) {
                     fingerprints.insert(std::move(fingerprint));
                 }
             }
@@ -557,7 +548,8 @@ std::vector<Entry> Keyring::by_fingerprint_part(std::string_view digits) {
 
 void Keyring::for_each(const std::function<void(const Entry&)>& visit) {
     const auto fingerprints = impl_->guarded([&] {
-        return impl_->column(
+        return sqlite_column(
+            impl_->sql(),
             "SELECT certificate.fingerprint FROM certificate LEFT JOIN address"
             " ON address.fingerprint = certificate.fingerprint WHERE certificate.fingerprint <> :nothing"
             " GROUP BY certificate.fingerprint ORDER BY min(address.address), certificate.fingerprint",

@@ -311,29 +311,19 @@ private:
         sql_ << "DELETE FROM try WHERE begun < :before", soci::use(before);
     }
 
-    std::vector<std::string> column(const std::string& query, const std::string& argument) {
-        std::vector<std::string> values;
-        std::string value;
-        soci::statement statement = (sql_.prepare << query, soci::use(argument), soci::into(value));
-        statement.execute();
-        while (statement.fetch()) {
-            values.push_back(value);
-        }
-        return values;
-    }
-
     /// Those with records.
     std::vector<std::string> ended_tries_of(const std::string& identity) {
-        auto ids = column("SELECT id FROM try WHERE identity = :identity AND EXISTS"
-                          " (SELECT 1 FROM served WHERE served.try = try.id) ORDER BY begun, id",
-                          identity);
+        auto ids = sqlite_column(sql_,
+                                 "SELECT id FROM try WHERE identity = :identity AND EXISTS"
+                                 " (SELECT 1 FROM served WHERE served.try = try.id) ORDER BY begun, id",
+                                 identity);
         std::erase_if(ids,
                       [&](const std::string& id) { return live_.count(id) != 0 || settled_.count(id) != 0; });
         return ids;
     }
 
     std::vector<std::string> recipients_of(const std::string& id) {
-        auto recipients = column("SELECT recipient FROM served WHERE try = :id", id);
+        auto recipients = sqlite_column(sql_, "SELECT recipient FROM served WHERE try = :id", id);
         std::erase_if(recipients, [&](const std::string& recipient) {
             return wrong_.count({id, recipient}) != 0;
         });

@@ -3,7 +3,7 @@
 import socket
 import threading
 
-from support.places import free_endpoint
+from support.acceptor import Acceptor
 
 
 class Cut(Exception):
@@ -26,11 +26,8 @@ class SmtpProxy:
         self.fault = None
         self._copies = 0
         self._lock = threading.Lock()
-        self._open = set()
-        self.endpoint = free_endpoint()
-        self._listener = socket.create_server(self.endpoint, backlog=500)
-        self._acceptor = threading.Thread(target=self._accept, daemon=True)
-        self._acceptor.start()
+        self._acceptor = Acceptor(self._serve)
+        self.endpoint = self._acceptor.endpoint
 
     def __enter__(self):
         return self
@@ -39,45 +36,24 @@ class SmtpProxy:
         self.close()
 
     def close(self):
-        # The thread has to be gone before the descriptor is: a later listener may get the same number.
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._acceptor.join()
-        self._listener.close()
-        for connection in list(self._open):
-            _hang_up(connection)
+        self._acceptor.close()
 
     def reset(self, fault=None):
         with self._lock:
             self.fault = fault
             self._copies = 0
 
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            with self._lock:
-                copy, fault = self._copies, self.fault
-                self._copies += 1
-            threading.Thread(target=self._serve, args=(client, copy, fault), daemon=True).start()
-
-    def _serve(self, client, copy, fault):
-        server = None
+    def _serve(self, client):
+        with self._lock:
+            copy, fault = self._copies, self.fault
+            self._copies += 1
         try:
-            moment = _Moments(copy, fault)
-            if not moment.before("connect", client):
-                return
-            server = socket.create_connection(self.target)
-            self._open |= {client, server}
-            _Conversation(client, server, moment).run()
+            moments = _Moments(copy, fault)
+            if moments.before("connect", client):
+                with socket.create_connection(self.target) as server:
+                    _Conversation(client, server, moments).run()
         except (Cut, OSError, ValueError):
             pass
-        finally:
-            for connection in filter(None, (client, server)):
-                self._open.discard(connection)
-                _hang_up(connection)
-                connection.close()
 
 
 class _Moments:
@@ -132,10 +108,3 @@ class _Conversation:
         if self.moments.before(f"{verb}-answered", self.client):
             self.client.sendall(b"".join(lines))
         return lines[-1][:3]
-
-
-def _hang_up(connection):
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass

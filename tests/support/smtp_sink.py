@@ -1,10 +1,9 @@
 """A mail server that keeps what it is given: exactly as it was on the wire."""
 
-import socket
 import ssl
 import threading
 
-from support.places import free_endpoint
+from support.acceptor import Acceptor
 from support.waiting import wait_for
 
 
@@ -150,11 +149,8 @@ class SmtpSink:
         self.unfinished = []
         self.transcript = []
         self._lock = threading.Lock()
-        self._connections = set()
-        self.host, self.port = free_endpoint()
-        self._listener = socket.create_server((self.host, self.port))
-        self._acceptor = threading.Thread(target=self._accept, daemon=True)
-        self._acceptor.start()
+        self._acceptor = Acceptor(self._serve)
+        self.host, self.port = self._acceptor.endpoint
 
     def __enter__(self):
         return self
@@ -163,36 +159,16 @@ class SmtpSink:
         self.close()
 
     def close(self):
-        # The thread has to be gone before the descriptor is: a later listener may get the same number.
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._acceptor.join()
-        self._listener.close()
-        for connection in list(self._connections):
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+        self._acceptor.close()
 
     def _serve(self, connection):
-        self._connections.add(connection)
-        session = None
+        session = _Session(self, connection)
         try:
-            session = _Session(self, connection)
             session.run()
         except (_Hangup, OSError, ValueError):
             pass
         finally:
-            self._connections.discard(connection)
-            for open_socket in {connection, session.connection if session else connection}:
-                open_socket.close()
+            session.connection.close()  # another one than `connection` once TLS has begun
 
     def keep(self, delivery):
         with self._lock:
