@@ -46,3 +46,27 @@ TEST_CASE("Lines break between words, and what is left out is said", "[milter]")
     }
     CHECK(reply_lines(many).back().find("log") != std::string::npos);
 }
+
+TEST_CASE("Each recipient concerned has a line of the reply", "[milter]") {
+    const auto lines =
+        reply_lines("Message cannot be sealed: <a@example.org>: no certificate; <b@example.org>: "
+                    "certificate expired on 2026-01-02");
+    CHECK(lines == std::vector<std::string>{"Message cannot be sealed: <a@example.org>: no certificate;",
+                                            "<b@example.org>: certificate expired on 2026-01-02"});
+}
+
+TEST_CASE("So many recipients that they would have too many lines share them, and none is left out",
+          "[milter]") {
+    std::string text = "Message cannot be sealed: ";
+    for (int i = 0; i < 100; ++i) {
+        text += (i == 0 ? "<r" : "; <r") + std::to_string(i) + "@example.org>: no certificate";
+    }
+    const auto lines = reply_lines(text);
+    CHECK(lines.size() <= reply_lines_max);
+    std::string joined;
+    for (const auto& line : lines) {
+        CHECK(line.size() <= reply_line_octets_max);
+        joined += line + ' ';
+    }
+    CHECK(joined.find("<r99@example.org>: no certificate") != std::string::npos);
+}

@@ -16,6 +16,7 @@ import pytest
 
 from conftest import ALICE, BOB, CAROL, DAVE
 from support import messages
+from support.held import Held, has_open
 from support.milter import GROUP, USER, Lockbox, Milter
 from support.places import Folder, free_endpoint
 from support.postfix import Postfix
@@ -524,3 +525,135 @@ def test_the_milter_is_away_and_a_stranger_comes(world, message, sender):
         reply = client.submit(sender, [BOB], message.octets)
     assert 400 <= reply.code < 500
     assert world.recipients(sender) == []
+
+
+# ── in place: one copy, and no listener ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def in_place(own, entrance, sink, imported):
+    lockbox = keyring_in(own, imported)
+    socket = SOCKETS[entrance.name.split("-")[0]]
+    milter = Milter(own, lockbox, [("socket", f"unix:{socket}"), ("rule", "require")])
+    milter.socket = socket
+    with milter:
+        yield World(entrance, None, milter, lockbox, sink)
+
+
+def lose_the_keyring(world):
+    moved = world.lockbox.folder / "moved.db"
+    world.lockbox.path.rename(moved)
+    return lambda: moved.rename(world.lockbox.path)
+
+
+def damage_the_keyring(world):
+    good = world.lockbox.path.read_bytes()
+    damaged = world.lockbox.folder / "damaged.db"
+    damaged.write_bytes(b"no database at all, but long enough to be taken for one" * 100)
+    shutil.chown(damaged, USER)
+    damaged.rename(world.lockbox.path)
+
+    def mend():
+        copy = world.lockbox.folder / "copy.db"
+        copy.write_bytes(good)
+        shutil.chown(copy, USER)
+        copy.rename(world.lockbox.path)
+    return mend
+
+
+def hold_the_keyring(world):
+    held = Held(world.lockbox.path)
+    return lambda: held.__exit__(None, None, None)
+
+
+def stop_the_milter(world):
+    world.milter.stop()
+    return world.milter.start
+
+
+@pytest.mark.parametrize("break_it", [lose_the_keyring, damage_the_keyring, hold_the_keyring, stop_the_milter],
+                         ids=lambda function: function.__name__)
+def test_in_place_something_is_away(in_place, home, sender, break_it):
+    message = messages.plain(ALICE, [BOB])
+    mend = break_it(in_place)
+    if in_place.entrance.name.endswith("local"):
+        assert in_place.entrance.server.sendmail(sender, [BOB], message.local()).returncode == 0
+        in_place.entrance.server.wait_for_line("milter-reject|milter.*(unavailable|refused|No such file)")
+    else:
+        reply = in_place.entrance.server.submit(sender, [BOB], message.octets)
+        assert 400 <= reply.code < 500, reply
+    assert in_place.recipients(sender) == []
+    mend()
+    send_in_place(in_place, home, sender, message)
+
+
+def send_in_place(world, home, sender, message):
+    """The client's next try; the maildrop queue tries by itself."""
+    if not world.entrance.name.endswith("local"):
+        assert world.entrance.send(world, sender, message, [BOB]).code == 250
+    assert not world.wait_for_the_end(sender, [BOB])
+    assert world.recipients(sender) == [BOB]
+    check_what_came(world, home, sender, message)
+
+
+def test_in_place_the_milter_is_killed_at_the_end_of_the_message(in_place, home, sender):
+    """While it looks the recipient up: it has the whole message, and the MTA waits for its verdict."""
+    message = messages.plain(ALICE, [BOB])
+    replies = []
+
+    def send():
+        if in_place.entrance.name.endswith("local"):
+            in_place.entrance.server.sendmail(sender, [BOB], message.local())
+        else:
+            replies.append(in_place.entrance.server.submit(sender, [BOB], message.octets))
+    with Held(in_place.lockbox.path):
+        client = threading.Thread(target=send)
+        client.start()
+        wait_for(lambda: has_open(in_place.milter.pid, in_place.lockbox.path), "the milter stands at the locked keyring", 4)
+        in_place.milter.kill()
+        client.join()
+    assert all(400 <= reply.code < 500 for reply in replies), replies
+    assert in_place.recipients(sender) == []
+    in_place.milter.start()
+    send_in_place(in_place, home, sender, message)
+
+
+def test_in_place_killed_again_and_again(in_place, home):
+    """Messages from several clients while the milter dies and comes back: each arrives sealed exactly once."""
+    sent = {f"in-place+{next(_count)}@example.org": messages.plain(ALICE, [BOB]) for _ in range(16)}
+    threads = [threading.Thread(target=in_place.entrance.send, args=(in_place, sender, message, [BOB]))
+               for sender, message in sent.items()]
+    for number, thread in enumerate(threads):
+        thread.start()
+        if number % 4 == 3:
+            in_place.milter.kill()
+            in_place.revive()
+    for thread in threads:
+        thread.join(120)
+    for sender, message in sent.items():
+        assert not in_place.wait_for_the_end(sender, [BOB])
+        assert in_place.recipients(sender) == [BOB]
+        check_what_came(in_place, home, sender, message)
+
+
+# ── waiting ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_mta_is_told_to_wait(folder, own, sink, tls, home, imported, sender, message, entrance):
+    """A listener that takes longer than the MTA's patience with a milter: smfi_progress() keeps it."""
+    if entrance.name != "postfix-smtp":
+        pytest.skip("once is enough: it takes its time")
+    patience = 7
+    listener = free_endpoint()
+    socket = own.make_for_socket(USER, GROUP) / "socket"
+    with Postfix(own / "postfix", sink, socket, tls, {"milter_content_timeout": f"{patience}s"},
+                 listener=listener) as postfix, SmtpProxy(listener) as proxy:
+        lockbox = keyring_in(own, imported)
+        milter = Milter(own, lockbox, settings_for(socket, proxy.endpoint))
+        milter.socket = socket
+        with milter:
+            world = World(Entrance("postfix-smtp", postfix), proxy, milter, lockbox, sink)
+            world.proxy.reset(once(1, "data", lambda: threading.Event().wait(patience + 5) and None))
+            assert postfix.submit(sender, EVERYBODY, message.octets).code == 250
+            assert not world.wait_for_the_end(sender, EVERYBODY)
+            check_all_got_theirs(world, home, sender, message)

@@ -12,6 +12,7 @@ import pytest
 
 from conftest import ALICE, BOB, CAROL, REQUIRE
 from support import messages
+from support.held import Held, has_open
 from support.milter import Lockbox, Milter
 from support.places import Folder
 from support.sealed import Delivered, check_form, check_nothing_leaks
@@ -95,26 +96,6 @@ def is_tempfail(reply):
 # ── the milter dies ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Held:
-    """Holds the keyring in an exclusive lock, so that the milter stands still where it wants to look something up."""
-
-    def __init__(self, path):
-        self._connection = sqlite3.connect(path, isolation_level=None, timeout=30)
-        self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        self._connection.execute("BEGIN EXCLUSIVE")
-        # In WAL mode readers are only kept out by a lock on the whole file.
-        self._connection.execute("COMMIT")
-        self._connection.execute("PRAGMA journal_mode = DELETE")
-        self._connection.execute("BEGIN EXCLUSIVE")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *unused):
-        self._connection.execute("ROLLBACK")
-        self._connection.close()
-
-
 STAGES = ["connect", "mail", "rcpt", "data", "header", "body"]
 
 
@@ -170,24 +151,8 @@ def wait_until_it_waits(world, message):
         # The message is in Postfix's incoming queue by then, and the milter has the database open.
         queue = world.postfix.base / "queue" / "incoming"
         spooled = any(message.marker.encode() in path.read_bytes() for path in queue.rglob("*") if path.is_file())
-        fds = f"/proc/{world.milter.pid}/fd"
-        opened = any(link.startswith(str(world.lockbox.path)) for link in map(read_link, list_folder(fds)))
-        return spooled and opened
+        return spooled and has_open(world.milter.pid, world.lockbox.path)
     wait_for(waiting, "the milter stands at the locked keyring", 4)
-
-
-def list_folder(path):
-    try:
-        return [os.path.join(path, name) for name in os.listdir(path)]
-    except OSError:
-        return []
-
-
-def read_link(path):
-    try:
-        return os.readlink(path)
-    except OSError:
-        return ""
 
 
 def test_milter_killed_while_it_seals_a_large_message(world, home, sender):
