@@ -83,12 +83,13 @@ passed=0 failed=0 skipped=0
 failed_steps=()
 ran_something=no
 
-# The counts of a JUnit file, which ctest and pytest both write. No file or no test in it is a failure.
+# The counts of a JUnit file, which ctest and pytest both write; the names of what failed go into a file. No file or no test in it is a failure.
 count_tests() { # file
     local counts
-    counts=$(/usr/bin/python3 - "$1" <<'END'
+    counts=$(/usr/bin/python3 - "$1" "$logs/failed-tests" <<'END'
 import os, sys, xml.etree.ElementTree as tree
 notes = os.fdopen(3, "w")
+failures = open(sys.argv[2], "a")
 try:
     cases = list(tree.parse(sys.argv[1]).iter("testcase"))
 except (OSError, tree.ParseError):
@@ -98,6 +99,7 @@ for case in cases:
     kinds = {child.tag for child in case}
     if kinds & {"failure", "error"} or case.get("status") == "fail":
         bad += 1
+        print(case.get("classname"), case.get("name"), file=failures)
     elif "skipped" in kinds or case.get("status") in ("notrun", "disabled"):
         skipped += 1
         reason = case.find("skipped")
@@ -195,6 +197,7 @@ duration() { # seconds
 
 cd "$here" || exit 70
 mkdir -p "$logs"
+: >"$logs/failed-tests"
 start=$SECONDS
 for step in "${steps[@]}"; do
     [[ $wanted == *" $step "* ]] || continue
@@ -227,6 +230,8 @@ if [ -z "$only" ] && [ "$passed" -eq 0 ]; then
     failed_steps+=("everything: no test ran")
 fi
 if [ ${#failed_steps[@]} -gt 0 ]; then
+    # Once more at the end: logs are often read, and kept, from there.
+    sed 's/^/FAILED: /' "$logs/failed-tests"
     printf 'FAILED in %s: %s\n' "$took" "${failed_steps[*]}"
 else
     printf 'All is well, in %s.\n' "$took"

@@ -35,13 +35,13 @@ FEATURE(`no_default_msa')
 FEATURE(`accept_unresolvable_domains')
 FEATURE(`promiscuous_relay')
 FEATURE(`nocanonify')
-DAEMON_OPTIONS(`Name=MTA, Addr={host}, Port={port}, Family=inet')
+DAEMON_OPTIONS(`Name=MTA, Addr={host}, Port={port}, Family=inet, Listen=128')
 {milter}
 MAILER(`smtp')
 """
 
 # contrib/sendmail/README.md, "The way back".
-REINJECTION = "DAEMON_OPTIONS(`Name=lockbox-reinject, Addr={host}, Port={port}, Family=inet, InputMailFilters=lockbox')\n"
+REINJECTION = "DAEMON_OPTIONS(`Name=lockbox-reinject, Addr={host}, Port={port}, Family=inet, Listen=128, InputMailFilters=lockbox')\n"
 
 # sendmail(1): every local submission becomes an SMTP conversation with the MTA above, and so passes its milter.
 MSP = """\
