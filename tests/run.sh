@@ -24,7 +24,7 @@ Steps, in order:
   release       build what is installed
   asan          build with all warnings as errors, AddressSanitizer and UndefinedBehaviorSanitizer, and the unit tests
   tsan          build what has threads with ThreadSanitizer
-  checks        includes point down, formatting, manual pages, shell scripts
+  checks        includes point down, formatting, manual pages, scripts
   unit          unit tests, and the fuzzers over their stored corpus, under the sanitizers
   threads       the unit tests of what has threads, under ThreadSanitizer
   cli           conversations with the command lockbox
@@ -183,6 +183,7 @@ step_checks() {
     for page in cli/lockbox.1 policy/lockbox.conf.5 milter/lockbox-milter.8; do
         check "$page" mandoc -T lint -W warning "$page"
     done
+    check "a test uses a name that nobody defines" sh -c "find tests -name '*.py' -print0 | xargs -0 pyflakes3"
     check "a shell script" shellcheck --severity=warning contrib/dependencies.sh contrib/demo.sh tests/*.sh .ci/run
     return "$status"
 }

@@ -436,7 +436,7 @@ def test_memory_refused(world, home, sender):
 
 def test_no_more_descriptors(world, home):
     """Connections and files fail to open, now this one and now that."""
-    idle = len(list_folder(f"/proc/{world.milter.pid}/fd"))
+    idle = len(os.listdir(f"/proc/{world.milter.pid}/fd"))
     world.milter.stop()
     accepted = []
     for more in range(0, 4):
