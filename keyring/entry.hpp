@@ -3,7 +3,7 @@
 
 #include "base/time.hpp"
 #include "crypto/certificate.hpp"
-#include "crypto/openpgp_judge.hpp"
+#include "crypto/judgement.hpp"
 
 #include <optional>
 #include <string>

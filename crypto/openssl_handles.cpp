@@ -1,0 +1,77 @@
+#include "crypto/openssl_handles.hpp"
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+
+#include <fmt/format.h>
+#include <openssl/err.h>
+
+#include <array>
+#include <climits>
+
+namespace lockbox::crypto {
+
+BioHandle bio_reading(std::string_view bytes) {
+    check_openssl(bytes.size() <= INT_MAX, "reading more octets than it can count");
+    BioHandle bio(BIO_new_mem_buf(bytes.data(), static_cast<int>(bytes.size())));
+    check_openssl(bio != nullptr, "reading from memory");
+    return bio;
+}
+
+BioHandle bio_collecting() {
+    BioHandle bio(BIO_new(BIO_s_mem()));
+    check_openssl(bio != nullptr, "writing to memory");
+    return bio;
+}
+
+std::string collected(BIO* bio) {
+    char* data = nullptr;
+    const auto octets = BIO_get_mem_data(bio, &data);
+    return octets > 0 ? std::string(data, static_cast<std::size_t>(octets)) : std::string();
+}
+
+std::string take_openssl_error() {
+    const auto code = ERR_peek_last_error();
+    ERR_clear_error();
+    if (code == 0) {
+        return "no reason given";
+    }
+    if (const char* reason = ERR_reason_error_string(code)) {
+        return reason;
+    }
+    std::array<char, 256> text{};
+    ERR_error_string_n(code, text.data(), text.size());
+    return text.data();
+}
+
+void check_openssl(bool succeeded, std::string_view doing) {
+    if (!succeeded) {
+        throw Error(ErrorKind::engine, fmt::format("OpenSSL: {}: {}", doing, take_openssl_error()));
+    }
+}
+
+X509Handle x509_from_der(std::string_view der) {
+    const auto* at = reinterpret_cast<const unsigned char*>(der.data());
+    const auto* const end = at + der.size();
+    X509Handle certificate(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
+    if (!certificate || at != end) {
+        ERR_clear_error();
+        return {};
+    }
+    return certificate;
+}
+
+std::string der_of(const X509* certificate) {
+    unsigned char* bytes = nullptr;
+    const int octets = i2d_X509(certificate, &bytes);
+    check_openssl(octets > 0, "writing a certificate");
+    std::string der(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(octets));
+    OPENSSL_free(bytes);
+    return der;
+}
+
+std::string x509_fingerprint(std::string_view der) {
+    return hex_encode(sha256(der));
+}
+
+} // namespace lockbox::crypto

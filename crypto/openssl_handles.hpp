@@ -1,0 +1,48 @@
+// OpenSSL's objects with owners, and its errors as ours.
+#pragma once
+
+#include "base/handle.hpp"
+
+#include <openssl/bio.h>
+#include <openssl/cms.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+#include <string>
+#include <string_view>
+
+namespace lockbox::crypto {
+
+using BioHandle = Handle<BIO, BIO_free_all>;
+using CmsContent = Handle<CMS_ContentInfo, CMS_ContentInfo_free>;
+using EvpKey = Handle<EVP_PKEY, EVP_PKEY_free>;
+using X509Handle = Handle<X509, X509_free>;
+using X509CrlHandle = Handle<X509_CRL, X509_CRL_free>;
+using X509StoreHandle = Handle<X509_STORE, X509_STORE_free>;
+
+inline void free_certificates(STACK_OF(X509) * certificates) noexcept {
+    sk_X509_pop_free(certificates, X509_free);
+}
+using X509Stack = Handle<STACK_OF(X509), free_certificates>;
+
+/// Reads from `bytes`, which must outlive it: at most 2^31 - 1 octets. Throws Error(engine).
+[[nodiscard]] BioHandle bio_reading(std::string_view bytes);
+/// Collects what is written to it.
+[[nodiscard]] BioHandle bio_collecting();
+[[nodiscard]] std::string collected(BIO* bio);
+
+/// What OpenSSL has put on this thread's list of errors, the last one in words; the list is empty
+/// afterwards.
+[[nodiscard]] std::string take_openssl_error();
+
+/// Throws Error(engine) "OpenSSL: `doing`: …" unless `succeeded`.
+void check_openssl(bool succeeded, std::string_view doing);
+
+/// One certificate in DER. Null: it is none, or something follows it.
+[[nodiscard]] X509Handle x509_from_der(std::string_view der);
+[[nodiscard]] std::string der_of(const X509* certificate);
+
+/// SHA-256 over its DER, 64 upper-case hexadecimal digits: how Lockbox names an X.509 certificate.
+[[nodiscard]] std::string x509_fingerprint(std::string_view der);
+
+} // namespace lockbox::crypto
