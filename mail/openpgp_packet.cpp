@@ -182,29 +182,6 @@ std::string crc24_text(std::uint32_t crc) {
     return '=' + base64_encode({octets.data(), octets.size()});
 }
 
-constexpr std::size_t line_bytes = 48; // make 64 characters
-constexpr std::size_t line_octets = 64 + 2;
-
-/// Two characters for each twelve bits.
-constexpr auto base64_pairs = [] {
-    constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::array<std::array<char, 2>, 4096> pairs{};
-    for (std::size_t i = 0; i < pairs.size(); ++i) {
-        pairs[i] = {alphabet[i >> 6U], alphabet[i & 0x3fU]};
-    }
-    return pairs;
-}();
-
-void write_line(char* out, const unsigned char* in) noexcept {
-    for (std::size_t i = 0; i < line_bytes; i += 3, in += 3, out += 4) {
-        const auto bits = (std::uint32_t{in[0]} << 16U) | (std::uint32_t{in[1]} << 8U) | in[2];
-        const auto& high = base64_pairs[bits >> 12U];
-        const auto& low = base64_pairs[bits & 0xfffU];
-        out[0] = high[0], out[1] = high[1], out[2] = low[0], out[3] = low[1];
-    }
-    out[0] = '\r', out[1] = '\n';
-}
-
 constexpr std::string_view begin_mark = "-----BEGIN ";
 constexpr std::string_view end_mark = "-----END ";
 constexpr std::string_view dashes = "-----";
@@ -439,53 +416,21 @@ std::optional<Armor> dearmor(std::string_view text, std::string_view label) {
 }
 
 ArmorWriter::ArmorWriter(std::string& out, std::string_view label, std::size_t octets_expected)
-    : out_(out), label_(label), checksum_(crc24_start) {
+    : out_(out), label_(label), lines_(out), checksum_(crc24_start) {
     const auto frame = begin_mark.size() + end_mark.size() + 2 * (label.size() + dashes.size() + 2) + 2 + 7;
-    const auto lines = (octets_expected + line_bytes - 1) / line_bytes;
-    out_.reserve(out_.size() + frame + (octets_expected + 2) / 3 * 4 + 2 * lines);
+    out_.reserve(out_.size() + frame + base64_lines_octets(octets_expected));
     out_ += begin_mark;
     out_ += label_;
     out_ += "-----\r\n\r\n";
 }
 
-void ArmorWriter::encode(std::string_view bytes) {
-    // On the stack first: growing the string by resize() would write zeros over the memory before.
-    constexpr std::size_t lines_at_once = 64;
-    std::array<char, lines_at_once * line_octets> text;
-    while (!bytes.empty()) {
-        const auto lines = std::min(bytes.size() / line_bytes, lines_at_once);
-        for (std::size_t i = 0; i < lines; ++i) {
-            write_line(text.data() + i * line_octets,
-                       reinterpret_cast<const unsigned char*>(bytes.data()) + i * line_bytes);
-        }
-        out_.append(text.data(), lines * line_octets);
-        bytes.remove_prefix(lines * line_bytes);
-    }
-}
-
 void ArmorWriter::write(std::string_view bytes) {
     checksum_ = crc24(checksum_, bytes);
-    if (!pending_.empty()) {
-        const auto taken = std::min(line_bytes - pending_.size(), bytes.size());
-        pending_ += bytes.substr(0, taken);
-        bytes.remove_prefix(taken);
-        if (pending_.size() < line_bytes) {
-            return;
-        }
-        encode(pending_);
-        pending_.clear();
-    }
-    const auto whole_lines = bytes.size() / line_bytes * line_bytes;
-    encode(bytes.substr(0, whole_lines));
-    pending_ += bytes.substr(whole_lines);
+    lines_.write(bytes);
 }
 
 void ArmorWriter::finish() {
-    if (!pending_.empty()) {
-        out_ += base64_encode(pending_);
-        out_ += "\r\n";
-        pending_.clear();
-    }
+    lines_.finish();
     out_ += crc24_text(checksum_);
     out_ += "\r\n";
     out_ += end_mark;

@@ -1,6 +1,8 @@
 // OpenPGP packet framing (RFC 9580 §4) and armor (§6): what bytes look like, without any cryptography.
 #pragma once
 
+#include "mail/base64_lines.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -101,10 +103,9 @@ public:
     void finish();
 
 private:
-    void encode(std::string_view bytes);
     std::string& out_;
     std::string label_;
-    std::string pending_; ///< less than one line
+    Base64LineWriter lines_;
     std::uint32_t checksum_;
 };
 

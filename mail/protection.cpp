@@ -350,7 +350,9 @@ private:
     std::unordered_map<std::string, std::size_t> occurrences_;
 };
 
-ProtectedHeader protect_unsigned(const HeaderSection& header, std::string_view body) {
+ProtectedHeader protect_unsigned(const HeaderSection& header, std::string_view body,
+                                 OuterSubject outer_subject) {
+    const bool obscured = outer_subject == OuterSubject::obscured;
     auto structure = payload_structure(header, body);
     ProtectedHeader result;
     std::string hp_outer;
@@ -360,7 +362,7 @@ ProtectedHeader protect_unsigned(const HeaderSection& header, std::string_view b
             continue;
         }
         write_field(result.payload_header, field.name, field.body);
-        if (is_subject(field.name)) {
+        if (is_subject(field.name) && obscured) {
             hp_outer += subject_seen ? "" : hp_outer_field(field.name, obscured_subject).value_or("");
             subject_seen = true;
         } else if (!is_removed_outside(field.name)) {
@@ -375,7 +377,9 @@ ProtectedHeader protect_unsigned(const HeaderSection& header, std::string_view b
     result.payload_trailer = std::move(structure.trailer);
 
     OuterEdits edits(header);
-    edits.edit(header, "Subject", ' ' + std::string(obscured_subject));
+    if (obscured) {
+        edits.edit(header, "Subject", ' ' + std::string(obscured_subject));
+    }
     for (const auto name : removed_outside_names) {
         edits.remove_all(header, name);
     }
@@ -385,7 +389,8 @@ ProtectedHeader protect_unsigned(const HeaderSection& header, std::string_view b
 
 /// Not a byte of what the sender's signature covers may change, and protected fields beside it would claim to
 /// be covered too. A mail server's signature claims nothing: it covers the fields that stay outside.
-ProtectedHeader protect_signed(const HeaderSection& header, std::string_view body) {
+ProtectedHeader protect_signed(const HeaderSection& header, std::string_view body,
+                               OuterSubject outer_subject) {
     ProtectedHeader result;
     for (const auto& field : header.fields()) {
         if (is_domain_signature(field.name)) {
@@ -395,7 +400,8 @@ ProtectedHeader protect_signed(const HeaderSection& header, std::string_view bod
     result.payload_header += mime_version_fields(header) + content_fields(header) + "\r\n";
     OuterEdits edits(header);
     const auto signed_part = signed_part_header(header, body);
-    if (assertion_of(signed_part) != Assertion::none && signed_part.count("Subject") > 0) {
+    if (outer_subject == OuterSubject::obscured && assertion_of(signed_part) != Assertion::none &&
+        signed_part.count("Subject") > 0) {
         edits.edit(header, "Subject", ' ' + std::string(obscured_subject));
     }
     result.outer = edits.take();
@@ -544,9 +550,9 @@ RestoredHeader restore_from(const HeaderSection& outer, const HeaderSection& inn
 
 } // namespace
 
-ProtectedHeader protect(const HeaderSection& header, std::string_view body) {
-    return is_signed(outermost_layer(header, body)) ? protect_signed(header, body)
-                                                    : protect_unsigned(header, body);
+ProtectedHeader protect(const HeaderSection& header, std::string_view body, OuterSubject outer_subject) {
+    return is_signed(outermost_layer(header, body)) ? protect_signed(header, body, outer_subject)
+                                                    : protect_unsigned(header, body, outer_subject);
 }
 
 HeaderEdits outer_edits(const ProtectedHeader& protection, const HeaderSection& original,

@@ -17,6 +17,12 @@ namespace lockbox::mail {
 /// The outer Subject of a sealed message.
 constexpr std::string_view obscured_subject = "[...]";
 
+/// What becomes of the Subject outside. Inside it is protected in either case.
+enum class OuterSubject {
+    obscured, ///< replaced by obscured_subject (RFC 9788 §3.2.1, hcp_baseline)
+    kept,     ///< left readable, for readers that never show the one inside (RFC 9788 §3.2.3)
+};
+
 /// Longer fields are not copied inside where they stay visible outside: Postfix cuts what it shows to a
 /// milter at about 60,000 octets (its KLUDGE_HEADER_LIMIT), and half a list of recipients would hide the
 /// whole one.
@@ -31,9 +37,9 @@ struct ProtectedHeader {
     /// untouched, is then the only part of a multipart/mixed: payload_header ends with that part's header
     /// section, and this closes it.
     std::string payload_trailer;
-    /// What has to change outside: structural fields removed, Subject obscured, Comments, Keywords, Bcc and
-    /// the signatures of mail servers removed. The sealed message's own MIME-Version and Content-Type are not
-    /// in it: see outer_edits().
+    /// What has to change outside: structural fields removed, Subject obscured unless it is kept, Comments,
+    /// Keywords, Bcc and the signatures of mail servers removed. The sealed message's own MIME-Version and
+    /// Content-Type are not in it: see outer_edits().
     HeaderEdits outer;
 };
 
@@ -50,7 +56,8 @@ struct ProtectedHeader {
 /// structural fields and those signatures only, and its Subject stays outside unless the signed part carries
 /// one with protected headers itself. Comments and Keywords of a signed message stay outside too, since
 /// nothing inside has them.
-[[nodiscard]] ProtectedHeader protect(const HeaderSection& header, std::string_view body);
+[[nodiscard]] ProtectedHeader protect(const HeaderSection& header, std::string_view body,
+                                      OuterSubject outer_subject = OuterSubject::obscured);
 
 /// `protection.outer` completed by the sealed message's one MIME-Version and its Content-Type (and, where not
 /// empty, further structural fields such as Content-Transfer-Encoding).

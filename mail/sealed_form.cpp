@@ -30,4 +30,12 @@ OpenPgpMimeForm openpgp_mime_form(std::string_view random_hex) {
     return form;
 }
 
+std::vector<HeaderField> smime_form(SmimeType type) {
+    // RFC 8551 §3.2.2 writes authEnveloped-data so; readers compare it without regard to case.
+    const std::string word = type == SmimeType::enveloped_data ? "enveloped-data" : "authEnveloped-data";
+    return {{"Content-Type", " application/pkcs7-mime; smime-type=" + word + ";\r\n name=\"smime.p7m\""},
+            {"Content-Transfer-Encoding", " base64"},
+            {"Content-Disposition", " attachment; filename=\"smime.p7m\""}};
+}
+
 } // namespace lockbox::mail
