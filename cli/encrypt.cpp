@@ -17,16 +17,20 @@ namespace lockbox::cli {
 namespace {
 
 constexpr std::string_view help =
-    R"(Usage: lockbox encrypt --to B [--to C]... [--text] [--output FILE] [MESSAGE]
+    R"(Usage: lockbox encrypt --to B [--to C]... [OPTION]... [MESSAGE]
 
 Seals a message to the certificates of its recipients, as the milter does: the
-subject goes inside, the other header fields stay readable outside. MESSAGE is a
-file; standard input without it or for "-". What does not begin with the header
-section of a message is sealed as text, whole.
+header fields stay readable outside, but for the subject, which with OpenPGP
+goes inside. MESSAGE is a file; standard input without it or for "-". What does
+not begin with the header section of a message is sealed as text, whole. All get the same message: in the protocol that `prefer-protocol`
+names where everybody has a certificate for it, otherwise in the other one.
 
 Options:
   --to ADDRESS     a recipient; may be repeated, and everybody can see who the
                    others are; an alias is all whom it stands for
+  --protocol P     openpgp or smime, and no other
+  --hide-subject   with S/MIME too, the subject is readable inside only; few of
+                   its programs show that one
   --text           the input is text, even where it looks like a message
   -o, --output FILE
                    write to FILE, whole or not at all
@@ -37,7 +41,8 @@ Examples:
   df -h | lockbox encrypt --to admin@example.org --output report.eml
 
 Exit status: 0; 65 the message is sealed already; 66 no such file; 67 somebody
-has no usable certificate, and nothing is written.
+has no usable certificate, or no one protocol is everybody's, and nothing is
+written.
 )";
 
 /// Whether the bytes begin with the header section of a mail message: field after field up to an empty line,
@@ -93,37 +98,92 @@ void refuse_sealed(const mail::Message& message) {
     }
 }
 
-/// The certificate for each recipient as the milter would choose it, or Error(no_certificate) that names all
-/// who have none.
-crypto::Recipients recipients_from(const Invocation& invocation) {
-    policy::Policy everybody_sealed;
-    everybody_sealed.scope = policy::Scope::all;
-    everybody_sealed.copies_max = std::numeric_limits<std::size_t>::max(); // all get the same one
-    everybody_sealed.rules = {policy::Rule::parse("require openpgp")};
-    everybody_sealed.case_sensitive_domains = invocation.config_if_readable().policy.case_sensitive_domains;
+/// Everybody sealed to, in this protocol (nullopt: any).
+policy::Policy everybody_sealed(const policy::Policy& configured, std::optional<crypto::Protocol> protocol,
+                                bool hide_subject) {
+    policy::Policy policy;
+    policy.scope = policy::Scope::all;
+    policy.copies_max = std::numeric_limits<std::size_t>::max(); // all get the same one
+    policy.rules = {policy::Rule::parse("require")};
+    policy.rules.front().protocol = protocol;
+    policy.rules.front().hide_subject = hide_subject;
+    policy.preferred_protocol = configured.preferred_protocol;
+    policy.case_sensitive_domains = configured.case_sensitive_domains;
+    return policy;
+}
+
+policy::Transaction transaction_to(const std::vector<std::string>& recipients) {
     policy::Transaction transaction;
-    for (const auto& text : invocation.values("to")) {
+    for (const auto& text : recipients) {
         if (!mail::Address::parse(text)) {
             throw Error(ErrorKind::usage, fmt::format("'{}' is no address", text));
         }
         transaction.recipients.push_back(policy::Path::from("<" + text + ">"));
     }
+    return transaction;
+}
 
-    auto keyring = invocation.open_keyring(keyring::Access::read);
-    const auto view =
-        policy::gather(policy::addresses_to_look_up(transaction, everybody_sealed), everybody_sealed,
-                       [&](const mail::Address& address) { return keyring.look_up(address); });
-    auto plan = policy::judge(transaction, everybody_sealed, view, invocation.environment().now);
-    if (plan.outcome != policy::Outcome::deliver) {
-        throw Error(ErrorKind::no_certificate, fmt::format("nothing was sealed: {}", plan.reason),
-                    "`lockbox import FILE` adds or renews certificates");
-    }
+struct Sealing {
+    crypto::Recipients recipients;
+    mail::OuterSubject outer_subject;
+};
+
+/// One message has one content encryption: where not all readers are known to read AES-GCM, what all can.
+Sealing sealing_from(const policy::Plan& plan) {
     std::vector<crypto::Certificate> certificates;
-    for (auto& decision : plan.decisions) {
-        certificates.push_back(std::move(decision.certificate.value()));
+    auto encryption = crypto::ContentEncryption::aes256_gcm;
+    for (const auto& decision : plan.decisions) {
+        certificates.push_back(decision.certificate.value());
+        encryption = std::min(encryption, certificates.back().content_encryption);
     }
-    auto recipients = crypto::Recipients::from(std::move(certificates));
-    return std::move(recipients.value());
+    for (auto& certificate : certificates) {
+        certificate.content_encryption = encryption;
+    }
+    return {crypto::Recipients::from(std::move(certificates)).value(), plan.decisions.front().outer_subject};
+}
+
+std::vector<crypto::Protocol> protocols_to_try(const Invocation& invocation,
+                                               const policy::Policy& configured) {
+    if (invocation.has("protocol")) {
+        const auto protocol = crypto::protocol_from(invocation.value("protocol"));
+        if (!protocol) {
+            throw Error(ErrorKind::usage, fmt::format("--protocol is openpgp or smime, not '{}'",
+                                                      invocation.value("protocol")));
+        }
+        return {*protocol};
+    }
+    const auto first = configured.preferred_protocol;
+    return {first, first == crypto::Protocol::openpgp ? crypto::Protocol::smime : crypto::Protocol::openpgp};
+}
+
+/// The certificate for each recipient as the milter would choose it, or Error(no_certificate) that names all
+/// who have none.
+Sealing sealing_for(const Invocation& invocation) {
+    const auto transaction = transaction_to(invocation.values("to"));
+    const auto configured = invocation.config_if_readable().policy;
+    auto keyring = invocation.open_keyring(keyring::Access::read);
+    const auto judge = [&](std::optional<crypto::Protocol> protocol) {
+        const auto policy = everybody_sealed(configured, protocol, invocation.has("hide-subject"));
+        const auto view =
+            policy::gather(policy::addresses_to_look_up(transaction, policy), policy,
+                           [&](const mail::Address& address) { return keyring.look_up(address); });
+        return policy::judge(transaction, policy, view, invocation.environment().now);
+    };
+    const auto protocols = protocols_to_try(invocation, configured);
+    for (const auto protocol : protocols) {
+        if (const auto plan = judge(protocol); plan.outcome == policy::Outcome::deliver) {
+            return sealing_from(plan);
+        }
+    }
+    const bool one_protocol = protocols.size() == 1;
+    const auto plan = judge(one_protocol ? std::optional(protocols.front()) : std::nullopt);
+    if (plan.outcome == policy::Outcome::deliver) {
+        throw Error(ErrorKind::no_certificate,
+                    "nothing was sealed: some recipients have OpenPGP certificates only, others S/MIME",
+                    "seal it for these and for those, with --protocol");
+    }
+    throw Error(ErrorKind::no_certificate, fmt::format("nothing was sealed: {}", plan.reason),
+                "`lockbox import FILE` adds or renews certificates");
 }
 
 int run(Invocation& invocation) {
@@ -131,14 +191,15 @@ int run(Invocation& invocation) {
         throw Error(ErrorKind::usage, "`lockbox encrypt` needs --to ADDRESS",
                     "the To field of a message is not looked at: it may name others than will get it");
     }
-    const auto recipients = recipients_from(invocation);
+    const auto sealing = sealing_for(invocation);
     const auto bytes = invocation.read(invocation.arguments().empty() ? "-" : invocation.arguments().front());
     const auto message = message_from(invocation, bytes);
     refuse_sealed(message);
 
-    crypto::self_test_openpgp();
+    crypto::self_test();
     crypto::Sealer sealer;
-    const auto sealed = crypto::seal(message.header, message.body, recipients, sealer);
+    const auto sealed =
+        crypto::seal(message.header, message.body, sealing.recipients, sealing.outer_subject, sealer);
     auto result = mail::apply(sealed.header, message.header).to_string() + "\r\n" + sealed.body;
     const bool crlf = bytes.find('\n') != std::string::npos && mail::has_only_crlf(bytes);
     invocation.write(crlf ? result : mail::to_lf(result));
@@ -159,6 +220,7 @@ const Command encrypt_command{
         [](boost::program_options::options_description_easy_init option) {
             namespace po = boost::program_options;
             option("to", po::value<std::vector<std::string>>(), "")("text", "");
+            option("protocol", po::value<std::string>(), "")("hide-subject", "");
             option("output,o", po::value<std::string>(), "");
         },
     .run = run,

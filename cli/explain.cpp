@@ -172,6 +172,21 @@ std::vector<std::string> addresses_of(const policy::Copy& copy, const policy::Pl
     return addresses;
 }
 
+std::string describe_form(const policy::Copy& copy) {
+    if (!copy.protocol) {
+        return "clear";
+    }
+    const auto protocol = crypto::to_string(*copy.protocol);
+    return *copy.protocol == crypto::Protocol::smime
+               ? fmt::format("sealed with {} ({})", protocol, crypto::to_string(copy.content_encryption))
+               : fmt::format("sealed with {}", protocol);
+}
+
+std::string_view subject_text(const policy::Copy& copy) {
+    return copy.outer_subject == mail::OuterSubject::kept ? "inside, and readable outside too"
+                                                          : "inside only";
+}
+
 /// Why these recipients, and no others, get the same bytes.
 std::string_view why_together(const policy::Copy& copy) {
     if (!copy.protocol) {
@@ -242,11 +257,11 @@ void print(std::ostream& out, const Explanation& explanation, const policy::Conf
     std::size_t number = 0;
     for (const auto& copy : plan.copies) {
         line(out, fmt::format("Copy {}", ++number),
-             fmt::format("{} for {}",
-                         copy.protocol ? fmt::format("sealed with {}", crypto::to_string(*copy.protocol))
-                                       : "clear",
-                         listed(addresses_of(copy, plan))));
+             fmt::format("{} for {}", describe_form(copy), listed(addresses_of(copy, plan))));
         line(out, "  because", why_together(copy));
+        if (copy.protocol) {
+            line(out, "  subject", subject_text(copy));
+        }
     }
     if (plan.outcome == policy::Outcome::deliver) {
         line(out, "Delivery", delivery_text(explanation));
@@ -290,6 +305,12 @@ Json to_json(const Explanation& explanation) {
             {{"recipients", addresses_of(copy, plan)},
              {"hidden", copy.hidden},
              {"protocol", copy.protocol ? Json(crypto::to_string(*copy.protocol)) : Json(nullptr)},
+             {"content_encryption", copy.protocol == crypto::Protocol::smime
+                                        ? Json(crypto::word(copy.content_encryption))
+                                        : Json(nullptr)},
+             {"outer_subject", !copy.protocol                                   ? Json(nullptr)
+                               : copy.outer_subject == mail::OuterSubject::kept ? Json("kept")
+                                                                                : Json("obscured")},
              {"certificates", std::move(certificates)}});
     }
     return json;

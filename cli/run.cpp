@@ -2,7 +2,7 @@
 
 #include "base/ascii.hpp"
 #include "cli/command.hpp"
-#include "crypto/openpgp_seal.hpp"
+#include "crypto/seal.hpp"
 
 #include <fmt/format.h>
 
@@ -36,7 +36,7 @@ void print_overview(std::ostream& out) {
 }
 
 void print_version(std::ostream& out) {
-    out << fmt::format("lockbox {} ({})\n", LOCKBOX_VERSION, crypto::openpgp_engine_version());
+    out << fmt::format("lockbox {} ({})\n", LOCKBOX_VERSION, crypto::engine_versions());
 }
 
 [[noreturn]] void throw_unknown_command(const std::string& name) {

@@ -2,16 +2,13 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "crypto/loaded_certificates.hpp"
 #include "crypto/rnp_handles.hpp"
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstring>
 #include <exception>
-#include <unordered_map>
-#include <utility>
-#include <vector>
 
 namespace lockbox::crypto {
 namespace {
@@ -21,13 +18,10 @@ namespace {
 struct Loaded {
     RnpFfi ffi;
     RnpKey encryption_key;
-    std::string encryption_key_fingerprint;
-    std::string digest; ///< of the bytes it was loaded from
-    std::uint64_t last_used = 0;
 };
 
-Loaded load(const Certificate& certificate, std::string digest) {
-    Loaded loaded{make_rnp_ffi(), nullptr, certificate.encryption_key, std::move(digest)};
+Loaded load(const Certificate& certificate) {
+    Loaded loaded{make_rnp_ffi(), nullptr};
     const auto input = rnp_read_from(certificate.bytes);
     check_rnp(rnp_load_keys(loaded.ffi.get(), "GPG", input.get(), RNP_LOAD_SAVE_PUBLIC_KEYS),
               fmt::format("loading certificate {}", certificate.fingerprint));
@@ -92,40 +86,18 @@ struct OutputWriter {
 
 class OpenPgpSealer::Impl {
 public:
-    /// To be called before the handles of one message's recipients are collected: none of them may go
-    /// afterwards.
-    void make_room_for(std::size_t recipients) {
-        while (!loaded_.empty() &&
-               loaded_.size() + recipients > std::max(loaded_certificates_max, recipients)) {
-            loaded_.erase(
-                std::min_element(loaded_.begin(), loaded_.end(), [](const auto& left, const auto& right) {
-                    return left.second.last_used < right.second.last_used;
-                }));
-        }
-    }
+    void make_room_for(std::size_t recipients) { loaded_.make_room_for(recipients); }
 
     rnp_key_handle_t encryption_key(const Certificate& certificate) {
-        auto digest = sha256(certificate.bytes);
-        auto found = loaded_.find(certificate.fingerprint);
-        if (found != loaded_.end() &&
-            (found->second.digest != digest ||
-             found->second.encryption_key_fingerprint != certificate.encryption_key)) {
-            loaded_.erase(found);
-            found = loaded_.end();
-        }
-        if (found == loaded_.end()) {
-            found = loaded_.emplace(certificate.fingerprint, load(certificate, std::move(digest))).first;
-        }
-        found->second.last_used = ++uses_;
-        return found->second.encryption_key.get();
+        const auto key = sha256(certificate.bytes) + certificate.encryption_key;
+        return loaded_.get(key, [&] { return load(certificate); }).encryption_key.get();
     }
 
     [[nodiscard]] rnp_ffi_t ffi() const noexcept { return ffi_.get(); }
 
 private:
     RnpFfi ffi_ = make_rnp_ffi();
-    std::unordered_map<std::string, Loaded> loaded_; ///< by fingerprint
-    std::uint64_t uses_ = 0;
+    LoadedCertificates<Loaded> loaded_;
 };
 
 OpenPgpSealer::OpenPgpSealer() : impl_(std::make_unique<Impl>()) {}

@@ -3,7 +3,6 @@
 
 #include "crypto/certificate.hpp"
 
-#include <cstddef>
 #include <functional>
 #include <memory>
 #include <span>
@@ -11,10 +10,6 @@
 #include <string_view>
 
 namespace lockbox::crypto {
-
-/// Loaded certificates that an OpenPgpSealer keeps: loading one costs up to ten times as much as sealing to
-/// it. Some 20 KiB each.
-constexpr std::size_t loaded_certificates_max = 256;
 
 /// Encrypts to OpenPGP certificates and keeps the loaded ones. Not to be used by two threads at once; cheap
 /// enough to have one per thread.

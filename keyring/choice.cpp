@@ -11,11 +11,13 @@ namespace {
 struct Candidate {
     const Entry* entry;
     std::optional<WhyUnusable> unusable;
+    bool preferred_protocol;
     Time newest_key;
 };
 
-Candidate look_at(const Entry& entry, Time now) {
-    Candidate candidate{&entry, why_unusable(entry, now), entry.created};
+Candidate look_at(const Entry& entry, const WantedProtocol& wanted, Time now) {
+    Candidate candidate{&entry, why_unusable(entry, now), entry.certificate.protocol == wanted.preferred,
+                        entry.created};
     if (const auto* key = encryption_key_at(entry, now)) {
         candidate.newest_key = key->created;
     }
@@ -23,10 +25,10 @@ Candidate look_at(const Entry& entry, Time now) {
 }
 
 bool preferred(const Candidate& left, const Candidate& right) {
-    return std::tuple(left.unusable.has_value(), right.entry->trust, right.newest_key,
-                      left.entry->certificate.fingerprint) < std::tuple(right.unusable.has_value(),
-                                                                        left.entry->trust, left.newest_key,
-                                                                        right.entry->certificate.fingerprint);
+    return std::tuple(left.unusable.has_value(), right.preferred_protocol, right.entry->trust,
+                      right.newest_key, left.entry->certificate.fingerprint) <
+           std::tuple(right.unusable.has_value(), left.preferred_protocol, left.entry->trust, left.newest_key,
+                      right.entry->certificate.fingerprint);
 }
 
 std::string why_first(const std::vector<Candidate>& candidates, std::ptrdiff_t usable) {
@@ -35,6 +37,10 @@ std::string why_first(const std::vector<Candidate>& candidates, std::ptrdiff_t u
     }
     const auto& first = candidates[0];
     const auto& second = candidates[1];
+    if (first.preferred_protocol != second.preferred_protocol) {
+        return fmt::format("of {} usable certificates, {} is the preferred protocol", usable,
+                           crypto::to_string(first.entry->certificate.protocol));
+    }
     if (first.entry->trust != second.entry->trust) {
         return fmt::format("best trusted of {} usable certificates", usable);
     }
@@ -46,11 +52,11 @@ std::string why_first(const std::vector<Candidate>& candidates, std::ptrdiff_t u
 
 } // namespace
 
-Choice choose(std::span<const Entry> entries, std::optional<crypto::Protocol> protocol, Time now) {
+Choice choose(std::span<const Entry> entries, const WantedProtocol& wanted, Time now) {
     std::vector<Candidate> candidates;
     for (const auto& entry : entries) {
-        if (!protocol || entry.certificate.protocol == *protocol) {
-            candidates.push_back(look_at(entry, now));
+        if (wanted.admits(entry.certificate.protocol)) {
+            candidates.push_back(look_at(entry, wanted, now));
         }
     }
     std::sort(candidates.begin(), candidates.end(), preferred);

@@ -25,9 +25,16 @@ struct Choice {
     std::vector<Rejected> rejected; ///< the others in order of preference, each with its reason
 };
 
-/// Deterministic: usable first, then higher trust, then the newest encryption key, then the smaller
-/// fingerprint. Only entries of `protocol` (any where nullopt) are looked at.
-[[nodiscard]] Choice choose(std::span<const Entry> entries, std::optional<crypto::Protocol> protocol,
-                            Time now);
+/// Which protocols will do.
+struct WantedProtocol {
+    std::optional<crypto::Protocol> only; ///< nullopt: any
+    crypto::Protocol preferred = crypto::Protocol::openpgp;
+
+    [[nodiscard]] bool admits(crypto::Protocol protocol) const noexcept { return !only || *only == protocol; }
+};
+
+/// Deterministic: usable first, then the preferred protocol, then higher trust, then the newest encryption
+/// key, then the smaller fingerprint. Only entries that `wanted` admits are looked at.
+[[nodiscard]] Choice choose(std::span<const Entry> entries, const WantedProtocol& wanted, Time now);
 
 } // namespace lockbox::keyring

@@ -224,19 +224,20 @@ Handled Filter::judge_and_seal(policy::Transaction& transaction, const Settings&
 }
 
 crypto::SealedMessage Filter::seal(const mail::HeaderSection& header, const std::string& body,
-                                   const crypto::Recipients& recipients) {
+                                   const crypto::Recipients& recipients, mail::OuterSubject outer_subject) {
     const auto sealer = sealers_.lend();
-    return crypto::seal(header, body, recipients, *sealer);
+    return crypto::seal(header, body, recipients, outer_subject, *sealer);
 }
 
 Handled Filter::seal_in_place(const policy::Transaction& transaction, const policy::Plan& plan,
                               Deadline deadline) {
-    const auto recipients = crypto::Recipients::from(plan.copies.front().certificates);
+    const auto& copy = plan.copies.front();
+    const auto recipients = crypto::Recipients::from(copy.certificates);
     if (!recipients) {
         return fault("the plan has a copy without a certificate");
     }
     const auto added = origination_fields(transaction, clock_());
-    auto sealed = seal(with(transaction.header, added), transaction.body, *recipients);
+    auto sealed = seal(with(transaction.header, added), transaction.body, *recipients, copy.outer_subject);
     sealed.header.appended.insert(sealed.header.appended.begin(), added.begin(), added.end());
     if (std::chrono::steady_clock::now() > deadline) {
         return deferred("4.3.2", "Message could not be sealed in time, please try again later");
@@ -267,7 +268,7 @@ Handled Filter::reinject(const policy::Transaction& transaction, const policy::P
             return {form_of(transaction), with(mail::HeaderSection({received}), header.fields()),
                     transaction.body};
         }
-        auto sealed = seal(header, transaction.body, *recipients);
+        auto sealed = seal(header, transaction.body, *recipients, copy.outer_subject);
         return {Form::sealed,
                 with(mail::HeaderSection({received}), mail::apply(sealed.header, header).fields()),
                 std::move(sealed.body)};

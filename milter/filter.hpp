@@ -69,7 +69,7 @@ private:
     Handled reinject(const policy::Transaction& transaction, const policy::Plan& plan,
                      const Settings& settings, Deadline deadline, const WhileWaiting& while_waiting);
     crypto::SealedMessage seal(const mail::HeaderSection& header, const std::string& body,
-                               const crypto::Recipients& recipients);
+                               const crypto::Recipients& recipients, mail::OuterSubject outer_subject);
     template <typename Work>
     Handled timed(const policy::Transaction& transaction, const Settings& settings, Work&& work) noexcept;
 

@@ -184,6 +184,7 @@ std::vector<OutgoingCopy> copies_of(const policy::Transaction& transaction, cons
     std::vector<OutgoingCopy> copies;
     for (const auto& copy : plan.copies) {
         OutgoingCopy outgoing;
+        outgoing.outer_subject = copy.outer_subject;
         for (const auto index : copy.decisions) {
             const auto& decision = plan.decisions.at(index);
             outgoing.recipients.push_back(recipient_for(decision, transaction));
@@ -208,6 +209,7 @@ std::vector<OutgoingCopy> without(std::vector<OutgoingCopy> copies,
     const std::set<std::string_view> served(mailboxes.begin(), mailboxes.end());
     for (auto& copy : copies) {
         OutgoingCopy rest;
+        rest.outer_subject = copy.outer_subject;
         for (std::size_t i = 0; i < copy.recipients.size(); ++i) {
             if (served.count(copy.recipients[i].mailbox()) != 0) {
                 continue;

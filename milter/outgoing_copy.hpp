@@ -29,6 +29,7 @@ struct OutgoingCopy {
     std::vector<OutgoingRecipient> recipients;
     std::vector<crypto::Certificate>
         certificates; ///< one for each recipient in order; empty: the original, clear
+    mail::OuterSubject outer_subject = mail::OuterSubject::obscured; ///< where it is sealed
     bool operator==(const OutgoingCopy&) const = default;
 };
 

@@ -1,7 +1,7 @@
 #include "milter/server.hpp"
 
 #include "base/error.hpp"
-#include "crypto/openpgp_seal.hpp"
+#include "crypto/seal.hpp"
 #include "keyring/keyring.hpp"
 #include "milter/libmilter_adapter.hpp"
 #include "milter/privileges.hpp"
@@ -142,7 +142,7 @@ void check_start(const policy::Config& config) {
             config.journal)) { // else by the milter that is to be started anew: it is in order
         (void)delivery_for(config);
     }
-    crypto::self_test_openpgp();
+    crypto::self_test();
 }
 
 void run(const policy::Config& config, const std::filesystem::path& config_path,
@@ -162,13 +162,13 @@ void run(const policy::Config& config, const std::filesystem::path& config_path,
                   delivery.get());
     shared.filter = &filter;
     shared.expected = delivery ? &delivery->expected() : nullptr;
-    crypto::self_test_openpgp();
+    crypto::self_test();
     if (::geteuid() == 0) {
         log::warning("start", "running as root: set the key `user`");
     }
     log::info("start", "listening",
               {{"version", LOCKBOX_VERSION},
-               {"engine", crypto::openpgp_engine_version()},
+               {"engine", crypto::engine_versions()},
                {"socket", config.socket},
                {"certificates", std::to_string(certificates)},
                {"rules", std::to_string(config.policy.rules.size())}});

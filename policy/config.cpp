@@ -37,6 +37,8 @@ constexpr Words<InboundTls, 2> inbound_tls_words{
     {{"optional", InboundTls::optional}, {"require", InboundTls::require}}};
 constexpr Words<DeliveryMode, 2> delivery_words{
     {{"auto", DeliveryMode::automatic}, {"reinject", DeliveryMode::reinject}}};
+constexpr Words<crypto::Protocol, 2> protocols{
+    {{"openpgp", crypto::Protocol::openpgp}, {"smime", crypto::Protocol::smime}}};
 constexpr Words<log::Sink, 2> sinks{{{"syslog", log::Sink::syslog}, {"stderr", log::Sink::standard_error}}};
 constexpr Words<log::Level, 4> levels{{{"debug", log::Level::debug},
                                        {"info", log::Level::info},
@@ -373,6 +375,8 @@ private:
             policy.rules.push_back(Rule::parse(value));
             rule_lines_.push_back(line_);
         });
+        once("prefer-protocol",
+             [&policy](const std::string& value) { policy.preferred_protocol = value_of(protocols, value); });
         repeatable("case-sensitive-domain", [&policy](const std::string& value) {
             policy.case_sensitive_domains.push_back(domain_name(value));
         });
@@ -544,6 +548,7 @@ std::string print_config(const Config& config) {
                [](const Network& network) { return network.text(); });
     print_each(out, "submission-daemon", policy.submission_daemons, itself);
     print_each(out, "rule", policy.rules, [](const Rule& rule) { return rule.to_string(); });
+    out += fmt::format("prefer-protocol = {}\n", word_of(protocols, policy.preferred_protocol));
     print_each(out, "case-sensitive-domain", policy.case_sensitive_domains, itself);
     out += fmt::format("inbound-tls = {}\n", word_of(inbound_tls_words, policy.inbound_tls));
     out += fmt::format("delivery = {}\n", word_of(delivery_words, config.delivery));

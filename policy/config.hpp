@@ -42,6 +42,8 @@ struct Policy {
     std::vector<Network> trusted_networks;       ///< beside the loopback networks, which always are
     std::vector<std::string> submission_daemons; ///< values of {daemon_name} that mean submission
     std::vector<Rule> rules;
+    crypto::Protocol preferred_protocol =
+        crypto::Protocol::openpgp;                   ///< of recipients with certificates of both
     std::vector<std::string> case_sensitive_domains; ///< normalised: local parts are compared exactly
     InboundTls inbound_tls = InboundTls::optional;
     std::size_t copies_max = 100; ///< of one message

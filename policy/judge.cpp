@@ -11,6 +11,7 @@
 #include <span>
 #include <stdexcept>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 namespace lockbox::policy {
@@ -147,14 +148,14 @@ std::vector<keyring::Entry> candidates_for(const mail::Address& address, const P
 /// The search for somebody's certificate, in one place after the other until there is a usable one.
 class Search {
 public:
-    Search(std::optional<crypto::Protocol> protocol, Time now) : protocol_(protocol), now_(now) {}
+    Search(const keyring::WantedProtocol& wanted, Time now) : wanted_(wanted), now_(now) {}
 
     /// `alias`: whose certificate it is; null: the address's own.
     void among(std::span<const keyring::Entry> entries, const keyring::Alias* alias) {
         if (certificate) {
             return;
         }
-        auto choice = keyring::choose(entries, protocol_, now_);
+        auto choice = keyring::choose(entries, wanted_, now_);
         for (const auto& rejected : choice.rejected) {
             const auto why = alias == nullptr
                                  ? rejected.reason
@@ -174,7 +175,7 @@ public:
     /// The alias's certificate is one that the rule allows.
     [[nodiscard]] bool accepts(const keyring::Alias* alias) const {
         return alias != nullptr && alias->certificate &&
-               (!protocol_ || alias->certificate->certificate.protocol == *protocol_);
+               wanted_.admits(alias->certificate->certificate.protocol);
     }
 
     std::optional<crypto::Certificate> certificate; ///< nullopt: none that is usable
@@ -183,16 +184,16 @@ public:
     std::vector<std::string> passed_over;
 
 private:
-    std::optional<crypto::Protocol> protocol_;
+    keyring::WantedProtocol wanted_;
     Time now_;
 };
 
 /// An alias for a certificate is somebody's word that it is the right one, and comes first. That of the
 /// domain comes last: for those who have nothing usable themselves.
-Search search_for(const mail::Address& address, std::optional<crypto::Protocol> protocol,
-                  const Policy& policy, const KeyringView& view, Time now) {
+Search search_for(const mail::Address& address, const Rule& rule, const Policy& policy,
+                  const KeyringView& view, Time now) {
     const auto& known = known_in(view, address);
-    Search search(protocol, now);
+    Search search({rule.protocol, policy.preferred_protocol}, now);
     if (const auto* alias = alias_of(known, address, policy); search.accepts(alias)) {
         search.among({&*alias->certificate, 1}, alias);
         return search;
@@ -221,6 +222,17 @@ std::string none_usable(const std::vector<std::string>& reasons) {
     return reasons.size() == 1
                ? reasons.front()
                : fmt::format("none of {} certificates is usable: {}", reasons.size(), reasons.front());
+}
+
+/// Nearly every S/MIME reader shows the outer Subject alone, nearly every OpenPGP reader the one inside.
+void decide_form(Decision& decision, const Rule& rule) {
+    if (decision.certificate->protocol != crypto::Protocol::smime) {
+        return;
+    }
+    if (rule.gcm) {
+        decision.certificate->content_encryption = crypto::ContentEncryption::aes256_gcm;
+    }
+    decision.outer_subject = rule.hide_subject ? mail::OuterSubject::obscured : mail::OuterSubject::kept;
 }
 
 Handling without_certificate(const Rule& rule) {
@@ -368,11 +380,12 @@ Decision decide(const Addressee& addressee, const Transaction& transaction, cons
         return decision;
     }
 
-    auto search = search_for(*address, rule.protocol, policy, view, now);
+    auto search = search_for(*address, rule, policy, view, now);
     if (search.certificate) {
         decision.handling = Handling::sealed;
         decision.reason = std::move(search.reason);
         decision.certificate = std::move(search.certificate);
+        decide_form(decision, rule);
     } else {
         decide_unsealed(decision, rule, search);
     }
@@ -423,23 +436,33 @@ std::set<std::string> named_in_header(const mail::HeaderSection& header) {
     return named;
 }
 
-/// A copy in the making.
+/// What the bytes of a sealed copy depend on, beside its readers.
+using SealedForm = std::tuple<crypto::Protocol, crypto::ContentEncryption, mail::OuterSubject>;
+
+SealedForm form_of(const Decision& decision) {
+    return {decision.certificate->protocol, decision.certificate->content_encryption, decision.outer_subject};
+}
+
+/// A sealed copy in the making.
 struct Group {
     std::vector<std::size_t> decisions;
     std::vector<crypto::Certificate> certificates;
 
+    mail::OuterSubject outer_subject = mail::OuterSubject::obscured;
+
     void add(std::size_t index, const Decision& decision) {
         decisions.push_back(index);
-        if (decision.certificate) {
-            certificates.push_back(*decision.certificate);
-        }
+        certificates.push_back(*decision.certificate);
+        outer_subject = decision.outer_subject;
     }
     [[nodiscard]] Copy sealed(bool hidden) const {
         const auto sealed_to = crypto::Recipients::from(certificates);
         if (!sealed_to) {
-            throw std::logic_error("a sealed copy needs certificates of one protocol");
+            throw std::logic_error("a sealed copy needs certificates of one protocol and strength");
         }
-        return {decisions, sealed_to->protocol(), {sealed_to->all().begin(), sealed_to->all().end()}, hidden};
+        return {
+            decisions, sealed_to->protocol(),           {sealed_to->all().begin(), sealed_to->all().end()},
+            hidden,    sealed_to->content_encryption(), outer_subject};
     }
 };
 
@@ -447,21 +470,22 @@ struct Group {
 /// the header section gets a copy of their own: nobody learns more than their own box.
 std::vector<Copy> copies_for(const Transaction& transaction, const std::vector<Decision>& decisions) {
     const auto named = named_in_header(transaction.header);
-    std::map<crypto::Protocol, Group> shared;
+    std::map<SealedForm, Group> shared;
     std::vector<Group> own;
-    std::map<std::string, std::size_t> own_of; ///< by address; index into `own`
-    Group clear;
+    std::map<std::pair<std::string, SealedForm>, std::size_t> own_of; ///< by address; index into `own`
+    Copy clear;
     for (std::size_t i = 0; i < decisions.size(); ++i) {
         const auto& decision = decisions[i];
         if (decision.handling != Handling::sealed) {
-            clear.add(i, decision);
+            clear.decisions.push_back(i);
             continue;
         }
         if (named.count(decision.address) != 0) {
-            shared[decision.certificate->protocol].add(i, decision);
+            shared[form_of(decision)].add(i, decision);
             continue;
         }
-        const auto [place, is_new] = own_of.emplace(decision.address, own.size());
+        const auto [place, is_new] =
+            own_of.emplace(std::pair(decision.address, form_of(decision)), own.size());
         if (is_new) {
             own.emplace_back();
         }
@@ -470,14 +494,14 @@ std::vector<Copy> copies_for(const Transaction& transaction, const std::vector<D
 
     std::vector<Copy> copies;
     copies.reserve(shared.size() + own.size() + 1);
-    for (const auto& [protocol, group] : shared) {
+    for (const auto& [form, group] : shared) {
         copies.push_back(group.sealed(/*hidden=*/false));
     }
     for (const auto& group : own) {
         copies.push_back(group.sealed(/*hidden=*/true));
     }
     if (!clear.decisions.empty()) {
-        copies.push_back({std::move(clear.decisions), std::nullopt, {}, false});
+        copies.push_back(std::move(clear));
     }
     return copies;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "crypto/certificate.hpp"
+#include "mail/protection.hpp"
 #include "policy/transaction.hpp"
 
 #include <cstddef>
@@ -28,6 +29,7 @@ struct Decision {
     std::string reason; ///< in words: "newest of 2 usable certificates", "certificate expired on 2026-01-02"
     std::optional<crypto::Certificate> certificate; ///< where sealed
     std::vector<std::string> passed_over;           ///< other certificates: "FINGERPRINT: revoked"
+    mail::OuterSubject outer_subject = mail::OuterSubject::obscured; ///< where sealed
     bool operator==(const Decision&) const = default;
 };
 
@@ -37,6 +39,8 @@ struct Copy {
     std::optional<crypto::Protocol> protocol;      ///< nullopt: the original, clear
     std::vector<crypto::Certificate> certificates; ///< of a sealed copy: each once, ordered by fingerprint
     bool hidden = false; ///< sealed for somebody whom neither To nor Cc names, so nobody shares it
+    crypto::ContentEncryption content_encryption = crypto::ContentEncryption::aes256_cbc; ///< S/MIME
+    mail::OuterSubject outer_subject = mail::OuterSubject::obscured;
     bool operator==(const Copy&) const = default;
 };
 

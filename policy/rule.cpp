@@ -13,7 +13,8 @@ namespace {
 constexpr std::string_view what_a_pattern_is =
     "an address, @domain, @.domain (the domain and all below it), * or, after from=, <>";
 constexpr std::string_view what_a_word_is =
-    "to=PATTERN, from=PATTERN, require, prefer, never, openpgp, smime, any, defer, clear-if-unusable";
+    "to=PATTERN, from=PATTERN, require, prefer, never, openpgp, smime, any, gcm, hide-subject, defer, "
+    "clear-if-unusable";
 
 [[noreturn]] void fail(const std::string& what) {
     throw Error(ErrorKind::configuration, what);
@@ -68,6 +69,10 @@ public:
     void take(std::string_view word) {
         if (const auto equals = word.find('='); equals != std::string_view::npos) {
             take_pattern(word.substr(0, equals + 1), word.substr(equals + 1), word);
+        } else if (word == "gcm") {
+            once(std::exchange(rule_.gcm, true), word);
+        } else if (word == "hide-subject") {
+            once(std::exchange(rule_.hide_subject, true), word);
         } else if (word == "defer") {
             once(std::exchange(rule_.defer, true), word);
         } else if (word == "clear-if-unusable") {
@@ -87,8 +92,14 @@ public:
         if (rule_.to && rule_.to->is_null_path()) {
             fail("to=<> matches nobody: a recipient is never the null reverse-path");
         }
-        if (rule_.demand == Demand::never && (rule_.protocol || rule_.defer || rule_.clear_if_unusable)) {
-            fail("'never' sends in clear and takes no protocol, defer or clear-if-unusable");
+        const bool of_smime = rule_.gcm || rule_.hide_subject;
+        if (rule_.demand == Demand::never &&
+            (rule_.protocol || of_smime || rule_.defer || rule_.clear_if_unusable)) {
+            fail("'never' sends in clear and takes no protocol, gcm, hide-subject, defer or "
+                 "clear-if-unusable");
+        }
+        if (of_smime && rule_.protocol == crypto::Protocol::openpgp) {
+            fail("gcm and hide-subject are for S/MIME, and have no effect beside 'openpgp'");
         }
         if (rule_.clear_if_unusable && rule_.demand == Demand::require) {
             fail("clear-if-unusable contradicts 'require'; it goes with 'prefer'");
@@ -221,6 +232,12 @@ std::string Rule::to_string() const {
     text += policy::to_string(demand);
     if (protocol) {
         text += fmt::format(" {}", crypto::to_string(*protocol));
+    }
+    if (gcm) {
+        text += " gcm";
+    }
+    if (hide_subject) {
+        text += " hide-subject";
     }
     if (defer) {
         text += " defer";

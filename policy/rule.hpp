@@ -44,12 +44,15 @@ enum class Demand {
 };
 [[nodiscard]] std::string_view to_string(Demand demand) noexcept;
 
-/// `[to=PATTERN] [from=PATTERN] require|prefer|never [openpgp|smime|any] [defer] [clear-if-unusable]`
+/// `[to=PATTERN] [from=PATTERN] require|prefer|never [openpgp|smime|any] [gcm] [hide-subject] [defer]
+/// [clear-if-unusable]`
 struct Rule {
     std::optional<Pattern> to;
     std::optional<Pattern> from;
     Demand demand = Demand::prefer;
     std::optional<crypto::Protocol> protocol; ///< nullopt: any
+    bool gcm = false;                         ///< S/MIME readers here are known to read AES-256-GCM
+    bool hide_subject = false;      ///< the outer Subject of S/MIME is obscured, as that of OpenPGP always is
     bool defer = false;             ///< a recipient who cannot be sealed to is deferred, not refused
     bool clear_if_unusable = false; ///< `prefer` only: an expired or revoked certificate is as none
 

@@ -19,7 +19,7 @@ _lockbox_options_of() {
         export) echo --binary --output ;;
         remove) echo --all ;;
         explain) echo --from --to --client --login --tls --daemon --json ;;
-        encrypt) echo --to --text --output ;;
+        encrypt) echo --to --protocol --hide-subject --text --output ;;
         decrypt) echo --output ;;
     esac
 }

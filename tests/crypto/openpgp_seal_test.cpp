@@ -1,4 +1,5 @@
 #include "base/error.hpp"
+#include "crypto/loaded_certificates.hpp"
 #include "crypto/openpgp_open.hpp"
 #include "crypto/openpgp_seal.hpp"
 #include "tests/support/data.hpp"

@@ -5,7 +5,9 @@
 #include "mail/openpgp_packet.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/gnupg_home.hpp"
+#include "tests/support/smime_keys.hpp"
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -29,7 +31,7 @@ const std::string ordinary = "From: Carol <carol@example.org>\r\n"
 mail::Message sealed(const mail::Message& original, const std::string& name) {
     Sealer sealer;
     const auto recipients = Recipients::from({test::certificate(name)});
-    auto result = seal(original.header, original.body, *recipients, sealer);
+    auto result = seal(original.header, original.body, *recipients, mail::OuterSubject::obscured, sealer);
     return {mail::apply(result.header, original.header), std::move(result.body)};
 }
 
@@ -128,4 +130,71 @@ TEST_CASE("What is not sealed is nothing to open", "[crypto]") {
     } catch (const Error& error) {
         CHECK(error.kind() == ErrorKind::nothing_to_open);
     }
+}
+
+namespace {
+
+std::string decoded(const mail::Message& message) {
+    return mail::sealed_bytes(message.header, message.body);
+}
+
+mail::Message sealed_smime(const mail::Message& original, const test::SmimeKeys& keys,
+                           ContentEncryption encryption, mail::OuterSubject outer_subject) {
+    Sealer sealer;
+    const auto recipients = Recipients::from({keys.certificate("bob", encryption)});
+    auto result = seal(original.header, original.body, *recipients, outer_subject, sealer);
+    return {mail::apply(result.header, original.header), std::move(result.body)};
+}
+
+} // namespace
+
+TEST_CASE("A message sealed with S/MIME has the form of RFC 8551, and the same payload as with OpenPGP",
+          "[crypto]") {
+    test::SmimeKeys keys;
+    keys.make("bob", "ec", "P-256");
+    const auto original = mail::Message::parse(ordinary);
+    struct Case {
+        ContentEncryption encryption;
+        mail::Layer layer;
+        const char* type;
+    };
+    const auto [encryption, layer, type] = GENERATE(values<Case>({
+        {ContentEncryption::aes256_cbc, mail::Layer::smime_enveloped,
+         "application/pkcs7-mime; smime-type=enveloped-data; name=\"smime.p7m\""},
+        {ContentEncryption::aes256_gcm, mail::Layer::smime_auth_enveloped,
+         "application/pkcs7-mime; smime-type=authEnveloped-data; name=\"smime.p7m\""},
+    }));
+    const auto message = sealed_smime(original, keys, encryption, mail::OuterSubject::obscured);
+    CHECK(message.header.count("MIME-Version") == 1);
+    CHECK(message.header.first("Content-Type") == std::string(type));
+    CHECK(message.header.all("Content-Transfer-Encoding") == std::vector<std::string_view>{" base64"});
+    CHECK(message.header.all("Content-Disposition") ==
+          std::vector<std::string_view>{" attachment; filename=\"smime.p7m\""});
+    CHECK(message.header.first("Subject") == "[...]");
+    CHECK(mail::outermost_layer(message.header, message.body) == layer);
+    for (std::size_t at = 0; at < message.body.size();) {
+        const auto end = message.body.find("\r\n", at);
+        REQUIRE(end != std::string::npos);
+        REQUIRE(end - at <= 64);
+        at = end + 2;
+    }
+    const auto payload = keys.decrypt(decoded(message), "bob");
+    REQUIRE(payload.has_value());
+    const test::GnupgHome home({"alice"});
+    const auto openpgp = sealed(original, "alice");
+    CHECK(*payload == home.decrypt(decoded(openpgp)));
+}
+
+TEST_CASE("A Subject that is kept stands outside and inside, and HP-Outer says so", "[crypto]") {
+    test::SmimeKeys keys;
+    keys.make("bob", "ec", "P-256");
+    const auto original = mail::Message::parse(ordinary);
+    const auto message =
+        sealed_smime(original, keys, ContentEncryption::aes256_cbc, mail::OuterSubject::kept);
+    CHECK(message.header.all("Subject") == original.header.all("Subject"));
+    const auto payload = mail::Message::parse(keys.decrypt(decoded(message), "bob").value());
+    CHECK(payload.header.first("Subject") == "The secret plan");
+    const auto outside = payload.header.all("HP-Outer");
+    CHECK(std::count(outside.begin(), outside.end(), " Subject: The secret plan") == 1);
+    CHECK(payload.body == original.body);
 }

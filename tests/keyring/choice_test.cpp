@@ -21,7 +21,7 @@ Entry entry(std::string fingerprint, int made, Trust trust = Trust::manual) {
 }
 
 std::string chosen(std::vector<Entry> entries) {
-    const auto choice = choose(entries, std::nullopt, day(2026));
+    const auto choice = choose(entries, {}, day(2026));
     return choice.chosen != nullptr ? choice.chosen->certificate.fingerprint + ": " + choice.reason : "none";
 }
 
@@ -52,7 +52,7 @@ TEST_CASE("The chosen certificate carries the key to encrypt to, the others thei
     auto revoked = entry("R", 2025);
     revoked.revoked = true;
     const std::vector<Entry> entries{entry("A", 2020), revoked, entry("B", 2024)};
-    const auto choice = choose(entries, crypto::Protocol::openpgp, day(2026));
+    const auto choice = choose(entries, {crypto::Protocol::openpgp}, day(2026));
     REQUIRE(choice.certificate.has_value());
     CHECK(choice.certificate->encryption_key == "B-KEY");
     REQUIRE(choice.rejected.size() == 2);
@@ -64,7 +64,7 @@ TEST_CASE("The chosen certificate carries the key to encrypt to, the others thei
 
 TEST_CASE("Another protocol's certificates are not looked at", "[keyring]") {
     const std::vector<Entry> entries{entry("A", 2020)};
-    const auto choice = choose(entries, crypto::Protocol::smime, day(2026));
+    const auto choice = choose(entries, {crypto::Protocol::smime}, day(2026));
     CHECK(choice.chosen == nullptr);
     CHECK(choice.rejected.empty());
 }

@@ -70,7 +70,7 @@ TEST_CASE("A revocation reaches the keyring, and nothing is sealed to it any mor
     CHECK(revoked.warnings.back().find("certificate revoked") != std::string::npos);
     const auto entries = importer.keyring.find(*mail::Address::parse("rev@example.org"));
     REQUIRE(entries.size() == 1);
-    CHECK(choose(entries, std::nullopt, test_now).chosen == nullptr);
+    CHECK(choose(entries, {}, test_now).chosen == nullptr);
     CHECK(importer.import_one(openpgp("before-revocation")).outcome == Outcome::unchanged);
 }
 

@@ -52,6 +52,7 @@ constexpr const char* every_key[] = {"socket",
                                      "trusted-networks",
                                      "submission-daemon",
                                      "rule",
+                                     "prefer-protocol",
                                      "case-sensitive-domain",
                                      "inbound-tls",
                                      "delivery",
@@ -140,6 +141,7 @@ TEST_CASE("every key is read", "[policy]") {
                              "submission-daemon = MSA\n"
                              "rule = to=@bank.example require openpgp\n"
                              "rule = to=\"a #b\"@example.org never # a comment\n"
+                             "prefer-protocol = smime\n"
                              "case-sensitive-domain = example.net\n"
                              "inbound-tls = require\n"
                              "delivery = reinject\n"
@@ -165,6 +167,7 @@ TEST_CASE("every key is read", "[policy]") {
     REQUIRE(config.policy.rules.size() == 2);
     CHECK(config.policy.rules[0] == Rule::parse("to=@bank.example require openpgp"));
     CHECK(config.policy.rules[1].to_string() == "to=\"a #b\"@example.org never");
+    CHECK(config.policy.preferred_protocol == crypto::Protocol::smime);
     CHECK(config.policy.case_sensitive_domains == std::vector<std::string>{"example.net"});
     CHECK(config.policy.inbound_tls == InboundTls::require);
     CHECK(config.delivery == DeliveryMode::reinject);
@@ -215,11 +218,11 @@ TEST_CASE("an error names the file, the line and what could stand there", "[poli
         // keys
         {"sockte = unix:/x",
          "test.conf:1: unknown key 'sockte', did you mean 'socket'? the valid keys are: socket, "},
-        {"sockte = unix:/x",
-         "the valid keys are: socket, socket-mode, socket-group, user, keyring, scope, "
-         "incoming-domain, trusted-networks, submission-daemon, rule, case-sensitive-domain, "
-         "inbound-tls, delivery, reinject, journal, route-secret, message-size-max, copies-max, "
-         "time-budget, concurrency, log, log-level"},
+        {"sockte = unix:/x", "the valid keys are: socket, socket-mode, socket-group, user, keyring, scope, "
+                             "incoming-domain, trusted-networks, submission-daemon, rule, prefer-protocol, "
+                             "case-sensitive-domain, inbound-tls, delivery, reinject, journal, route-secret, "
+                             "message-size-max, copies-max, "
+                             "time-budget, concurrency, log, log-level"},
         {"rules = require", "did you mean 'rule'?"},
         {"Scope = all", "unknown key 'Scope', did you mean 'scope'?"},
         {"socket_mode = 0660", "did you mean 'socket-mode'?"},
@@ -462,6 +465,7 @@ TEST_CASE("the defaults are printed in the file's own syntax", "[policy]") {
                                     "# trusted-networks: none\n"
                                     "# submission-daemon: none\n"
                                     "# rule: none\n"
+                                    "prefer-protocol = openpgp\n"
                                     "# case-sensitive-domain: none\n"
                                     "inbound-tls = optional\n"
                                     "delivery = auto\n"

@@ -51,6 +51,16 @@ crypto::Certificate certificate(char digit, crypto::Protocol protocol = crypto::
     return {protocol, fingerprint(digit), std::string("bytes of ") + digit, std::string(39, digit) + 'E'};
 }
 
+/// A copy for readers of AES-256-CBC, the Subject left outside.
+Copy smime_copy(std::vector<std::size_t> decisions, const std::vector<char>& digits, bool hidden) {
+    Copy copy{std::move(decisions), crypto::Protocol::smime, {}, hidden};
+    for (const auto digit : digits) {
+        copy.certificates.push_back(certificate(digit, crypto::Protocol::smime));
+    }
+    copy.outer_subject = mail::OuterSubject::kept;
+    return copy;
+}
+
 /// One message and the world around it; submitted locally, so that it is in scope unless a test says
 /// otherwise.
 struct World {
@@ -676,10 +686,57 @@ TEST_CASE("copies are grouped by protocol: OpenPGP, S/MIME, the hidden in their 
     const auto plan = world.plan();
     REQUIRE(plan.copies.size() == 5);
     CHECK(plan.copies[0] == Copy{{3}, crypto::Protocol::openpgp, {certificate('B')}});
-    CHECK(plan.copies[1] == Copy{{2}, smime, {certificate('C', smime)}});
-    CHECK(plan.copies[2] == Copy{{1}, smime, {certificate('D', smime)}, true});
+    CHECK(plan.copies[1] == smime_copy({2}, {'C'}, /*hidden=*/false));
+    CHECK(plan.copies[2] == smime_copy({1}, {'D'}, /*hidden=*/true));
     CHECK(plan.copies[3] == Copy{{4}, crypto::Protocol::openpgp, {certificate('A')}, true});
     CHECK(plan.copies[4] == Copy{{0}, std::nullopt, {}});
+}
+
+TEST_CASE("S/MIME readers of different strength, and those whose Subject is hidden, do not share a copy",
+          "[policy]") {
+    const auto smime = crypto::Protocol::smime;
+    World world({"<a@x.example>", "<b@y.example>", "<c@z.example>", "<d@x.example>"},
+                {"to=@y.example prefer gcm", "to=@z.example require hide-subject"});
+    world.field("To", " a@x.example, b@y.example, c@z.example, d@x.example");
+    auto strong = entry('D', {"d@x.example"}, smime);
+    strong.certificate.content_encryption = crypto::ContentEncryption::aes256_gcm;
+    world.has(entry('A', {"a@x.example"}, smime))
+        .has(entry('B', {"b@y.example"}, smime))
+        .has(entry('C', {"c@z.example"}, smime))
+        .has(strong);
+    const auto plan = world.plan();
+    REQUIRE(plan.copies.size() == 3);
+    auto obscured = smime_copy({2}, {'C'}, /*hidden=*/false);
+    obscured.outer_subject = mail::OuterSubject::obscured;
+    CHECK(plan.copies[0] == obscured);
+    CHECK(plan.copies[1] == smime_copy({0}, {'A'}, /*hidden=*/false));
+    auto gcm = smime_copy({1, 3}, {'B', 'D'}, /*hidden=*/false);
+    gcm.content_encryption = crypto::ContentEncryption::aes256_gcm;
+    for (auto& certificate : gcm.certificates) {
+        certificate.content_encryption = crypto::ContentEncryption::aes256_gcm;
+    }
+    CHECK(plan.copies[2] == gcm);
+}
+
+TEST_CASE("gcm and hide-subject change nothing for OpenPGP", "[policy]") {
+    World world({"<a@x.example>"}, {"prefer gcm hide-subject"});
+    world.has(entry('A', {"a@x.example"}));
+    const auto plan = world.plan();
+    REQUIRE(plan.copies.size() == 1);
+    CHECK(plan.copies[0] == Copy{{0}, crypto::Protocol::openpgp, {certificate('A')}, true});
+}
+
+TEST_CASE("of certificates of both protocols the preferred one is taken, and it is said why", "[policy]") {
+    World world({"<a@x.example>"});
+    world.has(entry('A', {"a@x.example"})).has(entry('B', {"a@x.example"}, crypto::Protocol::smime));
+    CHECK(world.plan().decisions[0].certificate == certificate('A'));
+    CHECK(world.plan().decisions[0].reason == "of 2 usable certificates, openpgp is the preferred protocol");
+    world.policy.preferred_protocol = crypto::Protocol::smime;
+    CHECK(world.plan().decisions[0].certificate == certificate('B', crypto::Protocol::smime));
+    CHECK(world.plan().decisions[0].reason == "of 2 usable certificates, smime is the preferred protocol");
+    world.keyring[1].revoked = true; // usable comes before preferred
+    CHECK(world.plan().decisions[0].certificate == certificate('A'));
+    CHECK(world.plan().decisions[0].reason == "the only usable certificate");
 }
 
 TEST_CASE("every recipient is in exactly one copy, and nobody in clear who is sealed to", "[policy]") {

@@ -169,6 +169,12 @@ TEST_CASE("Rule::parse refuses what it does not know, and says what it could be"
         {"never openpgp", "'never' sends in clear"},
         {"never defer", "'never' sends in clear"},
         {"prefer defer clear-if-unusable", "defer has no effect"},
+        {"prefer gcm gcm", "'gcm' is given twice"},
+        {"prefer hide-subject hide-subject", "'hide-subject' is given twice"},
+        {"never gcm", "'never' sends in clear"},
+        {"never hide-subject", "'never' sends in clear"},
+        {"prefer openpgp gcm", "have no effect beside 'openpgp'"},
+        {"require hide-subject openpgp", "have no effect beside 'openpgp'"},
         {"require \x1b[31m", "'?[31m'"},
     }));
     CAPTURE(text);
@@ -194,6 +200,7 @@ TEST_CASE("Rule::parse reads the grammar, and to_string() writes it", "[policy]"
          "to=bob@example.net from=@.example.org require smime defer"},
         {"defer openpgp prefer to=@example.org", "to=@example.org prefer openpgp defer"},
         {"prefer clear-if-unusable", "prefer clear-if-unusable"},
+        {"hide-subject defer gcm smime require", "require smime gcm hide-subject defer"},
         {"to=\"john smith\"@example.org never", "to=\"john smith\"@example.org never"},
         {"to=\"a\\\" require\"@example.org never", "to=\"a\\\" require\"@example.org never"},
         {"to=a=b@example.org require", "to=a=b@example.org require"},

@@ -1,0 +1,50 @@
+// S/MIME encryption in process, with OpenSSL's CMS: AES-256, RSA PKCS #1 v1.5 or ECDH key management.
+#pragma once
+
+#include "crypto/certificate.hpp"
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+
+namespace lockbox::crypto {
+
+/// Encrypts to X.509 certificates and keeps the parsed ones. Not to be used by two threads at once; cheap
+/// enough to have one per thread.
+class CmsSealer {
+public:
+    CmsSealer();
+    ~CmsSealer();
+    CmsSealer(CmsSealer&&) noexcept;
+    CmsSealer& operator=(CmsSealer&&) noexcept;
+    CmsSealer(const CmsSealer&) = delete;
+    CmsSealer& operator=(const CmsSealer&) = delete;
+
+    /// Takes encrypted bytes as they come.
+    using Output = std::function<void(std::string_view)>;
+
+    /// Encrypts the concatenation of `pieces`, which is not empty and has CRLF line ends, to the recipients
+    /// with one fresh content key: EnvelopedData (RFC 5652 §6) with AES-256-CBC or AuthEnvelopedData (RFC
+    /// 5083) with AES-256-GCM, as recipients.content_encryption() says. RSA recipients get the key by PKCS #1
+    /// v1.5, which every reader has; EC recipients by ECDH with the SHA-256 KDF and AES-256 key wrap (RFC
+    /// 5753). The CMS, BER in definite and indefinite lengths, goes to `output` in pieces, in constant
+    /// memory. What `output` throws comes through. Throws Error(engine) naming the certificate that OpenSSL
+    /// does not accept; what was output by then is to be thrown away.
+    void encrypt(const Recipients& recipients, std::span<const std::string_view> pieces,
+                 const Output& output);
+
+private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+/// Whether the OpenSSL that is loaded can be trusted with a message: encrypts to a key made for this moment
+/// with either content encryption, decrypts, and compares. Throws Error(engine) that says what failed. Takes
+/// some milliseconds.
+void self_test_cms();
+
+/// "OpenSSL 3.0.17".
+[[nodiscard]] std::string cms_engine_version();
+
+} // namespace lockbox::crypto

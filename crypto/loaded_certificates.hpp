@@ -1,0 +1,52 @@
+// Certificates in the form that an engine works with, kept for the next message.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+namespace lockbox::crypto {
+
+/// Loaded certificates that a sealer keeps: loading one costs up to ten times as much as sealing to it. Some
+/// 20 KiB each.
+constexpr std::size_t loaded_certificates_max = 256;
+
+/// Keeps the most recently used ones. Not to be used by two threads at once.
+template <typename Loaded>
+class LoadedCertificates {
+public:
+    /// To be called before the certificates of one message's recipients are collected: none of them goes
+    /// afterwards.
+    void make_room_for(std::size_t recipients) {
+        const auto most = std::max(loaded_certificates_max, recipients);
+        while (!kept_.empty() && kept_.size() + recipients > most) {
+            kept_.erase(std::min_element(kept_.begin(), kept_.end(), [](const auto& left, const auto& right) {
+                return left.second.last_used < right.second.last_used;
+            }));
+        }
+    }
+
+    /// `key` stands for everything that it is loaded from; `load` is called where it is not kept.
+    template <typename Load>
+    Loaded& get(const std::string& key, Load&& load) {
+        auto found = kept_.find(key);
+        if (found == kept_.end()) {
+            found = kept_.emplace(key, Kept{load(), 0}).first;
+        }
+        found->second.last_used = ++uses_;
+        return found->second.loaded;
+    }
+
+private:
+    struct Kept {
+        Loaded loaded;
+        std::uint64_t last_used;
+    };
+    std::unordered_map<std::string, Kept> kept_;
+    std::uint64_t uses_ = 0;
+};
+
+} // namespace lockbox::crypto
