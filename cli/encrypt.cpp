@@ -22,8 +22,9 @@ constexpr std::string_view help =
 Seals a message to the certificates of its recipients, as the milter does: the
 header fields stay readable outside, but for the subject, which with OpenPGP
 goes inside. MESSAGE is a file; standard input without it or for "-". What does
-not begin with the header section of a message is sealed as text, whole. All get the same message: in the protocol that `prefer-protocol`
-names where everybody has a certificate for it, otherwise in the other one.
+not begin with the header section of a message is sealed as text, whole. All get
+the same message: in the protocol that `prefer-protocol` names where everybody
+has a certificate for it, otherwise in the other one.
 
 Options:
   --to ADDRESS     a recipient; may be repeated, and everybody can see who the
