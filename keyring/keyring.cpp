@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "base/sqlite.hpp"
 #include "keyring/alias_table.hpp"
+#include "keyring/entry_table.hpp"
 #include "keyring/schema.hpp"
 
 #include <fmt/format.h>
@@ -34,38 +35,10 @@ SqliteFile keyring_file(const std::string& path) {
     return {path, "keyring", "restore it from a backup, or move it away and import the certificates again"};
 }
 
-std::int64_t seconds(Time time) {
-    return time.time_since_epoch().count();
-}
-
-Time from_seconds(long long count) {
-    return Time(std::chrono::seconds(count));
-}
-
-/// A nullable point in time on its way to or from a column.
-struct NullableTime {
-    long long value = 0;
-    soci::indicator indicator = soci::i_null;
-
-    NullableTime() = default;
-    explicit NullableTime(const std::optional<Time>& time)
-        : value(time ? seconds(*time) : 0), indicator(time ? soci::i_ok : soci::i_null) {}
-    [[nodiscard]] std::optional<Time> get() const {
-        return indicator == soci::i_ok ? std::optional(from_seconds(value)) : std::nullopt;
-    }
-};
-
 /// Sorted, each once.
 void make_set(std::vector<std::string>& values) {
     std::sort(values.begin(), values.end());
     values.erase(std::unique(values.begin(), values.end()), values.end());
-}
-
-bool has_address(const Entry& entry, const mail::Address& wanted) {
-    return std::any_of(entry.addresses.begin(), entry.addresses.end(), [&](const std::string& text) {
-        const auto address = mail::Address::parse(text);
-        return address && address->folded() == wanted.folded();
-    });
 }
 
 bool same_but_for_times_and_source(Entry left, const Entry& right) {
@@ -147,121 +120,22 @@ public:
                now.st_ino == opened_.st_ino;
     }
 
-    std::optional<Entry> load(const std::string& fingerprint) {
-        Entry entry;
-        std::string protocol;
-        std::string trust;
-        soci::blob bytes(sql_);
-        long long created = 0;
-        long long imported = 0;
-        long long updated = 0;
-        int revoked = 0;
-        NullableTime expires;
-        sql_ << "SELECT fingerprint, protocol, bytes, algorithm, created, expires, revoked, trust, source, "
-                "imported, updated"
-                " FROM certificate WHERE fingerprint = :fingerprint",
-            soci::use(fingerprint), soci::into(entry.certificate.fingerprint), soci::into(protocol),
-            soci::into(bytes), soci::into(entry.algorithm), soci::into(created),
-            soci::into(expires.value, expires.indicator), soci::into(revoked), soci::into(trust),
-            soci::into(entry.source), soci::into(imported), soci::into(updated);
-        if (!sql_.got_data()) {
-            return std::nullopt;
-        }
-        const auto known_protocol = crypto::protocol_from(protocol);
-        const auto known_trust = trust_from(trust);
-        if (!known_protocol || !known_trust) {
-            throw Error(
-                ErrorKind::malformed,
-                fmt::format(
-                    "the keyring {} is damaged: certificate {} has the protocol '{}' and the trust '{}'",
-                    path_, fingerprint, printable(protocol), printable(trust)));
-        }
-        entry.certificate.protocol = *known_protocol;
-        entry.certificate.bytes.resize(bytes.get_len());
-        if (!entry.certificate.bytes.empty()) {
-            bytes.read(0, entry.certificate.bytes.data(), entry.certificate.bytes.size());
-        }
-        entry.trust = *known_trust;
-        entry.created = from_seconds(created);
-        entry.expires = expires.get();
-        entry.revoked = revoked != 0;
-        entry.imported = from_seconds(imported);
-        entry.updated = from_seconds(updated);
-        entry.addresses = sqlite_column(
-            sql_,
-            "SELECT address FROM address WHERE fingerprint = :fingerprint AND former = 0 ORDER BY address",
-            fingerprint);
-        entry.former_addresses = sqlite_column(
-            sql_,
-            "SELECT address FROM address WHERE fingerprint = :fingerprint AND former = 1 ORDER BY address",
-            fingerprint);
-        load_user_ids(entry);
-        load_encryption_keys(entry);
-        return entry;
-    }
-
-    void insert(const Entry& entry) {
-        const auto& certificate = entry.certificate;
-        soci::blob bytes(sql_);
-        bytes.write(0, certificate.bytes.data(), certificate.bytes.size());
-        const std::string protocol(crypto::to_string(certificate.protocol));
-        const std::string trust(to_string(entry.trust));
-        NullableTime expires(entry.expires);
-        const long long created = seconds(entry.created);
-        const long long imported = seconds(entry.imported);
-        const long long updated = seconds(entry.updated);
-        const int revoked = entry.revoked ? 1 : 0;
-        sql_ << "INSERT INTO certificate (fingerprint, protocol, bytes, algorithm, created, expires, "
-                "revoked, trust, source,"
-                " imported, updated) VALUES (:fingerprint, :protocol, :bytes, :algorithm, :created, "
-                ":expires, :revoked, :trust,"
-                " :source, :imported, :updated)",
-            soci::use(certificate.fingerprint), soci::use(protocol), soci::use(bytes),
-            soci::use(entry.algorithm), soci::use(created), soci::use(expires.value, expires.indicator),
-            soci::use(revoked), soci::use(trust), soci::use(entry.source), soci::use(imported),
-            soci::use(updated);
-        insert_addresses(entry.addresses, 0, certificate.fingerprint);
-        insert_addresses(entry.former_addresses, 1, certificate.fingerprint);
-        insert_user_ids(entry);
-        insert_encryption_keys(entry);
-    }
-
-    void erase(const std::string& fingerprint) {
-        sql_ << "DELETE FROM address WHERE fingerprint = :fingerprint", soci::use(fingerprint);
-        sql_ << "DELETE FROM user_id WHERE certificate = :fingerprint", soci::use(fingerprint);
-        sql_ << "DELETE FROM encryption_key WHERE certificate = :fingerprint", soci::use(fingerprint);
-        sql_ << "DELETE FROM certificate WHERE fingerprint = :fingerprint", soci::use(fingerprint);
-    }
-
     void record(const std::string& fingerprint, const std::string& what,
                 const std::vector<std::string>& addresses, Time now) {
-        const long long at = seconds(now);
+        const long long at = now.time_since_epoch().count();
         const auto joined = fmt::format("{}", fmt::join(addresses, " "));
         sql_ << "INSERT INTO change (at, fingerprint, what, addresses) VALUES (:at, :fingerprint, :what, "
                 ":addresses)",
             soci::use(at), soci::use(fingerprint), soci::use(what), soci::use(joined);
     }
 
-    [[nodiscard]] soci::session& sql() noexcept { return sql_; }
+    [[nodiscard]] EntryTable& entries() noexcept { return entries_; }
     [[nodiscard]] AliasTable& aliases() noexcept { return aliases_; }
-
-    std::vector<Entry> entries_for(const mail::Address& address) {
-        std::vector<Entry> entries;
-        for (const auto& fingerprint : sqlite_column(
-                 sql_, "SELECT DISTINCT fingerprint FROM address WHERE folded = :folded ORDER BY fingerprint",
-                 address.folded())) {
-            if (auto entry = load(fingerprint)) {
-                entry->address_revoked = !has_address(*entry, address);
-                entries.push_back(*std::move(entry));
-            }
-        }
-        return entries;
-    }
 
     Alias alias_from(AliasRow row) {
         Alias alias{std::move(row.name), std::move(row.members), std::nullopt};
         if (!row.fingerprint.empty()) {
-            alias.certificate = load(row.fingerprint);
+            alias.certificate = entries_.load(row.fingerprint);
             if (!alias.certificate) {
                 throw Error(
                     ErrorKind::malformed,
@@ -280,7 +154,7 @@ public:
 
     Known load_known(const mail::Address& address) {
         Known known;
-        known.entries = entries_for(address);
+        known.entries = entries_.for_address(address);
         const auto domain = AliasName::of_domain(address);
         for (auto& row : aliases_.load(address.folded(), domain.folded())) {
             auto& place = row.name == domain ? known.domain_alias : known.alias;
@@ -379,84 +253,9 @@ private:
         }
     }
 
-    void load_user_ids(Entry& entry) {
-        crypto::UserId user_id;
-        int revoked = 0;
-        soci::statement statement = (sql_.prepare << "SELECT text, address, revoked FROM user_id WHERE "
-                                                     "certificate = :fingerprint ORDER BY position",
-                                     soci::use(entry.certificate.fingerprint), soci::into(user_id.text),
-                                     soci::into(user_id.address), soci::into(revoked));
-        statement.execute();
-        while (statement.fetch()) {
-            user_id.revoked = revoked != 0;
-            entry.user_ids.push_back(user_id);
-        }
-    }
-
-    void load_encryption_keys(Entry& entry) {
-        crypto::EncryptionKey key;
-        long long created = 0;
-        int revoked = 0;
-        NullableTime expires;
-        soci::statement statement =
-            (sql_.prepare << "SELECT fingerprint, algorithm, created, expires, revoked FROM encryption_key"
-                             " WHERE certificate = :fingerprint ORDER BY position",
-             soci::use(entry.certificate.fingerprint), soci::into(key.fingerprint), soci::into(key.algorithm),
-             soci::into(created), soci::into(expires.value, expires.indicator), soci::into(revoked));
-        statement.execute();
-        while (statement.fetch()) {
-            key.created = from_seconds(created);
-            key.expires = expires.get();
-            key.revoked = revoked != 0;
-            entry.encryption_keys.push_back(key);
-        }
-    }
-
-    void insert_addresses(const std::vector<std::string>& addresses, int former,
-                          const std::string& fingerprint) {
-        for (const auto& text : addresses) {
-            const auto address = mail::Address::parse(text);
-            if (!address) {
-                throw Error(ErrorKind::malformed, fmt::format("'{}' is no mail address", printable(text)));
-            }
-            const auto folded = address->folded();
-            sql_ << "INSERT INTO address (folded, address, former, fingerprint)"
-                    " VALUES (:folded, :address, :former, :fingerprint)",
-                soci::use(folded), soci::use(text), soci::use(former), soci::use(fingerprint);
-        }
-    }
-
-    void insert_user_ids(const Entry& entry) {
-        int position = 0;
-        for (const auto& user_id : entry.user_ids) {
-            const int revoked = user_id.revoked ? 1 : 0;
-            sql_ << "INSERT INTO user_id (certificate, position, text, address, revoked)"
-                    " VALUES (:certificate, :position, :text, :address, :revoked)",
-                soci::use(entry.certificate.fingerprint), soci::use(position), soci::use(user_id.text),
-                soci::use(user_id.address), soci::use(revoked);
-            ++position;
-        }
-    }
-
-    void insert_encryption_keys(const Entry& entry) {
-        int position = 0;
-        for (const auto& key : entry.encryption_keys) {
-            const long long created = seconds(key.created);
-            NullableTime expires(key.expires);
-            const int revoked = key.revoked ? 1 : 0;
-            sql_ << "INSERT INTO encryption_key (certificate, position, fingerprint, algorithm, created, "
-                    "expires, revoked)"
-                    " VALUES (:certificate, :position, :fingerprint, :algorithm, :created, :expires, "
-                    ":revoked)",
-                soci::use(entry.certificate.fingerprint), soci::use(position), soci::use(key.fingerprint),
-                soci::use(key.algorithm), soci::use(created), soci::use(expires.value, expires.indicator),
-                soci::use(revoked);
-            ++position;
-        }
-    }
-
     std::string path_;
     soci::session sql_;
+    EntryTable entries_{sql_, path_};
     AliasTable aliases_{sql_, path_};
     struct stat opened_ {};
     int version_now_ = 0;
@@ -511,7 +310,7 @@ std::optional<Entry> Keyring::by_fingerprint(std::string_view fingerprint) {
     std::string upper(fingerprint);
     std::transform(upper.begin(), upper.end(), upper.begin(),
                    [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
-    return impl_->guarded([&] { return impl_->load(upper); });
+    return impl_->guarded([&] { return impl_->entries().load(upper); });
 }
 
 std::vector<Entry> Keyring::by_fingerprint_part(std::string_view digits) {
@@ -525,63 +324,29 @@ std::vector<Entry> Keyring::by_fingerprint_part(std::string_view digits) {
     if (part.size() < fingerprint_part_digits_min) {
         return {};
     }
-    return impl_->guarded([&] {
-        std::set<std::string> fingerprints;
-        for (const auto& pattern : {part + "%", "%" + part}) {
-            for (const auto* query :
-                 {"SELECT fingerprint FROM certificate WHERE fingerprint LIKE :pattern",
-                  "SELECT certificate FROM encryption_key WHERE fingerprint LIKE :pattern"}) {
-                for (auto& fingerprint : sqlite_column(impl_->sql(), query, pattern)) {
-                    fingerprints.insert(std::move(fingerprint));
-                }
-            }
-        }
-        std::vector<Entry> entries;
-        for (const auto& fingerprint : fingerprints) {
-            if (auto entry = impl_->load(fingerprint)) {
-                entries.push_back(*std::move(entry));
-            }
-        }
-        return entries;
-    });
+    return impl_->guarded([&] { return impl_->entries().by_fingerprint_part(part); });
 }
 
 void Keyring::for_each(const std::function<void(const Entry&)>& visit) {
-    const auto fingerprints = impl_->guarded([&] {
-        return sqlite_column(
-            impl_->sql(),
-            "SELECT certificate.fingerprint FROM certificate LEFT JOIN address"
-            " ON address.fingerprint = certificate.fingerprint WHERE certificate.fingerprint <> :nothing"
-            " GROUP BY certificate.fingerprint ORDER BY min(address.address), certificate.fingerprint",
-            "");
-    });
-    for (const auto& fingerprint : fingerprints) {
-        if (const auto entry = impl_->guarded([&] { return impl_->load(fingerprint); })) {
+    for (const auto& fingerprint : impl_->guarded([&] { return impl_->entries().fingerprints(); })) {
+        if (const auto entry = impl_->guarded([&] { return impl_->entries().load(fingerprint); })) {
             visit(*entry);
         }
     }
 }
 
 std::size_t Keyring::size() {
-    return impl_->guarded([&] {
-        long long count = 0;
-        impl_->sql() << "SELECT count(*) FROM certificate", soci::into(count);
-        return static_cast<std::size_t>(count);
-    });
+    return impl_->guarded([&] { return impl_->entries().size(); });
 }
 
 bool Keyring::empty() {
-    return impl_->guarded([&] {
-        int found = 0;
-        impl_->sql() << "SELECT EXISTS (SELECT 1 FROM certificate)", soci::into(found);
-        return found == 0;
-    });
+    return impl_->guarded([&] { return impl_->entries().empty(); });
 }
 
 std::optional<Stored> Keyring::store(const Entry& entry, const std::optional<Entry>& made_from, Time now) {
     return impl_->in_transaction([&]() -> std::optional<Stored> {
         const auto& fingerprint = entry.certificate.fingerprint;
-        const auto present = impl_->load(fingerprint);
+        const auto present = impl_->entries().load(fingerprint);
         if (present != made_from) {
             return std::nullopt;
         }
@@ -593,8 +358,8 @@ std::optional<Stored> Keyring::store(const Entry& entry, const std::optional<Ent
         }
         stored.imported = present ? present->imported : now;
         stored.updated = now;
-        impl_->erase(fingerprint);
-        impl_->insert(stored);
+        impl_->entries().erase(fingerprint);
+        impl_->entries().insert(stored);
         impl_->record(fingerprint, present ? "updated" : "new", stored.addresses, now);
         return present ? Stored::updated : Stored::added;
     });
@@ -602,7 +367,7 @@ std::optional<Stored> Keyring::store(const Entry& entry, const std::optional<Ent
 
 bool Keyring::remove(std::string_view fingerprint, Time now) {
     return impl_->in_transaction([&] {
-        const auto present = impl_->load(std::string(fingerprint));
+        const auto present = impl_->entries().load(std::string(fingerprint));
         if (!present) {
             return false;
         }
@@ -616,7 +381,7 @@ bool Keyring::remove(std::string_view fingerprint, Time now) {
                             "alias add {0} FINGERPRINT`",
                             aliases.front()));
         }
-        impl_->erase(whole);
+        impl_->entries().erase(whole);
         impl_->record(whole, "removed", present->addresses, now);
         return true;
     });
@@ -673,7 +438,7 @@ AliasChange Keyring::add_members(const AliasName& name, const std::vector<mail::
 
 AliasChange Keyring::set_certificate(const AliasName& name, std::string_view fingerprint, Time now) {
     return impl_->in_transaction([&]() -> AliasChange {
-        const auto entry = impl_->load(std::string(fingerprint));
+        const auto entry = impl_->entries().load(std::string(fingerprint));
         if (!entry) {
             throw Error(ErrorKind::no_certificate, fmt::format("there is no certificate {}", fingerprint),
                         "`lockbox list` shows what there is");
