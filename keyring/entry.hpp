@@ -25,6 +25,7 @@ struct Entry {
     bool revoked = false;
     std::vector<crypto::EncryptionKey> encryption_keys;
     std::vector<crypto::UserId> user_ids;
+    std::vector<std::string> chain; ///< X.509: as crypto::JudgedCertificate has it
     std::vector<std::string>
         addresses; ///< normalised, as Address::to_string() has them: what it may be used for
     /// What it could be used for once, until its owner revoked the User ID or the certificate. Remembered, so

@@ -33,6 +33,14 @@ struct NullableTime {
     }
 };
 
+std::string bytes_of(soci::blob& blob) {
+    std::string bytes(blob.get_len(), '\0');
+    if (!bytes.empty()) {
+        blob.read(0, bytes.data(), bytes.size());
+    }
+    return bytes;
+}
+
 bool has_address(const Entry& entry, const mail::Address& wanted) {
     return std::any_of(entry.addresses.begin(), entry.addresses.end(), [&](const std::string& text) {
         const auto address = mail::Address::parse(text);
@@ -52,29 +60,33 @@ std::optional<Entry> EntryTable::load(const std::string& fingerprint) {
     long long updated = 0;
     int revoked = 0;
     NullableTime expires;
+    std::string encryption;
+    soci::indicator has_encryption = soci::i_null;
     sql_ << "SELECT fingerprint, protocol, bytes, algorithm, created, expires, revoked, trust, source, "
-            "imported, updated"
+            "imported, updated, content_encryption"
             " FROM certificate WHERE fingerprint = :fingerprint",
         soci::use(fingerprint), soci::into(entry.certificate.fingerprint), soci::into(protocol),
         soci::into(bytes), soci::into(entry.algorithm), soci::into(created),
         soci::into(expires.value, expires.indicator), soci::into(revoked), soci::into(trust),
-        soci::into(entry.source), soci::into(imported), soci::into(updated);
+        soci::into(entry.source), soci::into(imported), soci::into(updated),
+        soci::into(encryption, has_encryption);
     if (!sql_.got_data()) {
         return std::nullopt;
     }
     const auto known_protocol = crypto::protocol_from(protocol);
     const auto known_trust = trust_from(trust);
-    if (!known_protocol || !known_trust) {
+    const auto known_encryption = has_encryption == soci::i_ok ? crypto::content_encryption_from(encryption)
+                                                               : crypto::ContentEncryption::aes256_cbc;
+    if (!known_protocol || !known_trust || !known_encryption) {
         throw Error(
             ErrorKind::malformed,
-            fmt::format("the keyring {} is damaged: certificate {} has the protocol '{}' and the trust '{}'",
-                        path_, fingerprint, printable(protocol), printable(trust)));
+            fmt::format("the keyring {} is damaged: certificate {} has the protocol '{}', the trust '{}' and "
+                        "the content encryption '{}'",
+                        path_, fingerprint, printable(protocol), printable(trust), printable(encryption)));
     }
     entry.certificate.protocol = *known_protocol;
-    entry.certificate.bytes.resize(bytes.get_len());
-    if (!entry.certificate.bytes.empty()) {
-        bytes.read(0, entry.certificate.bytes.data(), entry.certificate.bytes.size());
-    }
+    entry.certificate.bytes = bytes_of(bytes);
+    entry.certificate.content_encryption = *known_encryption;
     entry.trust = *known_trust;
     entry.created = from_seconds(created);
     entry.expires = expires.get();
@@ -89,6 +101,9 @@ std::optional<Entry> EntryTable::load(const std::string& fingerprint) {
         fingerprint);
     load_user_ids(entry);
     load_encryption_keys(entry);
+    if (entry.certificate.protocol == crypto::Protocol::smime) {
+        load_chain(entry);
+    }
     return entry;
 }
 
@@ -124,6 +139,17 @@ std::vector<Entry> EntryTable::by_fingerprint_part(const std::string& digits) {
     return entries;
 }
 
+std::vector<std::string> EntryTable::issuers() {
+    std::vector<std::string> found;
+    soci::blob bytes(sql_);
+    soci::statement statement = (sql_.prepare << "SELECT DISTINCT bytes FROM chain", soci::into(bytes));
+    statement.execute();
+    while (statement.fetch()) {
+        found.push_back(bytes_of(bytes));
+    }
+    return found;
+}
+
 std::vector<std::string> EntryTable::fingerprints() {
     return sqlite_column(
         sql_,
@@ -156,24 +182,27 @@ void EntryTable::insert(const Entry& entry) {
     const long long imported = seconds(entry.imported);
     const long long updated = seconds(entry.updated);
     const int revoked = entry.revoked ? 1 : 0;
-    sql_ << "INSERT INTO certificate (fingerprint, protocol, bytes, algorithm, created, expires, "
-            "revoked, trust, source,"
-            " imported, updated) VALUES (:fingerprint, :protocol, :bytes, :algorithm, :created, "
-            ":expires, :revoked, :trust,"
-            " :source, :imported, :updated)",
+    const std::string encryption(crypto::word(certificate.content_encryption));
+    auto has_encryption = certificate.protocol == crypto::Protocol::smime ? soci::i_ok : soci::i_null;
+    sql_ << "INSERT INTO certificate (fingerprint, protocol, bytes, algorithm, created, expires, revoked, "
+            "trust, source, imported, updated, content_encryption) VALUES (:fingerprint, :protocol, :bytes, "
+            ":algorithm, :created, :expires, :revoked, :trust, :source, :imported, :updated, :encryption)",
         soci::use(certificate.fingerprint), soci::use(protocol), soci::use(bytes), soci::use(entry.algorithm),
         soci::use(created), soci::use(expires.value, expires.indicator), soci::use(revoked), soci::use(trust),
-        soci::use(entry.source), soci::use(imported), soci::use(updated);
+        soci::use(entry.source), soci::use(imported), soci::use(updated),
+        soci::use(encryption, has_encryption);
     insert_addresses(entry.addresses, 0, certificate.fingerprint);
     insert_addresses(entry.former_addresses, 1, certificate.fingerprint);
     insert_user_ids(entry);
     insert_encryption_keys(entry);
+    insert_chain(entry);
 }
 
 void EntryTable::erase(const std::string& fingerprint) {
     sql_ << "DELETE FROM address WHERE fingerprint = :fingerprint", soci::use(fingerprint);
     sql_ << "DELETE FROM user_id WHERE certificate = :fingerprint", soci::use(fingerprint);
     sql_ << "DELETE FROM encryption_key WHERE certificate = :fingerprint", soci::use(fingerprint);
+    sql_ << "DELETE FROM chain WHERE certificate = :fingerprint", soci::use(fingerprint);
     sql_ << "DELETE FROM certificate WHERE fingerprint = :fingerprint", soci::use(fingerprint);
 }
 
@@ -207,6 +236,17 @@ void EntryTable::load_encryption_keys(Entry& entry) {
         key.expires = expires.get();
         key.revoked = revoked != 0;
         entry.encryption_keys.push_back(key);
+    }
+}
+
+void EntryTable::load_chain(Entry& entry) {
+    soci::blob bytes(sql_);
+    soci::statement statement =
+        (sql_.prepare << "SELECT bytes FROM chain WHERE certificate = :fingerprint ORDER BY position",
+         soci::use(entry.certificate.fingerprint), soci::into(bytes));
+    statement.execute();
+    while (statement.fetch()) {
+        entry.chain.push_back(bytes_of(bytes));
     }
 }
 
@@ -249,6 +289,17 @@ void EntryTable::insert_encryption_keys(const Entry& entry) {
             soci::use(entry.certificate.fingerprint), soci::use(position), soci::use(key.fingerprint),
             soci::use(key.algorithm), soci::use(created), soci::use(expires.value, expires.indicator),
             soci::use(revoked);
+        ++position;
+    }
+}
+
+void EntryTable::insert_chain(const Entry& entry) {
+    int position = 0;
+    for (const auto& issuer : entry.chain) {
+        soci::blob bytes(sql_);
+        bytes.write(0, issuer.data(), issuer.size());
+        sql_ << "INSERT INTO chain (certificate, position, bytes) VALUES (:certificate, :position, :bytes)",
+            soci::use(entry.certificate.fingerprint), soci::use(position), soci::use(bytes);
         ++position;
     }
 }

@@ -24,6 +24,8 @@ public:
     [[nodiscard]] std::vector<Entry> for_address(const mail::Address& address);
     /// Those whose fingerprint, or an encryption key's, begins or ends with these digits.
     [[nodiscard]] std::vector<Entry> by_fingerprint_part(const std::string& digits);
+    /// The certificates in all chains, each once.
+    [[nodiscard]] std::vector<std::string> issuers();
     /// Of all, ordered by first address and fingerprint.
     [[nodiscard]] std::vector<std::string> fingerprints();
     [[nodiscard]] std::size_t size();
@@ -35,10 +37,12 @@ public:
 private:
     void load_user_ids(Entry& entry);
     void load_encryption_keys(Entry& entry);
+    void load_chain(Entry& entry);
     void insert_addresses(const std::vector<std::string>& addresses, int former,
                           const std::string& fingerprint);
     void insert_user_ids(const Entry& entry);
     void insert_encryption_keys(const Entry& entry);
+    void insert_chain(const Entry& entry);
 
     soci::session& sql_;
     const std::string& path_;

@@ -335,6 +335,10 @@ void Keyring::for_each(const std::function<void(const Entry&)>& visit) {
     }
 }
 
+std::vector<std::string> Keyring::issuers() {
+    return impl_->guarded([&] { return impl_->entries().issuers(); });
+}
+
 std::size_t Keyring::size() {
     return impl_->guarded([&] { return impl_->entries().size(); });
 }

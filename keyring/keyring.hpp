@@ -75,6 +75,9 @@ public:
     /// Every entry, ordered by first address and fingerprint, one at a time.
     void for_each(const std::function<void(const Entry&)>& visit);
 
+    /// What stands above the X.509 certificates in the keyring, in DER, each once: they help to judge others.
+    [[nodiscard]] std::vector<std::string> issuers();
+
     [[nodiscard]] std::size_t size();
     [[nodiscard]] bool empty();
 

@@ -23,7 +23,7 @@ const std::array<Statements, schema_version> migrations{{
 
         "CREATE TABLE certificate ("
         " fingerprint TEXT NOT NULL PRIMARY KEY,"
-        " protocol TEXT NOT NULL,"   // openpgp
+        " protocol TEXT NOT NULL,"   // openpgp, smime
         " bytes BLOB NOT NULL,"      // canonical
         " algorithm TEXT NOT NULL,"  // of the primary key
         " created BIGINT NOT NULL,"  // seconds since 1970, as all times
@@ -86,6 +86,16 @@ const std::array<Statements, schema_version> migrations{{
         " address TEXT NOT NULL,"
         " PRIMARY KEY (alias, position))",
         "CREATE INDEX alias_member_folded ON alias_member (folded)",
+    },
+    {
+        "ALTER TABLE certificate ADD COLUMN content_encryption TEXT", // cbc, gcm; null: OpenPGP
+
+        // The certificates above one of X.509, in DER, its issuer first.
+        "CREATE TABLE chain ("
+        " certificate TEXT NOT NULL REFERENCES certificate (fingerprint),"
+        " position INTEGER NOT NULL,"
+        " bytes BLOB NOT NULL,"
+        " PRIMARY KEY (certificate, position))",
     },
 }};
 

@@ -84,6 +84,34 @@ TEST_CASE("What is stored comes back as it was, every byte of it", "[keyring]") 
     CHECK_FALSE(keyring.empty());
 }
 
+TEST_CASE("An X.509 certificate is stored with its chain and what its reader reads", "[keyring]") {
+    const Place place;
+    auto keyring = place.open();
+    auto original = entry("AAAA", {"x@example.org"});
+    original.certificate.protocol = crypto::Protocol::smime;
+    original.certificate.content_encryption = crypto::ContentEncryption::aes256_gcm;
+    original.chain = {std::string("issuer\0", 7), "root"};
+    auto sibling = original;
+    sibling.certificate.fingerprint = "BBBB";
+    REQUIRE(keyring.store(original, std::nullopt, noon) == Stored::added);
+    REQUIRE(keyring.store(sibling, std::nullopt, noon) == Stored::added);
+    CHECK(keyring.by_fingerprint("AAAA") == original);
+    CHECK(keyring.issuers().size() == 2);
+
+    auto changed = original;
+    SECTION("another content encryption is a change") {
+        changed.certificate.content_encryption = crypto::ContentEncryption::aes256_cbc;
+    }
+    SECTION("another chain is a change") {
+        changed.chain.pop_back();
+    }
+    CHECK(keyring.store(changed, original, noon) == Stored::updated);
+    CHECK(keyring.by_fingerprint("AAAA") == changed);
+    CHECK(keyring.remove("AAAA", noon));
+    CHECK(keyring.remove("BBBB", noon));
+    CHECK(keyring.issuers().empty());
+}
+
 TEST_CASE("find matches the address exactly, and what differs in the local part's case only", "[keyring]") {
     const Place place;
     auto keyring = place.open();
@@ -261,7 +289,9 @@ TEST_CASE("A keyring that cannot be used says what it is and what to do", "[keyr
     }
 }
 
-TEST_CASE("A keyring of the first schema is migrated and loses nothing", "[keyring]") {
+TEST_CASE("A keyring of an older schema is migrated and loses nothing", "[keyring]") {
+    const auto old_version = GENERATE(1, 2);
+    CAPTURE(old_version);
     const TemporaryDirectory directory;
     const Location location{(directory.path() / "k.db").string()};
     {
@@ -301,6 +331,22 @@ TEST_CASE("A keyring of the first schema is migrated and loses nothing", "[keyri
               "INSERT INTO change VALUES (2, 'AAAA', 'new', 'Bob@example.org')"}) {
             sql << std::string(statement);
         }
+        if (old_version == 2) {
+            for (const auto* statement :
+                 {"CREATE TABLE alias (folded TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL, certificate "
+                  "TEXT "
+                  "REFERENCES certificate (fingerprint) DEFERRABLE INITIALLY DEFERRED, updated BIGINT NOT "
+                  "NULL)",
+                  "CREATE INDEX alias_certificate ON alias (certificate)",
+                  "CREATE TABLE alias_member (alias TEXT NOT NULL REFERENCES alias (folded), position "
+                  "INTEGER NOT NULL, folded TEXT NOT NULL, address TEXT NOT NULL, PRIMARY KEY (alias, "
+                  "position))",
+                  "CREATE INDEX alias_member_folded ON alias_member (folded)",
+                  "INSERT INTO alias VALUES ('team@example.org', 'Team@example.org', 'AAAA', 4)",
+                  "UPDATE lockbox_keyring SET schema_version = 2"}) {
+                sql << std::string(statement);
+            }
+        }
     }
     Entry expected;
     expected.certificate = {crypto::Protocol::openpgp, "AAAA", std::string("\0\xff", 2), {}};
@@ -318,6 +364,8 @@ TEST_CASE("A keyring of the first schema is migrated and loses nothing", "[keyri
         auto keyring = Keyring::open(location, Access::read);
         CHECK(keyring.by_fingerprint("AAAA") == expected);
         CHECK(found(keyring, "bob@example.org") == Fingerprints{"AAAA"});
+        CHECK(keyring.alias(*AliasName::parse("team@example.org")).has_value() == (old_version == 2));
+        CHECK(keyring.issuers().empty());
         CHECK(keyring.set_certificate(*AliasName::parse("@example.org"), "AAAA", noon).stored ==
               Stored::added);
     }
