@@ -1,17 +1,15 @@
 #include "policy/judge.hpp"
 
 #include "base/ascii.hpp"
-#include "keyring/choice.hpp"
 #include "mail/layer.hpp"
+#include "policy/copies.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
-#include <span>
-#include <stdexcept>
 #include <string_view>
-#include <tuple>
 #include <utility>
 
 namespace lockbox::policy {
@@ -96,113 +94,9 @@ bool is_looked_up(const Path& recipient, const Transaction& transaction, const P
            (!is_never(recipient, transaction, policy) || seals_for(transaction.reverse_path, policy));
 }
 
-const keyring::Known& known_in(const KeyringView& view, const mail::Address& address) {
-    const auto found = view.find(address);
-    if (found == view.end()) {
-        throw std::logic_error("the keyring was not asked about a recipient");
-    }
-    return found->second;
-}
-
-bool is_case_sensitive(const mail::Address& address, const Policy& policy) {
-    return contains(policy.case_sensitive_domains, address.domain());
-}
-
 /// The same text for all spellings of one mailbox.
 std::string mailbox(const mail::Address& address, const Policy& policy) {
     return is_case_sensitive(address, policy) ? address.to_string() : address.folded();
-}
-
-/// The address's own alias; null: none, or one that differs in the case of the local part where that counts.
-const keyring::Alias* alias_of(const keyring::Known& known, const mail::Address& address,
-                               const Policy& policy) {
-    const bool holds = known.alias && (known.alias->name == keyring::AliasName::of(address) ||
-                                       !is_case_sensitive(address, policy));
-    return holds ? &*known.alias : nullptr;
-}
-
-/// The entries that have exactly that address; only if there are none, and the domain allows it, those that
-/// differ in nothing but the case of A-Z in the local part (RFC 5321 §2.4: what that means is the domain's
-/// business).
-std::vector<keyring::Entry> candidates_for(const mail::Address& address, const Policy& policy,
-                                           const std::vector<keyring::Entry>& entries) {
-    std::vector<keyring::Entry> exact;
-    std::vector<keyring::Entry> alike;
-    const auto text = address.to_string();
-    for (const auto& entry : entries) {
-        // Former addresses too: their certificate is unusable, which is not the same as none.
-        const auto has = [&](const auto& same) {
-            return std::any_of(entry.addresses.begin(), entry.addresses.end(), same) ||
-                   std::any_of(entry.former_addresses.begin(), entry.former_addresses.end(), same);
-        };
-        if (has([&](const std::string& other) { return other == text; })) {
-            exact.push_back(entry);
-        } else if (has([&](const std::string& other) { return equal_ignoring_case(other, text); })) {
-            alike.push_back(entry);
-        }
-    }
-    const bool only_exact = !exact.empty() || is_case_sensitive(address, policy);
-    return only_exact ? exact : alike;
-}
-
-/// The search for somebody's certificate, in one place after the other until there is a usable one.
-class Search {
-public:
-    Search(const keyring::WantedProtocol& wanted, Time now) : wanted_(wanted), now_(now) {}
-
-    /// `alias`: whose certificate it is; null: the address's own.
-    void among(std::span<const keyring::Entry> entries, const keyring::Alias* alias) {
-        if (certificate) {
-            return;
-        }
-        auto choice = keyring::choose(entries, wanted_, now_);
-        for (const auto& rejected : choice.rejected) {
-            const auto why = alias == nullptr
-                                 ? rejected.reason
-                                 : fmt::format("{} (alias {})", rejected.reason, alias->name.text());
-            passed_over.push_back(fmt::format("{}: {}", rejected.entry->certificate.fingerprint, why));
-            if (rejected.unusable) {
-                unusable.push_back(why);
-            }
-        }
-        if (choice.certificate) {
-            certificate = std::move(choice.certificate);
-            reason = alias == nullptr ? std::move(choice.reason)
-                                      : fmt::format("the certificate of the alias {}", alias->name.text());
-        }
-    }
-
-    /// The alias's certificate is one that the rule allows.
-    [[nodiscard]] bool accepts(const keyring::Alias* alias) const {
-        return alias != nullptr && alias->certificate &&
-               wanted_.admits(alias->certificate->certificate.protocol);
-    }
-
-    std::optional<crypto::Certificate> certificate; ///< nullopt: none that is usable
-    std::string reason;                             ///< why this one
-    std::vector<std::string> unusable;              ///< why the others are
-    std::vector<std::string> passed_over;
-
-private:
-    keyring::WantedProtocol wanted_;
-    Time now_;
-};
-
-/// An alias for a certificate is somebody's word that it is the right one, and comes first. That of the
-/// domain comes last: for those who have nothing usable themselves.
-Search search_for(const mail::Address& address, const Rule& rule, const Policy& policy,
-                  const KeyringView& view, Time now) {
-    const auto& known = known_in(view, address);
-    Search search({rule.protocol, policy.preferred_protocol}, now);
-    if (const auto* alias = alias_of(known, address, policy); search.accepts(alias)) {
-        search.among({&*alias->certificate, 1}, alias);
-        return search;
-    }
-    search.among(candidates_for(address, policy, known.entries), nullptr);
-    if (known.domain_alias && search.accepts(&*known.domain_alias)) {
-        search.among({&*known.domain_alias->certificate, 1}, &*known.domain_alias);
-    }
-    return search;
 }
 
 std::string no_certificate(std::optional<crypto::Protocol> protocol) {
@@ -380,7 +274,7 @@ Decision decide(const Addressee& addressee, const Transaction& transaction, cons
         return decision;
     }
 
-    auto search = search_for(*address, rule, policy, view, now);
+    auto search = search_for(*address, {rule.protocol, policy.preferred_protocol}, policy, view, now);
     if (search.certificate) {
         decision.handling = Handling::sealed;
         decision.reason = std::move(search.reason);
@@ -421,89 +315,6 @@ std::string name_everybody_concerned(const std::vector<Decision>& decisions) {
         }
     }
     return text;
-}
-
-/// Who is visible to every reader of the message anyway.
-std::set<std::string> named_in_header(const mail::HeaderSection& header) {
-    std::set<std::string> named;
-    for (const auto* field : {"To", "Cc", "Resent-To", "Resent-Cc"}) {
-        for (const auto body : header.all(field)) {
-            for (const auto& address : mail::addresses_in(body)) {
-                named.insert(address.to_string());
-            }
-        }
-    }
-    return named;
-}
-
-/// What the bytes of a sealed copy depend on, beside its readers.
-using SealedForm = std::tuple<crypto::Protocol, crypto::ContentEncryption, mail::OuterSubject>;
-
-SealedForm form_of(const Decision& decision) {
-    return {decision.certificate->protocol, decision.certificate->content_encryption, decision.outer_subject};
-}
-
-/// A sealed copy in the making.
-struct Group {
-    std::vector<std::size_t> decisions;
-    std::vector<crypto::Certificate> certificates;
-
-    mail::OuterSubject outer_subject = mail::OuterSubject::obscured;
-
-    void add(std::size_t index, const Decision& decision) {
-        decisions.push_back(index);
-        certificates.push_back(*decision.certificate);
-        outer_subject = decision.outer_subject;
-    }
-    [[nodiscard]] Copy sealed(bool hidden) const {
-        const auto sealed_to = crypto::Recipients::from(certificates);
-        if (!sealed_to) {
-            throw std::logic_error("a sealed copy needs certificates of one protocol and strength");
-        }
-        return {
-            decisions, sealed_to->protocol(),           {sealed_to->all().begin(), sealed_to->all().end()},
-            hidden,    sealed_to->content_encryption(), outer_subject};
-    }
-};
-
-/// A certificate in a sealed message tells every reader that its owner got one. So whoever is not named in
-/// the header section gets a copy of their own: nobody learns more than their own box.
-std::vector<Copy> copies_for(const Transaction& transaction, const std::vector<Decision>& decisions) {
-    const auto named = named_in_header(transaction.header);
-    std::map<SealedForm, Group> shared;
-    std::vector<Group> own;
-    std::map<std::pair<std::string, SealedForm>, std::size_t> own_of; ///< by address; index into `own`
-    Copy clear;
-    for (std::size_t i = 0; i < decisions.size(); ++i) {
-        const auto& decision = decisions[i];
-        if (decision.handling != Handling::sealed) {
-            clear.decisions.push_back(i);
-            continue;
-        }
-        if (named.count(decision.address) != 0) {
-            shared[form_of(decision)].add(i, decision);
-            continue;
-        }
-        const auto [place, is_new] =
-            own_of.emplace(std::pair(decision.address, form_of(decision)), own.size());
-        if (is_new) {
-            own.emplace_back();
-        }
-        own[place->second].add(i, decision);
-    }
-
-    std::vector<Copy> copies;
-    copies.reserve(shared.size() + own.size() + 1);
-    for (const auto& [form, group] : shared) {
-        copies.push_back(group.sealed(/*hidden=*/false));
-    }
-    for (const auto& group : own) {
-        copies.push_back(group.sealed(/*hidden=*/true));
-    }
-    if (!clear.decisions.empty()) {
-        copies.push_back(std::move(clear));
-    }
-    return copies;
 }
 
 Plan plan_from(const Transaction& transaction, const Policy& policy, std::vector<Decision> decisions,

@@ -1,22 +1,17 @@
 // The judgement: a pure function from transaction, policy, certificates and time to a plan.
 #pragma once
 
-#include "keyring/alias.hpp"
 #include "policy/config.hpp"
 #include "policy/plan.hpp"
+#include "policy/search.hpp"
 #include "policy/transaction.hpp"
 
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace lockbox::policy {
-
-/// What the keyring has for the recipients of one transaction, and for those their aliases stand for, by
-/// normalised address.
-using KeyringView = std::map<mail::Address, keyring::Known>;
 
 /// The recipients whose certificates and aliases judge() will ask the view for; each once, mailboxes only.
 /// Empty where the message is not in scope or already sealed, or where no rule for its sender seals anything:

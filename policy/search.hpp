@@ -1,0 +1,45 @@
+// Whose certificate a recipient is sealed to: in what the keyring said, in one place after the other.
+#pragma once
+
+#include "keyring/alias.hpp"
+#include "keyring/choice.hpp"
+#include "mail/address.hpp"
+#include "policy/config.hpp"
+
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace lockbox::policy {
+
+/// What the keyring has for the recipients of one transaction, and for those their aliases stand for, by
+/// normalised address.
+using KeyringView = std::map<mail::Address, keyring::Known>;
+
+/// Throws std::logic_error where the keyring was not asked about the address: that must not look like one
+/// that has nothing.
+[[nodiscard]] const keyring::Known& known_in(const KeyringView& view, const mail::Address& address);
+
+/// The domain compares local parts exactly.
+[[nodiscard]] bool is_case_sensitive(const mail::Address& address, const Policy& policy);
+
+/// The address's own alias; null: none, or one that differs in the case of the local part where that counts.
+[[nodiscard]] const keyring::Alias* alias_of(const keyring::Known& known, const mail::Address& address,
+                                             const Policy& policy);
+
+/// What was found for somebody.
+struct Search {
+    std::optional<crypto::Certificate> certificate; ///< nullopt: none that is usable
+    std::string reason;                             ///< why this one
+    std::vector<std::string> unusable;              ///< why the others are
+    std::vector<std::string> passed_over;           ///< "FINGERPRINT: certificate revoked"
+};
+
+/// An alias for a certificate is somebody's word that it is the right one, and comes first. That of the
+/// domain comes last: for those who have nothing usable themselves.
+[[nodiscard]] Search search_for(const mail::Address& address, const keyring::WantedProtocol& wanted,
+                                const Policy& policy, const KeyringView& view, Time now);
+
+} // namespace lockbox::policy
