@@ -9,7 +9,7 @@ import subprocess
 
 from support.background import Background
 from support.places import free_endpoint
-from support.smtp_client import SmtpClient
+from support.smtp_client import SmtpClient, greets
 from support.waiting import wait_for
 
 MAIN = """\
@@ -149,14 +149,7 @@ class Postfix:
 
     def start(self):
         self._background = Background(["postfix", "-c", self.etc, "start-fg"])
-        self._background.wait_until(self._greets, "Postfix answers")
-
-    def _greets(self):
-        try:
-            with SmtpClient(self.host, self.port, timeout=10) as client:
-                return client.banner.code == 220
-        except OSError:
-            return False
+        self._background.wait_until(lambda: greets(self.host, self.port), "Postfix answers")
 
     def stop(self):
         if self._background and self._background.running():

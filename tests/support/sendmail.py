@@ -9,7 +9,7 @@ import tempfile
 
 from support.background import Background
 from support.places import BUILD, free_endpoint
-from support.smtp_client import SmtpClient
+from support.smtp_client import SmtpClient, greets
 
 PACKAGES = ("sendmail-bin", "sendmail-base", "sendmail-cf")
 
@@ -142,14 +142,7 @@ class Sendmail:
         # -bD: in the foreground, so that it ends with us; -X: what was said to whom, for a failing test.
         self._background = Background([self._program, "-C", self.config, "-bD", "-q1s", "-X", self.base / "transcript"],
                                       environment=self._environment)
-        self._background.wait_until(self._greets, "Sendmail answers")
-
-    def _greets(self):
-        try:
-            with SmtpClient(self.host, self.port, timeout=10) as client:
-                return client.banner.code == 220
-        except OSError:
-            return False
+        self._background.wait_until(lambda: greets(self.host, self.port), "Sendmail answers")
 
     def stop(self):
         if self._background:

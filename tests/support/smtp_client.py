@@ -90,6 +90,15 @@ class SmtpClient:
         return self.data(message)
 
 
+def greets(host, port):
+    """A server is there, and takes mail."""
+    try:
+        with SmtpClient(host, port, timeout=10) as client:
+            return client.banner.code == 220
+    except OSError:
+        return False
+
+
 def dotted(message):
     """As DATA wants it (RFC 5321 §4.5.2): dots doubled, and a line end at the end."""
     if message and not message.endswith(b"\r\n"):
