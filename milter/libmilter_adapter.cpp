@@ -32,15 +32,17 @@ constexpr std::size_t body_piece_octets = 1U << 20U;
 constexpr int timeout_s = 7210;
 
 constexpr unsigned long actions_needed = SMFIF_CHGHDRS | SMFIF_ADDHDRS | SMFIF_CHGBODY;
-constexpr unsigned long steps_wished = SMFIP_HDR_LEADSPC | SMFIP_NR_HDR | SMFIP_SKIP;
+constexpr unsigned long steps_wished = SMFIP_HDR_LEADSPC | SMFIP_NR_HDR;
+/// Each reply costs a way there and back and, in libmilter, a change of threads: half of what a small message
+/// takes. On TCP they are worth it: the MTA's small packets wait for each other otherwise, 40 ms a message.
+constexpr unsigned long steps_on_unix_sockets = SMFIP_NR_RCPT | SMFIP_NR_BODY | SMFIP_NODATA | SMFIP_NOEOH;
 
 /// A connection: the recorder, and what was negotiated with its MTA.
 struct Connection {
     explicit Connection(Shared& common) : session(*common.filter, common.in_flight, common.expected) {}
     Session session;
     bool leading_space = false; ///< header values come and go with their leading white space
-    bool silent_header = false; ///< the MTA wants no reply to header fields
-    bool may_skip = false;      ///< the MTA can be told to send no more of the body
+    unsigned long steps = 0;    ///< of these SMFIP_NR_*: the MTA waits for no reply
 };
 
 Connection* connection_of(SMFICTX* ctx) noexcept {
@@ -107,6 +109,19 @@ sfsistat guard(SMFICTX* ctx, const char* stage, Work&& work) noexcept {
         }
     }
     return put_off(ctx);
+}
+
+/// The same for work that only records: without a reply where the MTA waits for none. What fails then is
+/// answered for at the end of the message.
+template <typename Work>
+sfsistat guard_silent(SMFICTX* ctx, const char* stage, unsigned long no_reply, Work&& work) noexcept {
+    const auto answer = guard(ctx, stage, [&](Connection& connection) {
+        work(connection);
+        return static_cast<sfsistat>(SMFIS_CONTINUE);
+    });
+    const auto* connection = connection_of(ctx);
+    const bool silent = connection != nullptr && (connection->steps & no_reply) != 0;
+    return silent ? static_cast<sfsistat>(SMFIS_NOREPLY) : answer;
 }
 
 std::vector<std::string> parameters_of(char** argv) {
@@ -257,12 +272,11 @@ sfsistat on_negotiate(SMFICTX* ctx, unsigned long actions, unsigned long steps, 
     *unused_2 = 0;
     *unused_3 = 0;
     *wanted_actions = actions_needed | (actions & SMFIF_SETSYMLIST);
-    *wanted_steps = steps & steps_wished;
+    *wanted_steps = steps & (steps_wished | (shared->on_unix_socket ? steps_on_unix_sockets : 0UL));
     try {
         auto connection = std::make_unique<Connection>(*shared);
         connection->leading_space = (*wanted_steps & SMFIP_HDR_LEADSPC) != 0;
-        connection->silent_header = (*wanted_steps & SMFIP_NR_HDR) != 0;
-        connection->may_skip = (*wanted_steps & SMFIP_SKIP) != 0;
+        connection->steps = *wanted_steps;
         if ((actions & SMFIF_SETSYMLIST) != 0) {
             ask_for_macros(ctx);
         }
@@ -313,25 +327,20 @@ sfsistat on_mail(SMFICTX* ctx, char** argv) noexcept {
 }
 
 sfsistat on_recipient(SMFICTX* ctx, char** argv) noexcept {
-    return guard(ctx, "recipient", [&](Connection& connection) {
+    return guard_silent(ctx, "recipient", SMFIP_NR_RCPT, [&](Connection& connection) {
         connection.session.recipient(text_of(argv != nullptr ? argv[0] : nullptr), parameters_of(argv));
-        return static_cast<sfsistat>(SMFIS_CONTINUE);
     });
 }
 
 sfsistat on_data(SMFICTX* ctx) noexcept {
-    // Registered, as is end of header, so that the MTA sends what it has: on a TCP socket its small packets
-    // wait for each other otherwise, 40 ms a message.
+    // Registered, as is end of header, for TCP sockets only: see steps_on_unix_sockets.
     return guard(ctx, "data", [](Connection&) { return static_cast<sfsistat>(SMFIS_CONTINUE); });
 }
 
 sfsistat on_header(SMFICTX* ctx, char* name, char* value) noexcept {
-    const auto answer = guard(ctx, "header", [&](Connection& connection) {
+    return guard_silent(ctx, "header", SMFIP_NR_HDR, [&](Connection& connection) {
         connection.session.header_field(text_of(name), field_body_from_mta(value, connection.leading_space));
-        return static_cast<sfsistat>(SMFIS_CONTINUE);
     });
-    const auto* connection = connection_of(ctx);
-    return connection != nullptr && connection->silent_header ? static_cast<sfsistat>(SMFIS_NOREPLY) : answer;
 }
 
 sfsistat on_end_of_header(SMFICTX* ctx) noexcept {
@@ -339,10 +348,8 @@ sfsistat on_end_of_header(SMFICTX* ctx) noexcept {
 }
 
 sfsistat on_body(SMFICTX* ctx, unsigned char* chunk, std::size_t octets) noexcept {
-    return guard(ctx, "body", [&](Connection& connection) {
+    return guard_silent(ctx, "body", SMFIP_NR_BODY, [&](Connection& connection) {
         connection.session.body({reinterpret_cast<const char*>(chunk), octets});
-        const bool enough = connection.may_skip && !connection.session.records();
-        return static_cast<sfsistat>(enough ? SMFIS_SKIP : SMFIS_CONTINUE);
     });
 }
 

@@ -14,6 +14,7 @@ namespace lockbox::milter {
 struct Shared {
     Filter* filter = nullptr;
     ExpectedCopies* expected = nullptr; ///< null: nothing is handed back
+    bool on_unix_socket = false;
     InFlight in_flight;
     std::atomic<bool> stopping = false; ///< new connections and new messages are put off
 };

@@ -161,6 +161,7 @@ void run(const policy::Config& config, const std::filesystem::path& config_path,
     Filter filter(settings_from(config), keyring::Location::parse(config.keyring), config.concurrency, &now,
                   delivery.get());
     shared.filter = &filter;
+    shared.on_unix_socket = !socket.path.empty();
     shared.expected = delivery ? &delivery->expected() : nullptr;
     crypto::self_test();
     if (::geteuid() == 0) {

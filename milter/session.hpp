@@ -69,8 +69,6 @@ public:
     void recipient(std::string forward_path, std::vector<std::string> parameters);
     void header_field(std::string name, std::string body);
     void body(std::string_view chunk);
-    /// Whether more of the body is of any use.
-    [[nodiscard]] bool records() const noexcept { return !is_copy_ && !oversized_; }
 
     /// A callback failed in a way that it could not answer: the message is deferred at its end.
     void mark_failed() noexcept { failed_ = true; }

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <libmilter/mfdef.h>
 #include <spawn.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -116,6 +117,10 @@ public:
         // Version 6, all actions, all steps with the leading space and without replies to header fields.
         send('O', number(6) + number(0x1ff) + number(0x1fffff));
         (void)receive();
+        std::uint32_t network = 0;
+        constexpr std::size_t steps_at = 9; // letter, version, actions
+        std::memcpy(&network, buffer_.data() + steps_at, sizeof network);
+        steps_ = ntohl(network);
         command('C', std::string("localhost\0004", 11) + std::string("\0\0", 2) + "127.0.0.1" + '\0');
     }
     ~MtaConnection() { ::close(fd_); }
@@ -125,15 +130,19 @@ public:
     /// One message; true when it was sealed.
     bool deliver(const mail::Message& message) {
         command('M', std::string("<carol@example.org>") + '\0');
-        command('R', std::string("<alice@example.org>") + '\0');
-        command('T', "");
+        command('R', std::string("<alice@example.org>") + '\0', SMFIP_NR_RCPT);
+        if ((steps_ & SMFIP_NODATA) == 0) {
+            command('T', "");
+        }
         for (const auto& field : message.header.fields()) {
             send('L', field.name + '\0' + field.body + '\0');
         }
-        command('N', "");
+        if ((steps_ & SMFIP_NOEOH) == 0) {
+            command('N', "");
+        }
         constexpr std::size_t chunk = 65535;
         for (std::size_t at = 0; at < message.body.size(); at += chunk) {
-            command('B', message.body.substr(at, chunk));
+            command('B', message.body.substr(at, chunk), SMFIP_NR_BODY);
         }
         send('E', "");
         bool replaced = false;
@@ -179,11 +188,15 @@ private:
         read_exactly(buffer_.data(), buffer_.size());
         return buffer_.at(0);
     }
-    void command(char letter, const std::string& data) {
+    /// `no_reply` is the step that means that there is none, where it was negotiated.
+    void command(char letter, const std::string& data, std::uint32_t no_reply = 0) {
         send(letter, data);
-        (void)receive();
+        if ((steps_ & no_reply) == 0) {
+            (void)receive();
+        }
     }
     int fd_ = -1;
+    std::uint32_t steps_ = 0; ///< as the milter wants them
     std::string buffer_;
 };
 

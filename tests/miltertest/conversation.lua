@@ -72,11 +72,6 @@ function body(conn, text)
     go_on(mt.bodystring(conn, text), conn, "body")
 end
 
--- The milter has seen enough: the MTA need not send the rest (SMFIP_SKIP).
-function no_more(conn, text)
-    expect(mt.bodystring(conn, text), conn, SMFIR_SKIP, "body")
-end
-
 function finish(conn)
     local failure = mt.eom(conn)
     if failure ~= nil then

@@ -44,6 +44,7 @@ class MilterClient:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(timeout)
         self.socket.connect(str(path))
+        self.steps = 0
 
     def __enter__(self):
         return self
@@ -77,19 +78,19 @@ class MilterClient:
             octets += piece
         return octets
 
-    def ask(self, command, data=b""):
-        """Sends, and returns the verdict and its data."""
+    def ask(self, command, data=b"", left_out=0, no_reply=0):
+        """Sends, and returns the verdict and its data. Where the steps `left_out` or `no_reply` (libmilter/mfdef.h) were
+        agreed on, the command is not sent, or has no reply."""
+        if self.steps & left_out:
+            return CONTINUE, b""
         self.send(command, data)
-        return self.receive()
+        return (CONTINUE, b"") if self.steps & no_reply else self.receive()
 
     def negotiate(self, actions=ACTIONS, steps=STEPS):
         command, data = self.ask(b"O", struct.pack("!III", 6, actions, steps))
         assert command == b"O", command
         self.version, self.actions, self.steps = struct.unpack("!III", data[:12])
         return data[12:]
-
-    def header_replies(self):
-        return not self.steps & 0x80  # SMFIP_NR_HDR
 
     def macros(self, stage, **values):
         self.send(b"D", stage + b"".join(_zero_terminated(name) + _zero_terminated(value)
@@ -108,20 +109,19 @@ class MilterClient:
         return self.ask(b"M", b"".join(map(_zero_terminated, (path, *parameters))))
 
     def rcpt(self, path, *parameters):
-        return self.ask(b"R", b"".join(map(_zero_terminated, (path, *parameters))))
+        return self.ask(b"R", b"".join(map(_zero_terminated, (path, *parameters))), no_reply=0x8000)  # SMFIP_NR_RCPT
 
     def data(self):
-        return self.ask(b"T")
+        return self.ask(b"T", left_out=0x200)  # SMFIP_NODATA
 
     def header(self, name, value):
-        self.send(b"L", _zero_terminated(name) + _zero_terminated(value))
-        return self.receive() if self.header_replies() else (CONTINUE, b"")
+        return self.ask(b"L", _zero_terminated(name) + _zero_terminated(value), no_reply=0x80)  # SMFIP_NR_HDR
 
     def end_of_header(self):
-        return self.ask(b"N")
+        return self.ask(b"N", left_out=0x40)  # SMFIP_NOEOH
 
     def body(self, chunk):
-        return self.ask(b"B", chunk)
+        return self.ask(b"B", chunk, no_reply=0x80000)  # SMFIP_NR_BODY
 
     def abort(self):
         self.send(b"A")

@@ -1,11 +1,14 @@
-"""Between miltertest(8) and a milter: miltertest reads every packet into 1024 octets without looking at its size, and a replaced
-body comes in larger ones. The relay cuts those; everything else passes as it is."""
+"""Between miltertest(8) and a milter. miltertest reads every packet into 1024 octets without looking at its size, and a replaced
+body comes in larger ones: the relay cuts those. It offers to leave out stages and replies, and stops where a milter takes that
+up: the relay takes some of these offers away, as an older MTA would. Everything else passes as it is."""
 
 import socket
 import struct
 import threading
 
 PIECE = 512
+# SMFIP_NOEOH, SMFIP_NODATA, SMFIP_NR_RCPT, SMFIP_NR_BODY (libmilter/mfdef.h)
+OFFERS_NOT_MADE = 0x40 | 0x200 | 0x8000 | 0x80000
 LARGEST = 1000
 
 
@@ -53,7 +56,15 @@ def _run(work, source, target):
 
 
 def _copy(source, target):
-    while octets := source.recv(65536):
+    """The first packet is the negotiation: 'O', version, actions, steps."""
+    file = source.makefile("rb")
+    head = file.read(4)
+    packet = file.read(struct.unpack("!I", head)[0]) if len(head) == 4 else b""
+    if packet[:1] == b"O" and len(packet) >= 13:
+        steps, = struct.unpack("!I", packet[9:13])
+        packet = packet[:9] + struct.pack("!I", steps & ~OFFERS_NOT_MADE) + packet[13:]
+    target.sendall(head + packet)
+    while octets := file.read1(65536):
         target.sendall(octets)
 
 
