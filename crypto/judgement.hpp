@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -48,7 +49,12 @@ struct JudgedCertificate {
     /// X.509: the certificates above it in DER, its issuer first, up to and with the authority that is
     /// trusted. Empty where a person vouched for the certificate alone.
     std::vector<std::string> chain;
+    bool vouched = false; ///< X.509: a person named its fingerprint; its chain was not asked for
 };
+
+/// Why a secret key is not taken, whatever the protocol.
+constexpr std::string_view secret_key_reason =
+    "it is a secret key: Lockbox takes certificates only, and a secret key belongs to its owner alone";
 
 /// Why a certificate is not taken, in words for the person who imports it.
 struct Refusal {

@@ -90,9 +90,7 @@ std::optional<Refusal> refused_by_form(std::string_view bytes) {
     }
     const auto& key = material->keys.front();
     if (key.secret) {
-        return refusal(bytes,
-                       "it is a secret key: Lockbox takes certificates only, and a secret key belongs to its "
-                       "owner alone",
+        return refusal(bytes, std::string(secret_key_reason),
                        "export the public part with `gpg --export --armor FINGERPRINT` and import that");
     }
     if (key.version != 4) {
