@@ -3,6 +3,7 @@
 #include "base/ascii.hpp"
 #include "base/error.hpp"
 #include "crypto/openpgp_judge.hpp"
+#include "crypto/openssl_handles.hpp"
 #include "keyring/material.hpp"
 #include "keyring/usability.hpp"
 #include "mail/openpgp_packet.hpp"
@@ -20,10 +21,23 @@ namespace {
 /// accident.
 constexpr unsigned store_attempts_max = 10;
 
-ImportResult refused(std::string reason) {
+ImportResult refused(std::string reason, std::string hint = {}) {
     ImportResult result;
     result.reason = std::move(reason);
+    result.hint = std::move(hint);
     return result;
+}
+
+void encrypt_cms_trial(const crypto::Recipients& recipients, std::string_view trial, crypto::Sealer& sealer) {
+    (void)sealer;
+    const auto in = crypto::bio_reading(trial);
+    const auto certificate = crypto::x509_from_der(recipients.all().front().bytes);
+    const crypto::CmsContent content(
+        CMS_encrypt(nullptr, in.get(), EVP_aes_256_cbc(), CMS_BINARY | CMS_PARTIAL));
+    crypto::check_openssl(certificate && content &&
+                              CMS_add1_recipient_cert(content.get(), certificate.get(), 0) != nullptr &&
+                              CMS_final(content.get(), in.get(), nullptr, CMS_BINARY) == 1,
+                          "encrypting to the certificate");
 }
 
 /// Whether the engine that the milter uses encrypts to this key.
@@ -33,6 +47,10 @@ std::optional<std::string> why_trial_fails(crypto::Certificate certificate, cons
     const auto recipients = crypto::Recipients::from({std::move(certificate)});
     constexpr std::array<std::string_view, 1> trial{"trial\r\n"};
     try {
+        if (recipients->protocol() == crypto::Protocol::smime) {
+            encrypt_cms_trial(*recipients, trial.front(), sealer);
+            return std::nullopt;
+        }
         std::string packets;
         sealer.openpgp.encrypt(*recipients, trial, [&](std::string_view bytes) { packets += bytes; });
         const auto form = mail::read_encrypted_message(packets);
@@ -44,8 +62,28 @@ std::optional<std::string> why_trial_fails(crypto::Certificate certificate, cons
     }
 }
 
+/// What the reader of an X.509 certificate reads: what a person says, else the reader, else what is known.
+crypto::ContentEncryption content_encryption_of(const Material& material, const std::optional<Entry>& present,
+                                                const ImportOptions& options) {
+    if (options.content_encryption) {
+        return *options.content_encryption;
+    }
+    if (material.content_encryption) {
+        return *material.content_encryption;
+    }
+    return present ? present->certificate.content_encryption : crypto::ContentEncryption::aes256_cbc;
+}
+
+/// Importing an OpenPGP certificate is a person's decision; of X.509, an authority's where nobody has named
+/// the fingerprint. Neither takes back what was believed before.
+Trust trust_of(const crypto::JudgedCertificate& judged, const std::optional<Entry>& present) {
+    const bool by_person = judged.certificate.protocol == crypto::Protocol::openpgp || judged.vouched;
+    const auto trust = by_person ? Trust::manual : Trust::verified;
+    return present ? std::max(trust, present->trust) : trust;
+}
+
 Entry entry_from(const crypto::JudgedCertificate& judged, const std::optional<Entry>& present,
-                 const Material& material, Time now) {
+                 const Material& material, const ImportOptions& options, Time now) {
     Entry entry;
     entry.certificate = judged.certificate;
     entry.algorithm = judged.algorithm;
@@ -54,6 +92,10 @@ Entry entry_from(const crypto::JudgedCertificate& judged, const std::optional<En
     entry.revoked = judged.revoked;
     entry.encryption_keys = judged.encryption_keys;
     entry.user_ids = judged.user_ids;
+    entry.chain = judged.chain;
+    if (judged.certificate.protocol == crypto::Protocol::smime) {
+        entry.certificate.content_encryption = content_encryption_of(material, present, options);
+    }
     for (const auto& user_id : judged.user_ids) {
         const auto address = mail::Address::parse(user_id.address);
         if (address && !user_id.revoked) {
@@ -71,14 +113,14 @@ Entry entry_from(const crypto::JudgedCertificate& judged, const std::optional<En
                          });
         }
     }
-    entry.trust = Trust::manual; // import is a person's decision, and nothing is trusted more
+    entry.trust = trust_of(judged, present);
     entry.source = material.source;
     entry.imported = present ? present->imported : now;
     entry.updated = now;
     return entry;
 }
 
-/// Drops encryption keys that could be used now but that librnp does not encrypt to; says so.
+/// Drops encryption keys that could be used now but that the engine does not encrypt to; says so.
 void drop_keys_without_trial(Entry& entry, crypto::Sealer& sealer, Time now, ImportResult& result) {
     const auto fails = [&](const crypto::EncryptionKey& key) {
         const bool could_be_used = !key.revoked && key.created <= now && (!key.expires || now < *key.expires);
@@ -127,13 +169,41 @@ void warn_of_others(const Entry& entry, Keyring& keyring, ImportResult& result) 
     }
 }
 
+/// What is the same for all certificates of one input.
+struct Import {
+    Keyring& keyring;
+    crypto::Sealer& sealer;
+    Time now;
+    const ImportOptions& options;
+    std::vector<std::string> intermediates{}; ///< of the input and of the keyring
+};
+
+crypto::Judgement judge(std::string_view bytes, const std::optional<Entry>& present, const Material& material,
+                        const Import& import) {
+    if (material.protocol == crypto::Protocol::openpgp) {
+        return crypto::judge_openpgp(bytes, present ? std::string_view(present->certificate.bytes)
+                                                    : std::string_view());
+    }
+    crypto::X509Options options{&import.options.authorities, import.intermediates, import.options.vouched_for,
+                                import.options.subject_address};
+    if (present && present->trust == Trust::manual) {
+        options.vouched_for.push_back(present->certificate.fingerprint); // it still is
+    }
+    return crypto::judge_x509(bytes, options, import.now);
+}
+
+std::optional<std::string> fingerprint_of(std::string_view bytes, crypto::Protocol protocol) {
+    return protocol == crypto::Protocol::openpgp ? crypto::openpgp_fingerprint(bytes)
+                                                 : crypto::x509_fingerprint(bytes);
+}
+
 /// nullopt: somebody else changed the entry meanwhile.
-std::optional<ImportResult> try_import(std::string_view bytes, const Material& material, Keyring& keyring,
-                                       crypto::Sealer& sealer, Time now) {
-    const auto fingerprint = crypto::openpgp_fingerprint(bytes);
+std::optional<ImportResult> try_import(std::string_view bytes, const Material& material,
+                                       const Import& import) {
+    auto& [keyring, sealer, now, options, intermediates] = import;
+    const auto fingerprint = fingerprint_of(bytes, material.protocol);
     const auto present = fingerprint ? keyring.by_fingerprint(*fingerprint) : std::nullopt;
-    auto judgement = crypto::judge_openpgp(bytes, present ? std::string_view(present->certificate.bytes)
-                                                          : std::string_view());
+    auto judgement = judge(bytes, present, material, import);
     ImportResult result;
     if (auto* refusal = std::get_if<crypto::Refusal>(&judgement)) {
         result.reason = std::move(refusal->reason);
@@ -143,7 +213,7 @@ std::optional<ImportResult> try_import(std::string_view bytes, const Material& m
         return result;
     }
     auto& judged = std::get<crypto::JudgedCertificate>(judgement);
-    auto entry = entry_from(judged, present, material, now);
+    auto entry = entry_from(judged, present, material, options, now);
     result.fingerprint = entry.certificate.fingerprint;
     result.warnings = std::move(judged.warnings);
     for (const auto& user_id : entry.user_ids) {
@@ -174,14 +244,51 @@ std::optional<ImportResult> try_import(std::string_view bytes, const Material& m
     return result;
 }
 
-ImportResult import_one(std::string_view bytes, const Material& material, Keyring& keyring,
-                        crypto::Sealer& sealer, Time now) {
+ImportResult import_one(std::string_view bytes, const Material& material, const Import& import) {
     for (unsigned attempt = 0; attempt < store_attempts_max; ++attempt) {
-        if (auto result = try_import(bytes, material, keyring, sealer, now)) {
+        if (auto result = try_import(bytes, material, import)) {
             return *std::move(result);
         }
     }
     throw Error(ErrorKind::busy, "the certificate is being changed by other programs again and again");
+}
+
+bool is_authority(const Material& material) {
+    const auto certificate = material.protocol == crypto::Protocol::smime
+                                 ? crypto::x509_from_der(material.bytes)
+                                 : crypto::X509Handle();
+    return certificate && crypto::is_authority(certificate.get());
+}
+
+ImportResult authority_result(const Material& material) {
+    const auto certificate = crypto::x509_from_der(material.bytes);
+    ImportResult result;
+    result.outcome = Outcome::authority;
+    result.fingerprint = crypto::x509_fingerprint(material.bytes);
+    result.user_ids = {crypto::to_text(X509_get_subject_name(certificate.get()))};
+    return result;
+}
+
+/// What helps to find the way from a certificate up to a trusted authority: those that came along with it,
+/// and those that did so earlier.
+std::vector<std::string> intermediates_for(const std::vector<Material>& found, Keyring& keyring) {
+    std::vector<std::string> intermediates;
+    bool needed = false;
+    for (const auto& material : found) {
+        if (material.protocol != crypto::Protocol::smime) {
+            continue;
+        }
+        const bool authority = is_authority(material);
+        needed = needed || !authority;
+        if (authority) {
+            intermediates.push_back(material.bytes);
+        }
+    }
+    if (needed) {
+        auto known = keyring.issuers();
+        std::move(known.begin(), known.end(), std::back_inserter(intermediates));
+    }
+    return intermediates;
 }
 
 } // namespace
@@ -194,6 +301,8 @@ std::string_view to_string(Outcome outcome) noexcept {
         return "updated";
     case Outcome::unchanged:
         return "unchanged";
+    case Outcome::authority:
+        return "authority";
     case Outcome::refused:
         return "refused";
     }
@@ -201,15 +310,29 @@ std::string_view to_string(Outcome outcome) noexcept {
 }
 
 std::vector<ImportResult> import_certificates(std::string_view bytes, const std::string& name,
-                                              Keyring& keyring, crypto::Sealer& sealer, Time now) {
+                                              Keyring& keyring, crypto::Sealer& sealer, Time now,
+                                              const ImportOptions& options) {
+    const auto found = find_material(bytes, name);
+    const Import import{keyring, sealer, now, options, intermediates_for(found, keyring)};
+    // Whoever imports nothing but authorities expects something of it that does not happen.
+    const bool only_authorities = std::all_of(found.begin(), found.end(), is_authority);
     std::vector<ImportResult> results;
     const auto add = [&](ImportResult result, const Material& material) {
         result.where = material.where;
         results.push_back(std::move(result));
     };
-    for (const auto& material : find_material(bytes, name)) {
+    for (const auto& material : found) {
         if (!material.damage.empty()) {
-            add(refused(material.damage), material);
+            add(refused(material.damage, material.hint), material);
+            continue;
+        }
+        if (material.companion) {
+            continue;
+        }
+        if (material.protocol == crypto::Protocol::smime) {
+            add(is_authority(material) && !only_authorities ? authority_result(material)
+                                                            : import_one(material.bytes, material, import),
+                material);
             continue;
         }
         const auto keys = mail::split_keys(material.bytes);
@@ -218,7 +341,7 @@ std::vector<ImportResult> import_certificates(std::string_view bytes, const std:
             continue;
         }
         for (const auto& key : keys->keys) {
-            add(import_one(key.bytes, material, keyring, sealer, now), material);
+            add(import_one(key.bytes, material, import), material);
         }
         if (!keys->intact) {
             add(refused("what follows the last certificate is no OpenPGP packet, or an incomplete one"),

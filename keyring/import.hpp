@@ -2,6 +2,7 @@
 #pragma once
 
 #include "crypto/seal.hpp"
+#include "crypto/x509_judge.hpp"
 #include "keyring/keyring.hpp"
 
 #include <optional>
@@ -11,8 +12,15 @@
 
 namespace lockbox::keyring {
 
-enum class Outcome { added, updated, unchanged, refused };
-/// "new", "updated", "unchanged", "refused".
+enum class Outcome {
+    added,
+    updated,
+    unchanged,
+    authority, ///< a certification authority's, beside others: it helped to judge them, nothing is sealed to
+               ///< it
+    refused,
+};
+/// "new", "updated", "unchanged", "authority", "refused".
 [[nodiscard]] std::string_view to_string(Outcome outcome) noexcept;
 
 struct ImportResult {
@@ -28,12 +36,21 @@ struct ImportResult {
         warnings; ///< SHA-1 bindings, now revoked, another certificate for the same address, …
 };
 
+/// What an administrator says about X.509 certificates.
+struct ImportOptions {
+    crypto::TrustedAuthorities authorities;
+    std::vector<std::string> vouched_for; ///< as crypto::x509_fingerprint_from() has them
+    bool subject_address = false;         ///< take the address of the subject where there is no other
+    /// What the readers read. nullopt: what they have said in a signed message, or what is stored.
+    std::optional<crypto::ContentEncryption> content_encryption;
+};
+
 /// Judges and stores every certificate in `bytes` (keyring/material.hpp says where it is looked for). One bad
-/// certificate does not hide the good ones. Each is judged by GnuPG, and a trial message is encrypted to it
-/// with `sealer`: only what both accept is stored. Throws Error(malformed) when there is no certificate in it
-/// at all, Error(engine) when GnuPG cannot be run, and what Keyring throws.
+/// certificate does not hide the good ones. Each is judged, by GnuPG or OpenSSL, and a trial message is
+/// encrypted to it with `sealer`: only what both accept is stored. Throws Error(malformed) when there is no
+/// certificate in it at all, Error(engine) when GnuPG cannot be run, and what Keyring throws.
 [[nodiscard]] std::vector<ImportResult> import_certificates(std::string_view bytes, const std::string& name,
                                                             Keyring& keyring, crypto::Sealer& sealer,
-                                                            Time now);
+                                                            Time now, const ImportOptions& options = {});
 
 } // namespace lockbox::keyring

@@ -1,24 +1,34 @@
-// Key material in whatever a person has: files, armor, mail messages.
+// Key material in whatever a person has: files, armor, bundles, mail messages.
 #pragma once
 
+#include "crypto/certificate.hpp"
+
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace lockbox::keyring {
 
-/// One run of OpenPGP packets, with where it was found.
+/// One run of OpenPGP packets or one X.509 certificate, with where it was found.
 struct Material {
+    crypto::Protocol protocol = crypto::Protocol::openpgp;
     std::string bytes; ///< binary; empty where `damage` says why
     std::string where; ///< "", "attachment bob.asc", "Autocrypt header field"
     std::string
         source; ///< what the keyring remembers: the input's name, with "(Autocrypt)" where it was that
-    std::string damage; ///< "the armor is damaged", …: nothing can be read here
+    std::string damage;     ///< "the armor is damaged", …: nothing can be read here
+    std::string hint;       ///< what to do about the damage; may be empty
+    bool companion = false; ///< X.509: came along with a signer's certificate, to find the way up from it
+    /// X.509: what the signer of the message, whose certificate it is, says to read. nullopt: nothing.
+    std::optional<crypto::ContentEncryption> content_encryption;
 };
 
-/// Finds key material: armored (several blocks, text between them), binary, or a mail message with keys
-/// attached or in its Autocrypt header field (Autocrypt 1.1: one that names the sender). `name` is where the
-/// bytes come from. Throws Error(malformed) naming it when there is nothing of the kind.
+/// Finds key material. OpenPGP: armored (several blocks, text between them) or binary. X.509: PEM (likewise)
+/// or DER, PKCS#7, the certificates of PKCS#12. Or a mail message with any of these attached, with an OpenPGP
+/// key in its Autocrypt header field (Autocrypt 1.1: one that names the sender), or signed with S/MIME: then
+/// the certificates of who signed it, once the signature has proved right. `name` is where the bytes come
+/// from. Throws Error(malformed) naming it when there is nothing of the kind.
 [[nodiscard]] std::vector<Material> find_material(std::string_view bytes, const std::string& name);
 
 } // namespace lockbox::keyring

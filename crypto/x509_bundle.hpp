@@ -1,0 +1,48 @@
+// Certificates out of what they come in: PKCS#7, PKCS#12 and S/MIME signatures.
+#pragma once
+
+#include "crypto/certificate.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lockbox::crypto {
+
+constexpr std::size_t bundle_certificates_max = 10'000;
+constexpr long passphrase_rounds_max = 10'000'000; ///< OpenSSL makes 2,048: more is meant to keep us busy
+
+/// In DER, in the order in which they stand.
+using X509Certificates = std::vector<std::string>;
+
+/// Of a CMS SignedData, whether it signs anything or not. nullopt: it is none.
+[[nodiscard]] std::optional<X509Certificates> certificates_in_pkcs7(std::string_view bytes);
+
+/// It is a CMS SignedData that somebody has signed, not a mere wrapping of certificates.
+[[nodiscard]] bool has_signers(std::string_view bytes);
+
+struct Pkcs12Contents {
+    X509Certificates certificates;
+    bool locked = false; ///< some certificates are encrypted under a passphrase that is not empty
+};
+/// What can be had of a PKCS#12 file without a passphrase, or with an empty one. Keys are not looked at.
+/// nullopt: it is none.
+[[nodiscard]] std::optional<Pkcs12Contents> certificates_in_pkcs12(std::string_view bytes);
+
+/// What a verified S/MIME signature tells of the signers.
+struct Signers {
+    X509Certificates certificates; ///< those to encrypt to: their own, or the ones that they name instead
+                                   ///< (SMIMEEncryptionKeyPreference, RFC 8551 §2.5.3)
+    X509Certificates others;       ///< came along with them
+    /// Whether they read AES-256-GCM (SMIMECapabilities, §2.5.2). nullopt: they do not say.
+    std::optional<ContentEncryption> content_encryption;
+};
+/// Verifies each signature with the key in its signer's certificate; whose that is, is still to be judged.
+/// `detached` is what was signed, where the SignedData does not have it itself. Throws Error(malformed) with
+/// the reason.
+[[nodiscard]] Signers verify_signers(std::string_view signed_data,
+                                     std::optional<std::string_view> detached = std::nullopt);
+
+} // namespace lockbox::crypto
