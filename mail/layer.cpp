@@ -2,11 +2,11 @@
 
 #include "base/ascii.hpp"
 #include "base/encoding.hpp"
+#include "mail/ber.hpp"
 #include "mail/content_type.hpp"
 #include "mail/openpgp_packet.hpp"
 
 #include <algorithm>
-#include <cstdint>
 #include <optional>
 
 namespace lockbox::mail {
@@ -187,158 +187,31 @@ std::optional<std::string_view> strictly_decoded(std::string_view body, Encoding
 }
 
 // ----------------------------------------------------------------------------------------------------------
-// BER
-
-namespace tag {
-constexpr unsigned integer = 0x02;
-constexpr unsigned octet_string = 0x04;
-constexpr unsigned object_identifier = 0x06;
-constexpr unsigned octet_string_in_pieces = 0x24;
-constexpr unsigned sequence = 0x30;
-constexpr unsigned set = 0x31;
-constexpr unsigned content = 0xa0; ///< [0], constructed
-} // namespace tag
-
-/// Identifier and length octets (X.690 §8.1). Tags above 30 do not occur in what is read here.
-struct BerHeader {
-    unsigned tag = 0;
-    std::size_t octets = 0; ///< of the header itself
-    std::size_t length = 0;
-    bool indefinite = false;
-};
-
-std::optional<BerHeader> ber_header(std::string_view bytes) noexcept {
-    const auto octet = [&](std::size_t i) {
-        return static_cast<unsigned>(static_cast<unsigned char>(bytes[i]));
-    };
-    if (bytes.size() < 2 || (octet(0) & 0x1fU) == 0x1fU) {
-        return std::nullopt;
-    }
-    BerHeader header{octet(0), 2, octet(1), false};
-    if (header.length < 0x80) {
-        return header;
-    }
-    const std::size_t length_octets = header.length & 0x7fU;
-    header.length = 0;
-    if (length_octets == 0) {
-        header.indefinite = true;
-        return (header.tag & 0x20U) != 0 ? std::optional<BerHeader>(header) : std::nullopt;
-    }
-    if (length_octets > sizeof(header.length) || bytes.size() < 2 + length_octets) {
-        return std::nullopt;
-    }
-    for (std::size_t i = 0; i < length_octets; ++i) {
-        header.length = (header.length << 8U) | octet(2 + i);
-    }
-    header.octets += length_octets;
-    return header;
-}
-
-/// How many octets the first element has, all its contents included. nullopt: it is not complete.
-std::optional<std::size_t> ber_extent(std::string_view bytes) noexcept {
-    constexpr std::size_t nesting_max = 64;
-    constexpr std::string_view end_of_contents("\0\0", 2);
-    std::size_t open = 0; // elements of indefinite length
-    std::size_t at = 0;
-    do {
-        const auto rest = bytes.substr(at);
-        if (open > 0 && rest.starts_with(end_of_contents)) {
-            at += end_of_contents.size();
-            --open;
-            continue;
-        }
-        const auto header = ber_header(rest);
-        if (!header || header->length > rest.size() - header->octets || open == nesting_max) {
-            return std::nullopt;
-        }
-        at += header->octets + header->length;
-        open += header->indefinite ? 1U : 0U;
-    } while (open > 0);
-    return at;
-}
-
-class BerReader {
-public:
-    explicit BerReader(std::string_view bytes) noexcept : rest_(bytes) {}
-
-    /// Steps into an element of that tag.
-    std::optional<BerHeader> enter(unsigned tag) noexcept {
-        const auto header = ber_header(rest_);
-        if (!header || header->tag != tag) {
-            return std::nullopt;
-        }
-        rest_.remove_prefix(header->octets);
-        return header;
-    }
-
-    /// Steps over one.
-    bool skip(unsigned tag) noexcept {
-        const auto header = ber_header(rest_);
-        const auto extent = ber_extent(rest_);
-        if (!header || !extent || header->tag != tag) {
-            return false;
-        }
-        rest_.remove_prefix(*extent);
-        return true;
-    }
-
-    [[nodiscard]] std::string_view rest() const noexcept { return rest_; }
-
-private:
-    std::string_view rest_;
-};
-
-std::string dotted_decimal(std::string_view oid) {
-    std::string text;
-    std::uint64_t arc = 0;
-    bool first = true;
-    for (std::size_t i = 0; i < oid.size(); ++i) {
-        const auto octet = static_cast<unsigned char>(oid[i]);
-        if (arc > (UINT64_MAX >> 7U)) {
-            return {};
-        }
-        arc = (arc << 7U) | (octet & 0x7fU);
-        if ((octet & 0x80U) != 0) {
-            if (i + 1 == oid.size()) {
-                return {};
-            }
-            continue;
-        }
-        if (first) { // X.690 §8.19.4: two arcs in one
-            const auto root = std::min<std::uint64_t>(arc / 40, 2);
-            text = std::to_string(root) + '.' + std::to_string(arc - 40 * root);
-        } else {
-            text += '.' + std::to_string(arc);
-        }
-        first = false;
-        arc = 0;
-    }
-    return text;
-}
+// CMS
 
 /// One ContentInfo from the first octet to the last whose content has the outer form of that type: [0],
 /// SEQUENCE, version.
 bool is_whole_content_info(std::string_view bytes) noexcept {
-    BerReader reader(bytes);
-    return ber_extent(bytes) == bytes.size() && reader.enter(tag::sequence) &&
-           reader.skip(tag::object_identifier) && reader.enter(tag::content) && reader.enter(tag::sequence) &&
-           reader.skip(tag::integer);
+    ber::Reader reader(bytes);
+    return ber::extent(bytes) == bytes.size() && reader.enter(ber::sequence) &&
+           reader.skip(ber::object_identifier) && reader.enter(ber::content) && reader.enter(ber::sequence) &&
+           reader.skip(ber::integer);
 }
 
 /// The beginning of what a SignedData signs (RFC 5652 §5.1 and §5.2), from the beginning of its bytes.
 std::string signed_content(std::string_view cms) {
-    BerReader reader(cms);
-    if (!reader.enter(tag::sequence) || !reader.skip(tag::object_identifier) || !reader.enter(tag::content) ||
-        !reader.enter(tag::sequence) || !reader.skip(tag::integer) || !reader.skip(tag::set) ||
-        !reader.enter(tag::sequence) || !reader.skip(tag::object_identifier) || !reader.enter(tag::content)) {
+    ber::Reader reader(cms);
+    if (!reader.enter(ber::sequence) || !reader.skip(ber::object_identifier) || !reader.enter(ber::content) ||
+        !reader.enter(ber::sequence) || !reader.skip(ber::integer) || !reader.skip(ber::set) ||
+        !reader.enter(ber::sequence) || !reader.skip(ber::object_identifier) || !reader.enter(ber::content)) {
         return {};
     }
     std::string content;
-    const bool in_pieces = reader.enter(tag::octet_string_in_pieces).has_value();
-    while (const auto piece = reader.enter(tag::octet_string)) {
+    const bool in_pieces = reader.enter(ber::octet_string_in_pieces).has_value();
+    while (const auto piece = reader.enter(ber::octet_string)) {
         const auto bytes = reader.rest().substr(0, piece->length);
         content += bytes;
-        reader = BerReader(reader.rest().substr(bytes.size()));
+        reader = ber::Reader(reader.rest().substr(bytes.size()));
         if (!in_pieces) {
             break;
         }
@@ -431,7 +304,7 @@ Judged judge_cms(const HeaderSection& header, std::string_view body) {
     auto bytes = strictly_decoded(body, encoding, storage);
     if (bytes && encoding == Encoding::identity) {
         // Line ends at the end of a binary body belong to the mail, not to the CMS.
-        const auto extent = ber_extent(*bytes);
+        const auto extent = ber::extent(*bytes);
         if (extent && is_white(bytes->substr(*extent))) {
             bytes = bytes->substr(0, *extent);
         }
@@ -572,13 +445,14 @@ std::string transfer_decoded(std::string_view body, std::string_view encoding) {
 }
 
 std::string cms_content_type(std::string_view bytes) {
-    BerReader reader(bytes);
-    if (!reader.enter(tag::sequence)) {
+    ber::Reader reader(bytes);
+    if (!reader.enter(ber::sequence)) {
         return {};
     }
-    const auto oid = reader.enter(tag::object_identifier);
-    return oid && oid->length <= reader.rest().size() ? dotted_decimal(reader.rest().substr(0, oid->length))
-                                                      : std::string();
+    const auto oid = reader.enter(ber::object_identifier);
+    return oid && oid->length <= reader.rest().size()
+               ? ber::dotted_decimal(reader.rest().substr(0, oid->length))
+               : std::string();
 }
 
 } // namespace lockbox::mail
