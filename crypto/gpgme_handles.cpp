@@ -19,7 +19,22 @@ void initialise() {
     (void)done;
 }
 
-constexpr std::string_view how_to_install = "install the package gnupg, and see that `gpg --version` works";
+GpgContext make_context(gpgme_protocol_t protocol, std::string_view program) {
+    initialise();
+    if (const auto error = gpgme_engine_check_version(protocol); gpgme_err_code(error) != GPG_ERR_NO_ERROR) {
+        throw Error(
+            ErrorKind::engine,
+            fmt::format("{} cannot be run: {}", program == "gpg" ? "GnuPG" : program, describe(error)),
+            fmt::format("install the package {}, and see that `{} --version` works",
+                        program == "gpg" ? "gnupg" : program, program));
+    }
+    gpgme_ctx_t raw = nullptr;
+    check(gpgme_new(&raw), "making a context");
+    GpgContext context(raw);
+    check(gpgme_set_protocol(raw, protocol), "choosing the protocol");
+    gpgme_set_offline(raw, 1);
+    return context;
+}
 
 } // namespace
 
@@ -36,22 +51,16 @@ void check(gpgme_error_t error, std::string_view doing) {
 }
 
 GpgContext make_gpg_context(const std::filesystem::path& home) {
-    initialise();
-    if (const auto error = gpgme_engine_check_version(GPGME_PROTOCOL_OpenPGP);
-        gpgme_err_code(error) != GPG_ERR_NO_ERROR) {
-        throw Error(ErrorKind::engine, fmt::format("GnuPG cannot be run: {}", describe(error)),
-                    std::string(how_to_install));
-    }
-    gpgme_ctx_t raw = nullptr;
-    check(gpgme_new(&raw), "making a context");
-    GpgContext context(raw);
-    check(gpgme_set_protocol(raw, GPGME_PROTOCOL_OpenPGP), "choosing OpenPGP");
+    auto context = make_context(GPGME_PROTOCOL_OpenPGP, "gpg");
     if (!home.empty()) {
-        check(gpgme_ctx_set_engine_info(raw, GPGME_PROTOCOL_OpenPGP, nullptr, home.c_str()),
+        check(gpgme_ctx_set_engine_info(context.get(), GPGME_PROTOCOL_OpenPGP, nullptr, home.c_str()),
               "choosing the home directory");
     }
-    gpgme_set_offline(raw, 1);
     return context;
+}
+
+GpgContext make_gpgsm_context() {
+    return make_context(GPGME_PROTOCOL_CMS, "gpgsm");
 }
 
 GpgData read_from(std::string_view bytes) {

@@ -20,6 +20,9 @@ using GpgKey = Handle<_gpgme_key, gpgme_key_unref>;
 /// Error(engine) when there is no usable gpg.
 [[nodiscard]] GpgContext make_gpg_context(const std::filesystem::path& home);
 
+/// The same for S/MIME, with gpgsm and the caller's own GNUPGHOME.
+[[nodiscard]] GpgContext make_gpgsm_context();
+
 /// Reads from `bytes`, which must outlive it.
 [[nodiscard]] GpgData read_from(std::string_view bytes);
 /// Collects what is written to it; take_bytes() gives it back.

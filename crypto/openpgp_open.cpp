@@ -2,57 +2,16 @@
 
 #include "base/error.hpp"
 #include "crypto/gpgme_handles.hpp"
+#include "crypto/plaintext_sink.hpp"
 #include "mail/openpgp_packet.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <exception>
 
 namespace lockbox::crypto {
 namespace {
-
-/// Collects plaintext up to a limit. GnuPG hands it out before it knows that it is authentic, so it stays
-/// here until then.
-class PlaintextSink {
-public:
-    explicit PlaintextSink(std::size_t octets_max) : octets_max_(octets_max) {
-        check(gpgme_data_new_from_cbs(&raw_, &callbacks_, this), "writing to memory");
-        data_.reset(raw_);
-    }
-    [[nodiscard]] gpgme_data_t data() const noexcept { return raw_; }
-    [[nodiscard]] bool overflowed() const noexcept { return overflowed_; }
-    [[nodiscard]] std::exception_ptr failure() const noexcept { return failure_; }
-    [[nodiscard]] Secret take() { return std::move(plaintext_); }
-
-private:
-    static ssize_t write(void* handle, const void* buffer, std::size_t size) noexcept {
-        auto& self = *static_cast<PlaintextSink*>(handle);
-        if (size > self.octets_max_ - self.plaintext_.size()) {
-            self.overflowed_ = true;
-            errno = EFBIG;
-            return -1;
-        }
-        try {
-            self.plaintext_.append({static_cast<const char*>(buffer), size});
-        } catch (...) {
-            self.failure_ = std::current_exception();
-            errno = ENOMEM;
-            return -1;
-        }
-        return static_cast<ssize_t>(size);
-    }
-
-    std::size_t octets_max_;
-    Secret plaintext_;
-    bool overflowed_ = false;
-    std::exception_ptr failure_;
-    gpgme_data_cbs callbacks_{nullptr, &write, nullptr, nullptr};
-    gpgme_data_t raw_ = nullptr;
-    GpgData data_;
-};
 
 std::vector<std::string> key_ids(gpgme_decrypt_result_t result) {
     std::vector<std::string> ids;
@@ -133,9 +92,7 @@ Decrypted decrypt_openpgp(std::string_view packets) {
     const auto octets_max = std::max(expansion_octets_free, packets.size() * expansion_max);
     PlaintextSink sink(octets_max);
     const auto error = gpgme_op_decrypt_verify(context.get(), input.get(), sink.data());
-    if (sink.failure()) {
-        std::rethrow_exception(sink.failure());
-    }
+    sink.rethrow_failure();
     if (sink.overflowed()) {
         throw Error(ErrorKind::too_large,
                     fmt::format("the message opens to more than {} octets, {} times its size: refused as a "

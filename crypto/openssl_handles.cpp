@@ -74,4 +74,11 @@ std::string x509_fingerprint(std::string_view der) {
     return hex_encode(sha256(der));
 }
 
+std::string name_of(const X509_NAME* name) {
+    const auto out = bio_collecting();
+    constexpr unsigned long as_utf8 = XN_FLAG_RFC2253 & ~static_cast<unsigned long>(ASN1_STRFLGS_ESC_MSB);
+    check_openssl(X509_NAME_print_ex(out.get(), name, 0, as_utf8) >= 0, "writing a name");
+    return collected(out.get());
+}
+
 } // namespace lockbox::crypto

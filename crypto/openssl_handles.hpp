@@ -45,4 +45,7 @@ void check_openssl(bool succeeded, std::string_view doing);
 /// SHA-256 over its DER, 64 upper-case hexadecimal digits: how Lockbox names an X.509 certificate.
 [[nodiscard]] std::string x509_fingerprint(std::string_view der);
 
+/// A distinguished name as RFC 4514 writes it, UTF-8: "CN=Alice,O=Example".
+[[nodiscard]] std::string name_of(const X509_NAME* name);
+
 } // namespace lockbox::crypto

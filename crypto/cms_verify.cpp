@@ -1,0 +1,345 @@
+#include "crypto/cms_verify.hpp"
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "crypto/cms_form.hpp"
+#include "crypto/judgement.hpp"
+#include "crypto/key_file.hpp"
+
+#include <fmt/format.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+#include <ctime>
+#include <system_error>
+
+namespace lockbox::crypto {
+namespace {
+
+using GeneralNames = Handle<GENERAL_NAMES, GENERAL_NAMES_free>;
+using StoreContext = Handle<X509_STORE_CTX, X509_STORE_CTX_free>;
+
+std::string_view text_of(const ASN1_STRING* string) {
+    return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(string)),
+            static_cast<std::size_t>(ASN1_STRING_length(string))};
+}
+
+std::optional<Time> time_of(const ASN1_TIME* time) {
+    std::tm parts{};
+    if (time == nullptr || ASN1_TIME_to_tm(time, &parts) != 1) {
+        ERR_clear_error();
+        return std::nullopt;
+    }
+    return Time(std::chrono::seconds(::timegm(&parts)));
+}
+
+// --------------------------------------------------------------------------------------------- certificates
+
+void add_if_address(std::vector<mail::Address>& addresses, const ASN1_STRING* text) {
+    if (auto address = mail::Address::parse(text_of(text))) {
+        addresses.push_back(std::move(*address));
+    }
+}
+
+/// RFC 8550 §3: those of the subject alternative name; those of the subject only where it has none.
+std::vector<mail::Address> addresses_of(const X509* certificate) {
+    std::vector<mail::Address> addresses;
+    const GeneralNames names(
+        static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+    for (int i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names.get()); ++i) {
+        const auto* name = sk_GENERAL_NAME_value(names.get(), i);
+        if (name->type == GEN_EMAIL) {
+            add_if_address(addresses, name->d.rfc822Name);
+        } else if (name->type == GEN_OTHERNAME &&
+                   OBJ_obj2nid(name->d.otherName->type_id) == NID_id_on_SmtpUTF8Mailbox &&
+                   name->d.otherName->value->type == V_ASN1_UTF8STRING) {
+            add_if_address(addresses, name->d.otherName->value->value.utf8string);
+        }
+    }
+    ERR_clear_error();
+    if (!addresses.empty()) {
+        return addresses;
+    }
+    const auto* subject = X509_get_subject_name(certificate);
+    for (int at = -1; (at = X509_NAME_get_index_by_NID(subject, NID_pkcs9_emailAddress, at)) >= 0;) {
+        add_if_address(addresses, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+    }
+    return addresses;
+}
+
+/// RFC 8550 §4.4.2 and §4.4.4.
+bool may_sign_mail(X509* certificate) {
+    const auto usage = X509_get_key_usage(certificate); // all bits where there is no such extension
+    const auto extended = X509_get_extended_key_usage(certificate);
+    return (usage & (KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION)) != 0 &&
+           (extended & (XKU_SMIME | XKU_ANYEKU)) != 0;
+}
+
+/// Others can be made to have it, too (RFC 8551 Appendix B.2).
+bool is_broken_digest(int nid) {
+    return nid == NID_md2 || nid == NID_md4 || nid == NID_md5 || nid == NID_sha1;
+}
+
+struct Judged {
+    ChainState state = ChainState::not_checked;
+    std::string words;
+};
+
+std::string validity_in_words(const X509* certificate, Time now) {
+    const auto from = time_of(X509_get0_notBefore(certificate));
+    const auto until = time_of(X509_get0_notAfter(certificate));
+    if (from && now < *from) {
+        return fmt::format("its certificate is not valid before {}", format_date(*from));
+    }
+    if (until && now > *until) {
+        return fmt::format("its certificate expired on {}", format_date(*until));
+    }
+    return {};
+}
+
+Judged judged_failure(int error) {
+    switch (error) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return {ChainState::expired, "a certificate above its own is not valid now"};
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_CERT_UNTRUSTED:
+        return {ChainState::unknown_authority,
+                "its certificate comes from an authority that is not among yours"};
+    case X509_V_ERR_INVALID_CA:
+    case X509_V_ERR_INVALID_PURPOSE:
+        return {ChainState::wrong_use, "a certificate above its own is none of an authority for mail"};
+    default:
+        return {ChainState::broken, fmt::format("the chain of its certificate is broken: {}",
+                                                X509_verify_cert_error_string(error))};
+    }
+}
+
+Judged judge_chain(X509* signer, STACK_OF(X509) * others, const Authorities& authorities, Time now) {
+    if (auto words = validity_in_words(signer, now); !words.empty()) {
+        return {ChainState::expired, std::move(words)};
+    }
+    if (!may_sign_mail(signer)) {
+        return {ChainState::wrong_use, "its certificate is not for signing mail"};
+    }
+    if (authorities.none()) {
+        return {ChainState::not_checked,
+                "the chain of its certificate is not checked, for no authority was given"};
+    }
+    const StoreContext context(X509_STORE_CTX_new());
+    check_openssl(context != nullptr &&
+                      X509_STORE_CTX_init(context.get(), authorities.store(), signer, others) == 1,
+                  "checking a chain");
+    auto* parameters = X509_STORE_CTX_get0_param(context.get());
+    X509_VERIFY_PARAM_set_time(parameters, static_cast<std::time_t>(now.time_since_epoch().count()));
+    X509_VERIFY_PARAM_set_depth(parameters, chain_length_max);
+    // What somebody names is trusted, be it a root or not.
+    X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN);
+    if (X509_verify_cert(context.get()) == 1) {
+        return {ChainState::good, "its chain is good"};
+    }
+    auto judged = judged_failure(X509_STORE_CTX_get_error(context.get()));
+    ERR_clear_error();
+    return judged;
+}
+
+// ----------------------------------------------------------------------------------------------- signatures
+
+CmsContent parse(std::string_view bytes) {
+    if (bytes.size() > cms_octets_max) {
+        return {};
+    }
+    const auto* at = reinterpret_cast<const unsigned char*>(bytes.data());
+    const auto* const end = at + bytes.size();
+    CmsContent content(d2i_CMS_ContentInfo(nullptr, &at, static_cast<long>(bytes.size())));
+    ERR_clear_error();
+    // White space behind it is the transport's.
+    const bool whole = content != nullptr && std::all_of(at, end, [](unsigned char octet) {
+                           return octet == '\r' || octet == '\n';
+                       });
+    return whole && OBJ_obj2nid(CMS_get0_type(content.get())) == NID_pkcs7_signed ? std::move(content)
+                                                                                  : CmsContent();
+}
+
+CmsSignature not_good(std::string_view summary) {
+    CmsSignature signature;
+    signature.summary = summary;
+    return signature;
+}
+
+std::optional<Time> signing_time(const CMS_SignerInfo* signer) {
+    for (const int type : {V_ASN1_UTCTIME, V_ASN1_GENERALIZEDTIME}) {
+        const auto* time = static_cast<const ASN1_TIME*>(
+            CMS_signed_get0_data_by_OBJ(signer, OBJ_nid2obj(NID_pkcs9_signingTime), -3, type));
+        if (time != nullptr) {
+            return time_of(time);
+        }
+    }
+    ERR_clear_error();
+    return std::nullopt;
+}
+
+CmsSignature judge(CMS_SignerInfo* info, bool verified, STACK_OF(X509) * others,
+                   const Authorities& authorities, Time now) {
+    EVP_PKEY* key = nullptr;
+    X509* certificate = nullptr;
+    X509_ALGOR* digest = nullptr;
+    CMS_SignerInfo_get0_algs(info, &key, &certificate, &digest, nullptr);
+    if (certificate == nullptr) {
+        return not_good("the signer's certificate is not in the message, so the signature is not checked");
+    }
+    CmsSignature signature;
+    signature.fingerprint = x509_fingerprint(der_of(certificate));
+    signature.subject = name_of(X509_get_subject_name(certificate));
+    signature.addresses = addresses_of(certificate);
+    signature.signed_at = signing_time(info);
+    const ASN1_OBJECT* digest_type = nullptr;
+    X509_ALGOR_get0(&digest_type, nullptr, nullptr, digest);
+    if (!verified) {
+        signature.summary = "BAD signature: these are not the bytes that were signed";
+        return signature;
+    }
+    if (is_broken_digest(OBJ_obj2nid(digest_type))) {
+        signature.summary = "the signature is made with a digest that is broken, and proves nothing";
+        return signature;
+    }
+    if (EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA &&
+        EVP_PKEY_get_bits(key) < static_cast<int>(rsa_bits_min)) {
+        signature.summary = fmt::format(
+            "the signature is made with an RSA key of {} bits, and proves nothing", EVP_PKEY_get_bits(key));
+        return signature;
+    }
+    signature.good = true;
+    auto [state, words] = judge_chain(certificate, others, authorities, now);
+    signature.chain = state;
+    signature.summary = fmt::format("good signature; {}", words);
+    const auto from = time_of(X509_get0_notBefore(certificate));
+    const auto until = time_of(X509_get0_notAfter(certificate));
+    if (state == ChainState::expired && signature.signed_at && from && until &&
+        *from <= *signature.signed_at && *signature.signed_at <= *until) {
+        signature.summary += fmt::format(" (its maker says that it was made on {}, when it was valid)",
+                                         format_date(*signature.signed_at));
+    }
+    return signature;
+}
+
+std::vector<CmsSignature> verify(CMS_ContentInfo* content, BIO* detached, BIO* out,
+                                 const Authorities& authorities, Time now) {
+    auto* signers = CMS_get0_SignerInfos(content);
+    const X509Stack certificates(CMS_get1_certs(content));
+    ERR_clear_error();
+    const auto count = sk_CMS_SignerInfo_num(signers);
+    if (count < 1) {
+        return {not_good("nobody's signature is in it")};
+    }
+    if (count > static_cast<int>(cms_signers_max) ||
+        (certificates && sk_X509_num(certificates.get()) > static_cast<int>(cms_certificates_max))) {
+        return {not_good("there are too many signers or certificates to check")};
+    }
+    // Chains are judged below, in words; this is about the bytes.
+    const bool verified =
+        CMS_verify(content, nullptr, nullptr, detached, out, CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY) == 1;
+    ERR_clear_error();
+    (void)CMS_set1_signers_certs(content, nullptr, 0); // where CMS_verify() gave up before
+    std::vector<CmsSignature> signatures;
+    for (int i = 0; i < count; ++i) {
+        signatures.push_back(
+            judge(sk_CMS_SignerInfo_value(signers, i), verified, certificates.get(), authorities, now));
+    }
+    ERR_clear_error();
+    return signatures;
+}
+
+// ---------------------------------------------------------------------------------------------- authorities
+
+std::size_t add_file(X509_STORE* store, const std::filesystem::path& path) {
+    const auto certificates = certificates_in(read_file(path, authority_file_octets_max));
+    for (const auto& certificate : certificates) {
+        check_openssl(X509_STORE_add_cert(store, certificate.get()) == 1, "trusting an authority");
+    }
+    return certificates.size();
+}
+
+std::size_t add_directory(X509_STORE* store, const std::filesystem::path& path) {
+    std::error_code error;
+    std::size_t files = 0;
+    std::size_t certificates = 0;
+    for (const auto& file : std::filesystem::directory_iterator(path, error)) {
+        if (!file.is_regular_file(error)) {
+            continue;
+        }
+        if (++files > authority_files_max) {
+            throw Error(ErrorKind::too_large, fmt::format("there are more than {} files in {}",
+                                                          authority_files_max, path.string()));
+        }
+        certificates += add_file(store, file.path());
+    }
+    if (error) {
+        throw Error(ErrorKind::no_input, fmt::format("cannot read {}: {}", path.string(), error.message()));
+    }
+    return certificates;
+}
+
+} // namespace
+
+Authorities Authorities::read(const std::vector<std::filesystem::path>& paths) {
+    Authorities authorities;
+    if (paths.empty()) {
+        return authorities;
+    }
+    authorities.store_.reset(X509_STORE_new());
+    check_openssl(authorities.store_ != nullptr, "making a place for authorities");
+    for (const auto& path : paths) {
+        std::error_code error;
+        const auto count = std::filesystem::is_directory(path, error)
+                               ? add_directory(authorities.store(), path)
+                               : add_file(authorities.store(), path);
+        if (count == 0) {
+            throw Error(ErrorKind::malformed, fmt::format("there is no certificate in {}", path.string()));
+        }
+    }
+    return authorities;
+}
+
+bool CmsSignature::is_for(const mail::Address& address) const {
+    return std::any_of(addresses.begin(), addresses.end(),
+                       [&](const mail::Address& own) { return own.folded() == address.folded(); });
+}
+
+std::vector<CmsSignature> verify_detached(std::string_view content, std::string_view signed_data,
+                                          const Authorities& authorities, Time now) {
+    const auto parsed = parse(signed_data);
+    if (!parsed) {
+        return {not_good("the signature is damaged")};
+    }
+    // Content of its own beside the detached one would be verified instead of it.
+    if (CMS_is_detached(parsed.get()) != 1) {
+        return {not_good("the signature brings another text than the one it stands beside")};
+    }
+    const auto in = bio_reading(content);
+    return verify(parsed.get(), in.get(), nullptr, authorities, now);
+}
+
+std::optional<OpaqueSigned> verify_opaque(std::string_view signed_data, const Authorities& authorities,
+                                          Time now) {
+    const auto parsed = parse(signed_data);
+    if (!parsed || OBJ_obj2nid(CMS_get0_eContentType(parsed.get())) != NID_pkcs7_data) {
+        return std::nullopt;
+    }
+    auto* const* content = CMS_get0_content(parsed.get());
+    if (content == nullptr || *content == nullptr) {
+        ERR_clear_error();
+        return std::nullopt;
+    }
+    OpaqueSigned result;
+    result.content = text_of(*content);
+    result.signatures = verify(parsed.get(), nullptr, nullptr, authorities, now);
+    return result;
+}
+
+} // namespace lockbox::crypto
