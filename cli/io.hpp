@@ -1,10 +1,12 @@
 // What a command may touch: three streams, and what main() asked the outside for.
 #pragma once
 
+#include "base/secret.hpp"
 #include "base/time.hpp"
 #include "policy/config.hpp"
 
 #include <filesystem>
+#include <functional>
 #include <istream>
 #include <ostream>
 #include <string>
@@ -22,6 +24,8 @@ struct Environment {
     std::string keyring;          ///< LOCKBOX_KEYRING; empty: not set
     bool in_is_terminal = false;  ///< somebody who types must be told that the program waits
     bool out_is_terminal = false; ///< nothing that could steer the terminal is written to it
+    /// Asks the person at the terminal with this prompt; empty: there is nobody to ask.
+    std::function<Secret(const std::string& prompt)> ask_passphrase;
     std::filesystem::path config_path{policy::default_config_path}; ///< read where --config is not given
 };
 

@@ -1,4 +1,5 @@
 // The program `lockbox`: hands the outside world to cli::run().
+#include "cli/passphrase.hpp"
 #include "cli/run.hpp"
 
 #include <fcntl.h>
@@ -47,6 +48,7 @@ int main(int argc, char** argv) {
     }
     environment.in_is_terminal = ::isatty(STDIN_FILENO) != 0;
     environment.out_is_terminal = ::isatty(STDOUT_FILENO) != 0;
+    environment.ask_passphrase = lockbox::cli::ask_at_terminal;
     lockbox::cli::Io io{std::cin, std::cout, std::cerr};
     return lockbox::cli::run(arguments, io, environment);
 }

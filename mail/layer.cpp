@@ -419,6 +419,23 @@ HeaderSection signed_part_header(const HeaderSection& header, std::string_view b
     return {};
 }
 
+std::optional<SignedEntity> signed_entity(const HeaderSection& header, std::string_view body) {
+    if (outermost_layer(header, body) != Layer::multipart_signed) {
+        return std::nullopt;
+    }
+    const auto cut = cut_multipart(body, content_type_of(header)->parameter("boundary").value_or(""));
+    const auto signature = MessageView::parse(cut.parts[1]);
+    return SignedEntity{
+        cut.parts[0], content_type_of(signature.header)->media_type(),
+        transfer_decoded(signature.body, signature.header.first("Content-Transfer-Encoding").value_or(""))};
+}
+
+std::string signed_data_bytes(const HeaderSection& header, std::string_view body) {
+    return outermost_layer(header, body) == Layer::smime_signed
+               ? transfer_decoded(body, header.first("Content-Transfer-Encoding").value_or(""))
+               : std::string();
+}
+
 Multipart split_multipart(std::string_view body, std::string_view boundary) {
     const auto cut = cut_multipart(body, boundary);
     Multipart result{cut.preamble, {}, cut.epilogue, cut.closed};

@@ -4,6 +4,7 @@
 #include "mail/header.hpp"
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,18 @@ constexpr std::size_t part_header_octets_max = 1000;
 /// The header section of what a signed message signs: of the first part of multipart/signed, or of the
 /// content of a CMS SignedData. Empty where the message is not signed or there is none.
 [[nodiscard]] HeaderSection signed_part_header(const HeaderSection& header, std::string_view body);
+
+/// What a multipart/signed signs, to the byte, and the signature that stands beside it (RFC 1847 §2.1).
+struct SignedEntity {
+    std::string_view content;   ///< of the message that it was found in
+    std::string signature_type; ///< "application/pkcs7-signature", …
+    std::string signature;      ///< decoded
+};
+/// nullopt: the message is not Layer::multipart_signed.
+[[nodiscard]] std::optional<SignedEntity> signed_entity(const HeaderSection& header, std::string_view body);
+
+/// The CMS bytes of Layer::smime_signed, decoded. Empty: the message is not.
+[[nodiscard]] std::string signed_data_bytes(const HeaderSection& header, std::string_view body);
 
 /// One body part of a multipart, cut at its boundary (RFC 2046 §5.1.1).
 struct BodyPart {
