@@ -3,7 +3,6 @@
 #include "base/ascii.hpp"
 #include "base/error.hpp"
 #include "crypto/openpgp_judge.hpp"
-#include "crypto/openssl_handles.hpp"
 #include "keyring/material.hpp"
 #include "keyring/usability.hpp"
 #include "mail/openpgp_packet.hpp"
@@ -28,18 +27,6 @@ ImportResult refused(std::string reason, std::string hint = {}) {
     return result;
 }
 
-void encrypt_cms_trial(const crypto::Recipients& recipients, std::string_view trial, crypto::Sealer& sealer) {
-    (void)sealer;
-    const auto in = crypto::bio_reading(trial);
-    const auto certificate = crypto::x509_from_der(recipients.all().front().bytes);
-    const crypto::CmsContent content(
-        CMS_encrypt(nullptr, in.get(), EVP_aes_256_cbc(), CMS_BINARY | CMS_PARTIAL));
-    crypto::check_openssl(certificate && content &&
-                              CMS_add1_recipient_cert(content.get(), certificate.get(), 0) != nullptr &&
-                              CMS_final(content.get(), in.get(), nullptr, CMS_BINARY) == 1,
-                          "encrypting to the certificate");
-}
-
 /// Whether the engine that the milter uses encrypts to this key.
 std::optional<std::string> why_trial_fails(crypto::Certificate certificate, const crypto::EncryptionKey& key,
                                            crypto::Sealer& sealer) {
@@ -47,13 +34,12 @@ std::optional<std::string> why_trial_fails(crypto::Certificate certificate, cons
     const auto recipients = crypto::Recipients::from({std::move(certificate)});
     constexpr std::array<std::string_view, 1> trial{"trial\r\n"};
     try {
+        std::string sealed;
+        sealer.encrypt(*recipients, trial, [&](std::string_view bytes) { sealed += bytes; });
         if (recipients->protocol() == crypto::Protocol::smime) {
-            encrypt_cms_trial(*recipients, trial.front(), sealer);
             return std::nullopt;
         }
-        std::string packets;
-        sealer.openpgp.encrypt(*recipients, trial, [&](std::string_view bytes) { packets += bytes; });
-        const auto form = mail::read_encrypted_message(packets);
+        const auto form = mail::read_encrypted_message(sealed);
         const bool to_that_key = form && form->recipient_key_ids.size() == 1 &&
                                  key.fingerprint.ends_with(form->recipient_key_ids.front());
         return to_that_key ? std::nullopt : std::optional<std::string>("librnp encrypts to another key");

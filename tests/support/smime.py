@@ -1,0 +1,79 @@
+"""S/MIME keys that openssl(1) makes for a test, and how others open what is sealed to them."""
+
+import pathlib
+import subprocess
+import tempfile
+
+from support.sealed import unfolded
+
+ALGORITHMS = {
+    "rsa2048": ["-newkey", "rsa:2048"],
+    "rsa4096": ["-newkey", "rsa:4096"],
+    "p256": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+    "p384": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384"],
+}
+
+
+class SmimeKeys:
+    """An authority, and the keys and certificates of those it certifies, in a folder of its own."""
+
+    def __init__(self):
+        self._folder = tempfile.TemporaryDirectory(prefix="lockbox-smime.", dir="/tmp")
+        self.path = pathlib.Path(self._folder.name)
+        self.authority = self.path / "authority.pem"
+        self._openssl("req", "-x509", "-noenc", "-days", "3650", "-subj", "/O=Example/CN=Example CA", *ALGORITHMS["p256"],
+                      "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", self.path / "authority.key",
+                      "-out", self.authority)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self._folder.cleanup()
+
+    def _openssl(self, *arguments, input=b""):
+        done = subprocess.run(["openssl", *map(str, arguments)], input=input, capture_output=True, check=False, timeout=300)
+        assert done.returncode == 0, f"openssl {' '.join(map(str, arguments))}: {done.stderr.decode('utf-8', 'replace')}"
+        return done.stdout
+
+    def make(self, address, algorithm):
+        """A key, and a certificate for the address; returns the path of the certificate."""
+        usage = "keyAgreement" if algorithm.startswith("p") else "keyEncipherment"
+        self._openssl("req", "-x509", "-noenc", "-days", "365", "-subj", f"/CN={address}", *ALGORITHMS[algorithm],
+                      "-CA", self.authority, "-CAkey", self.path / "authority.key",
+                      "-addext", "basicConstraints=critical,CA:false", "-addext", f"keyUsage=critical,digitalSignature,{usage}",
+                      "-addext", "extendedKeyUsage=emailProtection", "-addext", f"subjectAltName=email:{address}",
+                      "-keyout", self.key_of(address), "-out", self.certificate_of(address))
+        return self.certificate_of(address)
+
+    def certificate_of(self, address):
+        return self.path / f"{address}.pem"
+
+    def key_of(self, address):
+        return self.path / f"{address}.key"
+
+    def decrypt(self, cms, address):
+        """What `openssl cms` makes of it with that address's key; an assertion fails where it makes nothing."""
+        return self._openssl("cms", "-decrypt", "-inform", "DER", "-binary", "-inkey", self.key_of(address), "-recip",
+                             self.certificate_of(address), input=cms)
+
+    def structure(self, cms):
+        return self._openssl("cms", "-cmsout", "-print", "-inform", "DER", input=cms).decode("utf-8", "replace")
+
+    def pkcs12(self, address):
+        return self._openssl("pkcs12", "-export", "-inkey", self.key_of(address), "-in", self.certificate_of(address),
+                             "-certfile", self.authority, "-passout", "pass:")
+
+
+def check_smime_form(delivered, smime_type):
+    """RFC 8551 §3.2 and §3.3; returns the CMS in BER."""
+    outer = [name for name in delivered.names() if name.startswith(("content-", "mime-"))]
+    assert sorted(outer) == ["content-disposition", "content-transfer-encoding", "content-type", "mime-version"]
+    assert unfolded(delivered.values("Content-Type")[0]) == \
+        b"application/pkcs7-mime; smime-type=" + smime_type + b'; name="smime.p7m"'
+    assert delivered.values("Content-Transfer-Encoding") == [b" base64"]
+    assert delivered.values("Content-Disposition") == [b' attachment; filename="smime.p7m"']
+    lines = delivered.body.split(b"\r\n")
+    assert max(map(len, lines)) <= 64
+    done = subprocess.run(["openssl", "base64", "-d"], input=delivered.body, capture_output=True, check=True)
+    return done.stdout
