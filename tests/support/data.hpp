@@ -1,6 +1,7 @@
 // Test data that other programs made: tests/data says how.
 #pragma once
 
+#include "base/encoding.hpp"
 #include "base/file.hpp"
 #include "crypto/openpgp_judge.hpp"
 #include "mail/openpgp_packet.hpp"
@@ -35,6 +36,15 @@ inline crypto::Certificate certificate(const std::string& name) {
     auto made = judged.certificate;
     made.encryption_key = judged.encryption_keys.front().fingerprint;
     return made;
+}
+
+/// The first certificate of tests/data/smime/NAME.pem, in DER.
+inline std::string x509(const std::string& name) {
+    const auto pem = data("smime/" + name + ".pem");
+    const auto begin = pem.find('\n', pem.find("-----BEGIN CERTIFICATE-----"));
+    const auto der = base64_decode(pem.substr(begin, pem.find("-----END", begin) - begin));
+    REQUIRE(der.has_value());
+    return *der;
 }
 
 } // namespace lockbox::test

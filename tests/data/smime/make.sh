@@ -113,7 +113,7 @@ certificate any-usage issuing /CN=Any rsa2048 "extendedKeyUsage = clientAuth, an
 certificate two-addresses issuing /CN=Two rsa2048 \
     "${rsa}subjectAltName = email:two@example.org, email:Second@Example.ORG, DNS:example.org\n"
 certificate utf8 issuing /CN=Grüße rsa2048 \
-    "${rsa}subjectAltName = otherName:1.3.6.1.5.5.7.8.9;UTF8:grüße@example.org\n"
+    "${rsa}subjectAltName = @names\n[names]\notherName = 1.3.6.1.5.5.7.8.9;FORMAT:UTF8,UTF8:grüße@example.org\n"
 begins=20200101000000Z ends=20210101000000Z certificate expired root /CN=Old rsa2048 "$rsa$(of old@example.org)"
 begins=20800101000000Z certificate future root /CN=Later rsa2048 "$rsa$(of later@example.org)"
 certificate short-chain short /CN=Short rsa2048 "$rsa$(of short@example.org)"
