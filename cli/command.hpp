@@ -46,6 +46,7 @@ extern const Command list_command;
 extern const Command show_command;
 extern const Command export_command;
 extern const Command remove_command;
+extern const Command set_command;
 extern const Command alias_command;
 extern const Command explain_command;
 extern const Command encrypt_command;

@@ -2,6 +2,7 @@
 
 #include "base/ascii.hpp"
 #include "cli/command.hpp"
+#include "crypto/x509_judge.hpp"
 #include "keyring/usability.hpp"
 #include "mail/openpgp_packet.hpp"
 
@@ -66,6 +67,13 @@ Json json_entry(const keyring::Entry& entry, Time now) {
                                            {"created", format_time(key.created)},
                                            {"expires", json_time(key.expires)},
                                            {"revoked", key.revoked}});
+    }
+    if (entry.certificate.protocol == crypto::Protocol::smime) {
+        const auto names = x509_names(entry.certificate.bytes);
+        json["issuer"] = names.issuer;
+        json["serial"] = names.serial;
+        json["chain"] = chain_subjects(entry);
+        json["content_encryption"] = crypto::word(entry.certificate.content_encryption);
     }
     json["trust"] = keyring::to_string(entry.trust);
     json["source"] = entry.source;
@@ -152,6 +160,23 @@ std::vector<std::string> warnings_about(const keyring::Entry& entry, Time now) {
         }
     }
     return warnings;
+}
+
+X509Names x509_names(const std::string& der) {
+    const auto certificate = crypto::x509_from_der(der);
+    if (!certificate) {
+        return {};
+    }
+    return {crypto::to_text(X509_get_subject_name(certificate.get())),
+            crypto::to_text(X509_get_issuer_name(certificate.get())), crypto::serial_of(certificate.get())};
+}
+
+std::vector<std::string> chain_subjects(const keyring::Entry& entry) {
+    std::vector<std::string> subjects;
+    for (const auto& der : entry.chain) {
+        subjects.push_back(x509_names(der).subject);
+    }
+    return subjects;
 }
 
 std::string listed(const std::vector<std::string>& texts) {

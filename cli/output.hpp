@@ -57,6 +57,16 @@ private:
 /// What a person should know of a usable certificate: old hash algorithms, an end that is near.
 [[nodiscard]] std::vector<std::string> warnings_about(const keyring::Entry& entry, Time now);
 
+/// How an X.509 certificate is named beside its fingerprint; empty where it cannot be read.
+struct X509Names {
+    std::string subject;
+    std::string issuer;
+    std::string serial;
+};
+[[nodiscard]] X509Names x509_names(const std::string& der);
+/// Of the certificates above one of X.509, its issuer first.
+[[nodiscard]] std::vector<std::string> chain_subjects(const keyring::Entry& entry);
+
 /// Each made printable, with ", " between them; "-" for none.
 [[nodiscard]] std::string listed(const std::vector<std::string>& texts);
 

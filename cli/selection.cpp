@@ -46,4 +46,14 @@ std::vector<keyring::Entry> named(const std::string& name, keyring::Keyring& key
     return entries;
 }
 
+crypto::ContentEncryption content_encryption_named(const std::string& word) {
+    const auto encryption = crypto::content_encryption_from(word);
+    if (!encryption) {
+        throw Error(ErrorKind::usage, fmt::format("'{}' is no content encryption", word),
+                    "gcm is AES-256-GCM, for readers that are known to read it; cbc is AES-256-CBC, which "
+                    "everybody reads");
+    }
+    return *encryption;
+}
+
 } // namespace lockbox::cli

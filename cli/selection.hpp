@@ -17,4 +17,7 @@ namespace lockbox::cli {
 /// Error(no_certificate) where there is none and Error(usage) where `name` is neither.
 [[nodiscard]] std::vector<keyring::Entry> named(const std::string& name, keyring::Keyring& keyring);
 
+/// "gcm" or "cbc". Throws Error(usage).
+[[nodiscard]] crypto::ContentEncryption content_encryption_named(const std::string& word);
+
 } // namespace lockbox::cli

@@ -36,18 +36,34 @@ void line(std::ostream& out, std::string_view label, std::string_view text) {
     out << fmt::format("  {:<15} {}\n", label, text);
 }
 
+void print_x509(std::ostream& out, const keyring::Entry& entry) {
+    const auto names = x509_names(entry.certificate.bytes);
+    line(out, "Issuer", printable(names.issuer));
+    line(out, "Serial number", names.serial);
+    for (const auto& subject : chain_subjects(entry)) {
+        line(out, "Chain", printable(subject));
+    }
+    line(out, "Content",
+         fmt::format("sealed with {}", crypto::to_string(entry.certificate.content_encryption)));
+}
+
 void print(std::ostream& out, const keyring::Entry& entry, Time now) {
     out << fmt::format("{} {}\n", crypto::to_string(entry.certificate.protocol),
                        entry.certificate.fingerprint);
+    const bool smime = entry.certificate.protocol == crypto::Protocol::smime;
     for (const auto& user_id : entry.user_ids) {
-        line(out, "User ID", printable(user_id.text) + (user_id.revoked ? "  (revoked)" : ""));
+        line(out, smime && user_id.address.empty() ? "Subject" : "User ID",
+             printable(user_id.text) + (user_id.revoked ? "  (revoked)" : ""));
     }
     line(out, "Used for", listed(entry.addresses));
     if (!entry.former_addresses.empty()) {
         line(out, "Once used for", listed(entry.former_addresses));
     }
     line(out, "Usable", usability(entry, now));
-    line(out, "Primary key",
+    if (smime) {
+        print_x509(out, entry);
+    }
+    line(out, smime ? "Validity" : "Primary key",
          fmt::format("{}, {}", printable(entry.algorithm),
                      dates(entry.created, entry.expires, entry.revoked)));
     for (const auto& key : entry.encryption_keys) {

@@ -39,6 +39,7 @@ constexpr Words<DeliveryMode, 2> delivery_words{
     {{"auto", DeliveryMode::automatic}, {"reinject", DeliveryMode::reinject}}};
 constexpr Words<crypto::Protocol, 2> protocols{
     {{"openpgp", crypto::Protocol::openpgp}, {"smime", crypto::Protocol::smime}}};
+constexpr Words<bool, 2> yes_or_no{{{"yes", true}, {"no", false}}};
 constexpr Words<log::Sink, 2> sinks{{{"syslog", log::Sink::syslog}, {"stderr", log::Sink::standard_error}}};
 constexpr Words<log::Level, 4> levels{{{"debug", log::Level::debug},
                                        {"info", log::Level::info},
@@ -203,6 +204,13 @@ std::string daemon_name(std::string_view text) {
     if (text.empty() ||
         std::any_of(text.begin(), text.end(), [](char c) { return is_space(c) || c == ','; })) {
         fail(fmt::format("'{}' is not the name of a daemon; write one in each line", printable(text)));
+    }
+    return std::string(text);
+}
+
+std::string absolute_path(std::string_view text) {
+    if (text.substr(0, 1) != "/") {
+        fail(fmt::format("the path '{}' does not begin with a slash", printable(text)));
     }
     return std::string(text);
 }
@@ -383,6 +391,15 @@ private:
         once("inbound-tls", [&policy](const std::string& value) {
             policy.inbound_tls = value_of(inbound_tls_words, value);
         });
+        repeatable("smime-ca", [this](const std::string& value) {
+            config_.smime_authorities.push_back(absolute_path(value));
+        });
+        repeatable("smime-crl", [this](const std::string& value) {
+            config_.smime_revocations.push_back(absolute_path(value));
+        });
+        once("smime-subject-address", [this](const std::string& value) {
+            config_.smime_subject_address = value_of(yes_or_no, value);
+        });
         once("delivery",
              [this](const std::string& value) { config_.delivery = value_of(delivery_words, value); });
         once("reinject", [this](const std::string& value) {
@@ -393,12 +410,7 @@ private:
                                  printable(value)));
             }
         });
-        once("journal", [this](const std::string& value) {
-            if (value.substr(0, 1) != "/") {
-                fail(fmt::format("the path '{}' does not begin with a slash", printable(value)));
-            }
-            config_.journal = value;
-        });
+        once("journal", [this](const std::string& value) { config_.journal = absolute_path(value); });
         once("route-secret",
              [this](const std::string& value) { config_.route_secret = RouteSecret::parse(value); });
         once("message-size-max",
@@ -551,6 +563,9 @@ std::string print_config(const Config& config) {
     out += fmt::format("prefer-protocol = {}\n", word_of(protocols, policy.preferred_protocol));
     print_each(out, "case-sensitive-domain", policy.case_sensitive_domains, itself);
     out += fmt::format("inbound-tls = {}\n", word_of(inbound_tls_words, policy.inbound_tls));
+    print_each(out, "smime-ca", config.smime_authorities, itself);
+    print_each(out, "smime-crl", config.smime_revocations, itself);
+    out += fmt::format("smime-subject-address = {}\n", word_of(yes_or_no, config.smime_subject_address));
     out += fmt::format("delivery = {}\n", word_of(delivery_words, config.delivery));
     out +=
         config.reinject ? fmt::format("reinject = {}\n", config.reinject->to_string()) : "# reinject: none\n";

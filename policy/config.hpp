@@ -72,6 +72,9 @@ struct Config {
     std::string user;         ///< to become when started as root; empty: stay root, with a warning
     std::string keyring{default_keyring_url};
     Policy policy;
+    std::vector<std::string> smime_authorities; ///< files or directories of certificates that are trusted
+    std::vector<std::string> smime_revocations; ///< files of lists of revoked certificates
+    bool smime_subject_address = false;         ///< take the address of a subject where there is no other
     DeliveryMode delivery = DeliveryMode::automatic;
     std::optional<Listener> reinject; ///< nullopt: messages that need several copies are deferred
     std::string journal{default_journal};
