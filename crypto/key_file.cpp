@@ -76,27 +76,42 @@ struct Contents {
 
 // ----------------------------------------------------------------------------------------------------- PEM
 
+/// The PEM blocks of secret keys, whatever their kind and whatever stands between them.
+std::vector<std::string_view> key_blocks(std::string_view text) {
+    constexpr std::string_view begin = "-----BEGIN ";
+    constexpr std::string_view end = "-----END ";
+    std::vector<std::string_view> blocks;
+    while (true) {
+        text.remove_prefix(std::min(text.find(begin), text.size()));
+        const auto last = text.find(end);
+        if (last == std::string_view::npos) {
+            return blocks;
+        }
+        const auto octets = std::min(text.find('\n', last), text.size());
+        if (text.substr(0, text.find('\n')).find("PRIVATE KEY-----") != std::string_view::npos) {
+            blocks.push_back(text.substr(0, octets));
+        }
+        text.remove_prefix(octets);
+    }
+}
+
 std::vector<EvpKey> pem_keys(std::string_view text, const std::string& name, Passphrase& passphrase) {
     std::vector<EvpKey> keys;
-    const auto bio = bio_reading(text);
-    while (true) {
+    for (const auto block : key_blocks(text)) {
+        const auto bio = bio_reading(block);
         EvpKey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, &Passphrase::give, &passphrase));
-        if (key) {
-            keys.push_back(std::move(key));
-            continue;
-        }
-        const auto code = ERR_peek_last_error();
-        if (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE) {
-            ERR_clear_error();
-            return keys;
-        }
         passphrase.rethrow_failure();
-        if (passphrase.was_asked_for()) {
+        if (!key && passphrase.was_asked_for()) {
             throw_wrong_passphrase(name);
         }
-        throw Error(ErrorKind::malformed,
-                    fmt::format("the secret key in {} cannot be read: {}", name, take_openssl_error()));
+        if (!key) {
+            throw Error(ErrorKind::malformed,
+                        fmt::format("the secret key in {} cannot be read: {}", name, take_openssl_error()));
+        }
+        keys.push_back(std::move(key));
     }
+    ERR_clear_error();
+    return keys;
 }
 
 // ------------------------------------------------------------------------------------------------- PKCS#12
