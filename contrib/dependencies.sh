@@ -8,7 +8,7 @@ usage() {
 Usage: contrib/dependencies.sh [--list|--missing] build|run|demo|test|develop...
 
   build    compiler and libraries to build lockbox and lockbox-milter
-  run      what the built programs need
+  run      what the built programs need; gpgsm beside it opens S/MIME with the keys that it has
   demo     build and run, and what contrib/demo.sh needs: Postfix, OpenSSL
   test     everything that tests/run.sh needs
   develop  test, and what the presets fuzz and bench and clang-tidy need
@@ -47,7 +47,7 @@ packages_of() {
         ;;
     test)
         packages_of demo
-        echo catch2 ccache clang-format git mandoc
+        echo catch2 ccache clang-format git gpgsm mandoc
         echo miltertest mutt notmuch opendkim procps pyflakes3 python3 python3-dkim python3-pytest python3-pytest-xdist rnp shellcheck sq sqlite3
         # For the Sendmail that the tests unpack without installing it.
         echo 'libdb5.3t64|libdb5.3' 'libldap2|libldap-2.5-0' liblockfile1 libnsl2 libsasl2-2 libwrap0 m4

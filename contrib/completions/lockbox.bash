@@ -20,7 +20,7 @@ _lockbox_options_of() {
         remove) echo --all ;;
         explain) echo --from --to --client --login --tls --daemon --json ;;
         encrypt) echo --to --protocol --hide-subject --text --output ;;
-        decrypt) echo --output ;;
+        decrypt) echo --key --certificate --passphrase-fd --smime-ca --output ;;
     esac
 }
 
@@ -41,7 +41,7 @@ _lockbox() {
     done
 
     case $previous in
-        --keyring | --config | --output | -o)
+        --keyring | --config | --output | -o | --key | --certificate | --smime-ca)
             _lockbox_files "$current"
             return
             ;;
@@ -49,7 +49,7 @@ _lockbox() {
             _lockbox_words "TLSv1.2 TLSv1.3" "$current"
             return
             ;;
-        --from | --to | --client | --login | --daemon) return ;;
+        --from | --to | --client | --login | --daemon | --passphrase-fd) return ;;
     esac
 
     if [[ -z $command ]]; then
