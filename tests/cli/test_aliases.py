@@ -208,4 +208,4 @@ def test_encrypt_to_an_alias(filled, bob_home, carol_home):
     good(filled.run("alias", "add", TEAM, DAVE))
     refused = filled.run("encrypt", "--to", TEAM, input=b"x")
     assert (refused.status, refused.out) == (67, b""), refused
-    assert f"<{DAVE}> (through <{TEAM}>): no OpenPGP certificate" in refused.err
+    assert f"<{DAVE}> (through <{TEAM}>): no certificate" in refused.err

@@ -119,7 +119,7 @@ def test_bash_completion(tmp_path):
     for command in COMMANDS:
         help_text = subprocess.run([places.program("lockbox"), command, "--help"], capture_output=True, text=True,
                                    check=True).stdout
-        options = set(re.findall(r"^ +(?:-\w, )?(--[a-z]+)", help_text, re.MULTILINE))
+        options = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", help_text, re.MULTILINE))
         assert options, command
         assert offered("lockbox", command, "--") >= options | {"--help", "--version", "--keyring", "--config"}, command
     assert offered("lockbox", "alias", "") == {"add", "list", "remove"}
