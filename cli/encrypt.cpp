@@ -2,6 +2,7 @@
 #include "base/ascii.hpp"
 #include "cli/command.hpp"
 #include "crypto/seal.hpp"
+#include "keyring/revocation.hpp"
 #include "mail/address.hpp"
 #include "mail/layer.hpp"
 #include "mail/line_ends.hpp"
@@ -161,13 +162,16 @@ std::vector<crypto::Protocol> protocols_to_try(const Invocation& invocation,
 /// who have none.
 Sealing sealing_for(const Invocation& invocation) {
     const auto transaction = transaction_to(invocation.values("to"));
-    const auto configured = invocation.config_if_readable().policy;
+    const auto config = invocation.config_if_readable();
+    const auto& configured = config.policy;
+    const auto revocations = crypto::RevocationLists::load(config.smime_revocations);
     auto keyring = invocation.open_keyring(keyring::Access::read);
     const auto judge = [&](std::optional<crypto::Protocol> protocol) {
         const auto policy = everybody_sealed(configured, protocol, invocation.has("hide-subject"));
-        const auto view =
-            policy::gather(policy::addresses_to_look_up(transaction, policy), policy,
-                           [&](const mail::Address& address) { return keyring.look_up(address); });
+        const auto view = policy::gather(
+            policy::addresses_to_look_up(transaction, policy), policy, [&](const mail::Address& address) {
+                return keyring::marked_revoked(keyring.look_up(address), *revocations);
+            });
         return policy::judge(transaction, policy, view, invocation.environment().now);
     };
     const auto protocols = protocols_to_try(invocation, configured);

@@ -2,6 +2,7 @@
 #include "base/ascii.hpp"
 #include "cli/command.hpp"
 #include "cli/output.hpp"
+#include "keyring/revocation.hpp"
 #include "policy/judge.hpp"
 
 #include <fmt/format.h>
@@ -73,15 +74,18 @@ policy::Transaction transaction_from(const Invocation& invocation) {
     return transaction;
 }
 
-policy::KeyringView view_for(const policy::Transaction& transaction, const policy::Policy& policy,
+policy::KeyringView view_for(const policy::Transaction& transaction, const policy::Config& config,
                              const Invocation& invocation) {
+    const auto& policy = config.policy;
     const auto addresses = policy::addresses_to_look_up(transaction, policy);
     if (addresses.empty()) {
         return {}; // nor is a keyring needed
     }
     auto keyring = invocation.open_keyring(keyring::Access::read);
-    return policy::gather(addresses, policy,
-                          [&](const mail::Address& address) { return keyring.look_up(address); });
+    const auto revocations = crypto::RevocationLists::load(config.smime_revocations);
+    return policy::gather(addresses, policy, [&](const mail::Address& address) {
+        return keyring::marked_revoked(keyring.look_up(address), *revocations);
+    });
 }
 
 /// Everything that is said about one message.
@@ -323,7 +327,7 @@ int run(Invocation& invocation) {
     }
     const auto config = invocation.config();
     const auto transaction = transaction_from(invocation);
-    const auto view = view_for(transaction, config.policy, invocation);
+    const auto view = view_for(transaction, config, invocation);
 
     Explanation explanation;
     explanation.origin = describe_origin(transaction.origin);

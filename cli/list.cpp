@@ -3,6 +3,7 @@
 #include "cli/command.hpp"
 #include "cli/output.hpp"
 #include "cli/selection.hpp"
+#include "keyring/revocation.hpp"
 #include "mail/address.hpp"
 
 #include <fmt/format.h>
@@ -152,13 +153,18 @@ int run(Invocation& invocation) {
     const auto text = invocation.arguments().empty() ? std::string() : invocation.arguments().front();
     const Query query(text);
     auto keyring = invocation.open_keyring(keyring::Access::read);
+    const auto revocations = crypto::RevocationLists::load(invocation.config_if_readable().smime_revocations);
     Listing listing(invocation, query);
     if (query.address()) {
-        for (const auto& entry : keyring.find(*query.address())) {
+        for (auto& entry : keyring.find(*query.address())) {
+            keyring::mark_revoked(entry, *revocations);
             listing.add(entry);
         }
     } else {
-        keyring.for_each([&](const keyring::Entry& entry) { listing.add(entry); });
+        keyring.for_each([&](keyring::Entry entry) {
+            keyring::mark_revoked(entry, *revocations);
+            listing.add(entry);
+        });
     }
     if (listing.finish() == 0 && !text.empty()) {
         throw Error(ErrorKind::no_certificate, fmt::format("the keyring has no certificate for {}", text),

@@ -3,6 +3,7 @@
 #include "cli/command.hpp"
 #include "cli/output.hpp"
 #include "cli/selection.hpp"
+#include "keyring/revocation.hpp"
 
 #include <fmt/format.h>
 
@@ -86,12 +87,14 @@ int run(Invocation& invocation) {
     const auto now = invocation.environment().now;
     const bool as_json = invocation.has("json");
     auto keyring = invocation.open_keyring(keyring::Access::read);
+    const auto revocations = crypto::RevocationLists::load(invocation.config_if_readable().smime_revocations);
     auto document = json_document();
     document["certificates"] = Json::array();
     bool first = true;
 
     const int status = for_each_argument(invocation, invocation.arguments(), [&](const std::string& name) {
         for (auto entry : named(name, keyring)) {
+            keyring::mark_revoked(entry, *revocations);
             entry.address_revoked = false; // the certificate is shown, not one address of it
             if (as_json) {
                 document["certificates"].push_back(json_entry(entry, now));

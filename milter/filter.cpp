@@ -2,6 +2,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "keyring/revocation.hpp"
 #include "mail/layer.hpp"
 #include "mail/origination.hpp"
 #include "policy/judge.hpp"
@@ -93,8 +94,15 @@ std::vector<mail::HeaderField> origination_fields(const policy::Transaction& tra
 } // namespace
 
 Settings settings_from(const policy::Config& config) {
-    return {config.policy,       config.delivery,           config.reinject,
-            config.route_secret, config.message_octets_max, config.time_budget};
+    return {config.policy,
+            config.delivery,
+            config.reinject,
+            config.route_secret,
+            config.message_octets_max,
+            config.time_budget,
+            config.smime_revocations.empty()
+                ? nullptr
+                : std::make_shared<crypto::RevocationSource>(config.smime_revocations)};
 }
 
 Filter::Filter(Settings settings, keyring::Location location, unsigned concurrency, Clock clock,
@@ -176,10 +184,17 @@ policy::Plan Filter::plan_for(const policy::Transaction& transaction, const Sett
     if (!addresses.empty()) {
         const auto keyring = keyrings_.lend();
         bool found = false;
+        const auto revocations = settings.revocations != nullptr ? settings.revocations->current()
+                                                                 : crypto::RevocationSource::Current();
+        if (!revocations.warning.empty()) {
+            log::warning("smime-crl", "cannot be read, what was read before still holds",
+                         {{"error", revocations.warning}});
+        }
         view = policy::gather(addresses, settings.policy, [&](const mail::Address& address) {
             auto known = keyring->look_up(address);
             found = found || !known.entries.empty();
-            return known;
+            return revocations.lists ? keyring::marked_revoked(std::move(known), *revocations.lists)
+                                     : std::move(known);
         });
         if (!found && policy::wants_certificates(transaction, settings.policy) && keyring->empty()) {
             // Nobody attaches Lockbox to seal to nobody: more likely the keyring is the wrong one, or was

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/log.hpp"
+#include "crypto/revocation.hpp"
 #include "milter/delivery.hpp"
 #include "milter/pools.hpp"
 #include "milter/verdict.hpp"
@@ -34,6 +35,7 @@ struct Settings {
     std::optional<policy::RouteSecret> route_secret;
     std::size_t message_octets_max = 0;
     std::chrono::seconds time_budget{0};
+    std::shared_ptr<crypto::RevocationSource> revocations; ///< null: none
 };
 [[nodiscard]] Settings settings_from(const policy::Config& config);
 

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "crypto/seal.hpp"
+#include "crypto/x509_judge.hpp"
 #include "keyring/keyring.hpp"
 #include "milter/libmilter_adapter.hpp"
 #include "milter/privileges.hpp"
@@ -138,6 +139,8 @@ void check_start(const policy::Config& config) {
     const auto socket = SocketName::parse(config.socket);
     check_socket(socket, /*for_listening=*/false);
     (void)certificates_in(config);
+    (void)settings_from(config); // reads the lists of revoked certificates
+    (void)crypto::TrustedAuthorities::load(config.smime_authorities);
     if (!Journal::is_in_use(
             config.journal)) { // else by the milter that is to be started anew: it is in order
         (void)delivery_for(config);
