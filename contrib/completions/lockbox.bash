@@ -1,6 +1,6 @@
 # bash completion for lockbox(1). Installed as .../bash-completion/completions/lockbox; it needs nothing else.
 
-_lockbox_commands="import list show export remove alias explain encrypt decrypt inspect help"
+_lockbox_commands="import list show export remove set alias explain encrypt decrypt inspect help"
 _lockbox_global="--keyring --config --help --version"
 
 _lockbox_files() {
@@ -18,6 +18,7 @@ _lockbox_options_of() {
         import | list | show | alias | inspect) echo --json ;;
         export) echo --binary --output ;;
         remove) echo --all ;;
+        set) echo --content-encryption ;;
         explain) echo --from --to --client --login --tls --daemon --json ;;
         encrypt) echo --to --protocol --hide-subject --text --output ;;
         decrypt) echo --key --certificate --passphrase-fd --smime-ca --output ;;

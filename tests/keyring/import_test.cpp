@@ -4,6 +4,8 @@
 #include "keyring/import.hpp"
 #include "tests/support/data.hpp"
 
+#include <algorithm>
+
 using namespace lockbox;
 using namespace lockbox::keyring;
 using lockbox::test::openpgp;
@@ -156,4 +158,45 @@ TEST_CASE("A second certificate for an address is pointed out", "[keyring]") {
     const auto result = importer.import_one(openpgp("alice"));
     REQUIRE(result.warnings.size() == 1);
     CHECK(result.warnings[0].find(std::string(40, '0')) != std::string::npos);
+}
+
+TEST_CASE("An S/MIME bundle is imported, its authority helps, and nobody is refused because of it",
+          "[keyring]") {
+    Importer importer;
+    ImportOptions options;
+    options.authorities =
+        crypto::TrustedAuthorities::load({std::string(LOCKBOX_TEST_DATA) + "/smime/root.pem"});
+    const auto import = [&](const std::string& name) {
+        return import_certificates(test::data("smime/" + name), name, importer.keyring, importer.sealer,
+                                   test_now, options);
+    };
+    const auto results = import("bundle.p7b");
+    REQUIRE(results.size() == 3);
+    CHECK(std::count_if(results.begin(), results.end(),
+                        [](const ImportResult& result) { return result.outcome == Outcome::added; }) == 2);
+    CHECK(std::count_if(results.begin(), results.end(), [](const ImportResult& result) {
+              return result.outcome == Outcome::authority;
+          }) == 1);
+    const auto alice = importer.keyring.find(*mail::Address::parse("alice@example.org"));
+    REQUIRE(alice.size() == 1);
+    CHECK(alice[0].trust == Trust::verified);
+    CHECK(alice[0].chain.size() == 2);
+    // The issuer is at hand from now on.
+    CHECK(import("two-addresses.pem").at(0).outcome == Outcome::added);
+    for (const auto* name :
+         {"alice.pem", "alice.der", "bundle.pem", "empty-passphrase.p12", "open-certificates.p12",
+          "no-passphrase.p12", "signed.eml", "signed-opaque.eml"}) {
+        CAPTURE(name);
+        CHECK(import(name).at(0).outcome == Outcome::unchanged);
+    }
+    for (const auto* name : {"locked.p12", "signed-changed.eml", "alice.key", "expired.pem", "future.pem",
+                             "unknown.pem", "root.pem"}) {
+        CAPTURE(name);
+        CHECK(import(name).at(0).outcome == Outcome::refused);
+    }
+    options.vouched_for = {crypto::x509_fingerprint(test::x509("unknown"))};
+    CHECK(import("unknown.pem").at(0).outcome == Outcome::added);
+    CHECK(importer.keyring.find(*mail::Address::parse("unknown@example.org")).at(0).trust == Trust::manual);
+    options.content_encryption = crypto::ContentEncryption::aes256_gcm;
+    CHECK(import("alice.pem").at(0).outcome == Outcome::updated);
 }
