@@ -168,9 +168,20 @@ Secret decrypted(CMS_ContentInfo* content, const SecretKey& key, std::size_t oct
 
 // --------------------------------------------------------------------------------------------------- gpgsm
 
-[[noreturn]] void throw_failure(gpgme_error_t error, gpgme_decrypt_result_t result, const CmsForm& form,
+/// gpgsm 2.2 has no AES-GCM, and calls it one of several things.
+bool reads_no_gcm(gpgme_ctx_t context) {
+    for (auto* engine = gpgme_ctx_get_engine_info(context); engine != nullptr; engine = engine->next) {
+        if (engine->protocol == GPGME_PROTOCOL_CMS && engine->version != nullptr) {
+            return std::string_view(engine->version).starts_with("2.2.");
+        }
+    }
+    return false;
+}
+
+[[noreturn]] void throw_failure(gpgme_error_t error, gpgme_ctx_t context, const CmsForm& form,
                                 const std::vector<std::string>& recipients) {
     const auto code = gpgme_err_code(error);
+    const auto* result = gpgme_op_decrypt_result(context);
     if (code == GPG_ERR_NO_SECKEY) {
         throw Error(
             ErrorKind::no_secret_key,
@@ -185,10 +196,10 @@ Secret decrypted(CMS_ContentInfo* content, const SecretKey& key, std::size_t oct
         throw Error(ErrorKind::unavailable, fmt::format("gpg-agent cannot be reached: {}", describe(error)),
                     "`gpgconf --launch gpg-agent` starts it");
     }
-    const bool not_understood = code == GPG_ERR_UNSUPPORTED_CMS_OBJ ||
-                                code == GPG_ERR_UNSUPPORTED_ALGORITHM || code == GPG_ERR_UNKNOWN_CMS_OBJ ||
-                                code == GPG_ERR_INV_CMS_OBJ ||
-                                (result != nullptr && result->unsupported_algorithm != nullptr);
+    const bool not_understood =
+        (form.authenticated && reads_no_gcm(context)) || code == GPG_ERR_UNSUPPORTED_CMS_OBJ ||
+        code == GPG_ERR_UNSUPPORTED_ALGORITHM || code == GPG_ERR_UNKNOWN_CMS_OBJ ||
+        code == GPG_ERR_INV_CMS_OBJ || (result != nullptr && result->unsupported_algorithm != nullptr);
     if (not_understood) {
         throw Error(ErrorKind::unavailable,
                     fmt::format("the gpgsm here does not read this message, which is encrypted with {}: {}",
@@ -219,7 +230,7 @@ CmsDecrypted decrypt_cms_with_gpgsm(std::string_view cms) {
     const auto error = gpgme_op_decrypt(context.get(), input.get(), sink.data());
     sink.rethrow_failure();
     if (gpgme_err_code(error) != GPG_ERR_NO_ERROR) {
-        throw_failure(error, gpgme_op_decrypt_result(context.get()), form, recipients);
+        throw_failure(error, context.get(), form, recipients);
     }
     return {sink.take(), form.authenticated ? Integrity::authenticated : Integrity::none,
             form.content_encryption, std::move(recipients)};
