@@ -388,9 +388,6 @@ private:
         repeatable("case-sensitive-domain", [&policy](const std::string& value) {
             policy.case_sensitive_domains.push_back(domain_name(value));
         });
-        once("inbound-tls", [&policy](const std::string& value) {
-            policy.inbound_tls = value_of(inbound_tls_words, value);
-        });
         repeatable("smime-ca", [this](const std::string& value) {
             config_.smime_authorities.push_back(absolute_path(value));
         });
@@ -399,6 +396,9 @@ private:
         });
         once("smime-subject-address", [this](const std::string& value) {
             config_.smime_subject_address = value_of(yes_or_no, value);
+        });
+        once("inbound-tls", [&policy](const std::string& value) {
+            policy.inbound_tls = value_of(inbound_tls_words, value);
         });
         once("delivery",
              [this](const std::string& value) { config_.delivery = value_of(delivery_words, value); });
@@ -562,10 +562,10 @@ std::string print_config(const Config& config) {
     print_each(out, "rule", policy.rules, [](const Rule& rule) { return rule.to_string(); });
     out += fmt::format("prefer-protocol = {}\n", word_of(protocols, policy.preferred_protocol));
     print_each(out, "case-sensitive-domain", policy.case_sensitive_domains, itself);
-    out += fmt::format("inbound-tls = {}\n", word_of(inbound_tls_words, policy.inbound_tls));
     print_each(out, "smime-ca", config.smime_authorities, itself);
     print_each(out, "smime-crl", config.smime_revocations, itself);
     out += fmt::format("smime-subject-address = {}\n", word_of(yes_or_no, config.smime_subject_address));
+    out += fmt::format("inbound-tls = {}\n", word_of(inbound_tls_words, policy.inbound_tls));
     out += fmt::format("delivery = {}\n", word_of(delivery_words, config.delivery));
     out +=
         config.reinject ? fmt::format("reinject = {}\n", config.reinject->to_string()) : "# reinject: none\n";

@@ -15,7 +15,8 @@ _lockbox_words() {
 
 _lockbox_options_of() {
     case $1 in
-        import | list | show | alias | inspect) echo --json ;;
+        list | show | alias | inspect) echo --json ;;
+        import) echo --json --smime-ca --trust-fingerprint --subject-address --content-encryption ;;
         export) echo --binary --output ;;
         remove) echo --all ;;
         set) echo --content-encryption ;;

@@ -54,6 +54,9 @@ constexpr const char* every_key[] = {"socket",
                                      "rule",
                                      "prefer-protocol",
                                      "case-sensitive-domain",
+                                     "smime-ca",
+                                     "smime-crl",
+                                     "smime-subject-address",
                                      "inbound-tls",
                                      "delivery",
                                      "reinject",
@@ -143,6 +146,10 @@ TEST_CASE("every key is read", "[policy]") {
                              "rule = to=\"a #b\"@example.org never # a comment\n"
                              "prefer-protocol = smime\n"
                              "case-sensitive-domain = example.net\n"
+                             "smime-ca = /etc/ssl/mail\n"
+                             "smime-ca = /srv/ca.pem\n"
+                             "smime-crl = /srv/ca.crl\n"
+                             "smime-subject-address = yes\n"
                              "inbound-tls = require\n"
                              "delivery = reinject\n"
                              "reinject = [::1]:10026\n"
@@ -169,6 +176,9 @@ TEST_CASE("every key is read", "[policy]") {
     CHECK(config.policy.rules[1].to_string() == "to=\"a #b\"@example.org never");
     CHECK(config.policy.preferred_protocol == crypto::Protocol::smime);
     CHECK(config.policy.case_sensitive_domains == std::vector<std::string>{"example.net"});
+    CHECK(config.smime_authorities == std::vector<std::string>{"/etc/ssl/mail", "/srv/ca.pem"});
+    CHECK(config.smime_revocations == std::vector<std::string>{"/srv/ca.crl"});
+    CHECK(config.smime_subject_address);
     CHECK(config.policy.inbound_tls == InboundTls::require);
     CHECK(config.delivery == DeliveryMode::reinject);
     CHECK(config.reinject == Listener{"::1", 10026});
@@ -220,8 +230,8 @@ TEST_CASE("an error names the file, the line and what could stand there", "[poli
          "test.conf:1: unknown key 'sockte', did you mean 'socket'? the valid keys are: socket, "},
         {"sockte = unix:/x", "the valid keys are: socket, socket-mode, socket-group, user, keyring, scope, "
                              "incoming-domain, trusted-networks, submission-daemon, rule, prefer-protocol, "
-                             "case-sensitive-domain, inbound-tls, delivery, reinject, journal, route-secret, "
-                             "message-size-max, copies-max, "
+                             "case-sensitive-domain, smime-ca, smime-crl, smime-subject-address, inbound-tls, "
+                             "delivery, reinject, journal, route-secret, message-size-max, copies-max, "
                              "time-budget, concurrency, log, log-level"},
         {"rules = require", "did you mean 'rule'?"},
         {"Scope = all", "unknown key 'Scope', did you mean 'scope'?"},
@@ -467,6 +477,9 @@ TEST_CASE("the defaults are printed in the file's own syntax", "[policy]") {
                                     "# rule: none\n"
                                     "prefer-protocol = openpgp\n"
                                     "# case-sensitive-domain: none\n"
+                                    "# smime-ca: none\n"
+                                    "# smime-crl: none\n"
+                                    "smime-subject-address = no\n"
                                     "inbound-tls = optional\n"
                                     "delivery = auto\n"
                                     "# reinject: none\n"
