@@ -60,9 +60,14 @@ class SmimeKeys:
     def structure(self, cms):
         return self._openssl("cms", "-cmsout", "-print", "-inform", "DER", input=cms).decode("utf-8", "replace")
 
-    def pkcs12(self, address):
+    def pkcs12(self, address, *options):
         return self._openssl("pkcs12", "-export", "-inkey", self.key_of(address), "-in", self.certificate_of(address),
-                             "-certfile", self.authority, "-passout", "pass:")
+                             "-certfile", self.authority, *options)
+
+    def fingerprint(self, certificate, digest="sha256"):
+        """With colons, as openssl-x509(1) prints it."""
+        text = self._openssl("x509", "-in", certificate, "-noout", "-fingerprint", f"-{digest}").decode("ascii")
+        return text.split("=", 1)[1].strip()
 
 
 def check_smime_form(delivered, smime_type):
