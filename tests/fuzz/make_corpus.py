@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""Writes the seeds of the fuzzers: corpus/NAME/seed-NN, from the texts below and from tests/data/mail."""
+"""Writes the seeds of the fuzzers: corpus/NAME/seed-NN, from the texts below, from tests/data/mail and tests/data/smime."""
 
 import base64
 import pathlib
 
 HERE = pathlib.Path(__file__).resolve().parent
 DATA = HERE.parent / "data" / "mail"
+SMIME = HERE.parent / "data" / "smime"
 
 
 def data(name: str) -> bytes:
@@ -112,6 +113,15 @@ SEEDS = {
         smime("auth-enveloped.der"),
         smime("signed-streamed.ber"),
         SIGNED.encode(),
+    ],
+    "x509_import": [
+        (SMIME / name).read_bytes()
+        for name in ("alice.der", "p256.pem", "utf8.pem", "expired.pem", "bundle.p7b", "bundle.pem", "open-certificates.p12",
+                     "empty-passphrase.p12", "signed.eml", "signed-opaque.eml", "ed25519.pem", "subject-address.pem")
+    ],
+    "cms_open": [
+        (SMIME / name).read_bytes()
+        for name in ("sealed-cbc.der", "sealed-gcm.der", "sealed-streamed.ber", "sealed-to-p256.der")
     ],
 }
 
