@@ -44,11 +44,20 @@ def keyring(own, home, keys):
     return lockbox
 
 
+@pytest.fixture(scope="module")
+def revocations(own, keys):
+    """The authority's list, with nobody on it yet."""
+    path = own / "authority.crl"
+    path.write_bytes(keys.revocation_list())
+    path.chmod(0o644)
+    return path
+
+
 @pytest.fixture(scope="module", params=["postfix", "sendmail"])
-def world(request, own, sink, keyring, tls):
+def world(request, own, sink, keyring, tls, revocations):
     listener = free_endpoint()
     settings = [("reinject", "%s:%d" % listener), ("journal", keyring.folder / f"{request.param}.journal"),
-                ("rule", "to=@quiet.test require hide-subject"), ("rule", "require")]
+                ("rule", "to=@quiet.test require hide-subject"), ("rule", "require"), ("smime-crl", revocations)]
     with Milter(own, keyring, settings, name=request.param) as milter:
         folder = own / f"mta-{request.param}"
         if request.param == "postfix":
@@ -148,3 +157,25 @@ def test_the_log_names_the_protocols(world, sink, sender):
     assert server.submit(sender, [BOB, ERIN], message.octets).code == 250
     copies(sink, sender, [BOB, ERIN], server.tail)
     assert any('protocol="openpgp smime"' in line for line in milter.lines(": sealed, copies=2"))
+
+
+def test_a_list_of_revoked_certificates_is_noticed(world, sink, keys, sender, revocations):
+    """At the next message after the list has changed, without a reload; and when it is right again, too."""
+    server, milter = world
+    message = messages.plain(ALICE, [ERIN])
+    replacement = revocations.with_suffix(".new")
+    replacement.write_bytes(keys.revocation_list(ERIN))
+    replacement.chmod(0o644)
+    replacement.rename(revocations)
+    refused = server.submit(sender, [ERIN], message.octets)
+    assert refused.code == 550, f"{refused}\n{milter.text()}"
+    assert f"<{ERIN}>: certificate revoked" in refused.words
+    assert sink.from_sender(sender) == []
+
+    revocations.write_bytes(b"no list at all")  # what was read before still holds
+    assert server.submit(sender, [ERIN], message.octets).code == 550
+    replacement.write_bytes(keys.revocation_list())
+    replacement.chmod(0o644)
+    replacement.rename(revocations)
+    assert server.submit(sender, [ERIN], message.octets).code == 250
+    copies(sink, sender, [ERIN], server.tail)
