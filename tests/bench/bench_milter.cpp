@@ -31,13 +31,19 @@ namespace {
 /// The milter under test: $LOCKBOX_BIN_DIR/lockbox-milter, or the one built beside this program.
 class MilterProcess {
 public:
-    MilterProcess() {
+    /// The recipient's certificate: a file below tests/data, and how an S/MIME reader is served.
+    MilterProcess(const std::string& certificate, crypto::ContentEncryption encryption) {
         const auto keyring_path = (directory_.path() / "k.db").string();
         {
             auto keyring = keyring::Keyring::open(keyring::Location{keyring_path}, keyring::Access::create);
             crypto::Sealer sealer;
-            const auto file = std::string(LOCKBOX_TEST_DATA) + "/openpgp/alice.asc";
-            (void)keyring::import_certificates(read_file(file, 1U << 20U), file, keyring, sealer, now());
+            const auto file = std::string(LOCKBOX_TEST_DATA) + certificate;
+            keyring::ImportOptions options;
+            options.authorities = crypto::TrustedAuthorities::load(
+                {LOCKBOX_TEST_DATA "/smime/root.pem", LOCKBOX_TEST_DATA "/smime/issuing.pem"});
+            options.content_encryption = encryption;
+            (void)keyring::import_certificates(read_file(file, 1U << 20U), file, keyring, sealer, now(),
+                                               options);
         }
         const auto config = (directory_.path() / "conf").string();
         std::ofstream(config) << "socket = unix:" << socket_path() << "\nkeyring = " << keyring_path
@@ -128,9 +134,9 @@ public:
     MtaConnection& operator=(const MtaConnection&) = delete;
 
     /// One message; true when it was sealed.
-    bool deliver(const mail::Message& message) {
+    bool deliver(const mail::Message& message, const std::string& recipient) {
         command('M', std::string("<carol@example.org>") + '\0');
-        command('R', std::string("<alice@example.org>") + '\0', SMFIP_NR_RCPT);
+        command('R', '<' + recipient + '>' + '\0', SMFIP_NR_RCPT);
         if ((steps_ & SMFIP_NODATA) == 0) {
             command('T', "");
         }
@@ -202,19 +208,20 @@ private:
 
 /// Wall time for each message; `cpu_us` is what the milter's process took, `peak` its largest memory over the
 /// message's size.
-void message_through_milter(benchmark::State& state) {
-    const MilterProcess milter;
+void through_milter(benchmark::State& state, const std::string& certificate, const std::string& recipient,
+                    crypto::ContentEncryption encryption) {
+    const MilterProcess milter(certificate, encryption);
     MtaConnection mta(milter.socket_path());
     const auto message = bench::message_of(static_cast<std::size_t>(state.range(0)));
     const auto warm = bench::message_of(5 << 10);
-    if (!mta.deliver(warm)) {
+    if (!mta.deliver(warm, recipient)) {
         state.SkipWithError("not sealed");
         return;
     }
     milter.reset_peak();
     const auto before = milter.cpu_seconds();
     for (auto _ : state) {
-        if (!mta.deliver(message)) {
+        if (!mta.deliver(message, recipient)) {
             state.SkipWithError("not sealed");
         }
     }
@@ -222,6 +229,14 @@ void message_through_milter(benchmark::State& state) {
         (milter.cpu_seconds() - before) * 1e6 / static_cast<double>(state.iterations());
     state.counters["peak_MiB"] = milter.peak_octets() / (1 << 20);
     state.counters["peak_per_octet"] = milter.peak_octets() / static_cast<double>(message.body.size());
+}
+
+void message_through_milter(benchmark::State& state) {
+    through_milter(state, "/openpgp/alice.asc", "alice@example.org", crypto::ContentEncryption::aes256_cbc);
+}
+void smime_through_milter(benchmark::State& state, const std::string& certificate,
+                          const std::string& recipient, crypto::ContentEncryption encryption) {
+    through_milter(state, "/smime/" + certificate, recipient, encryption);
 }
 
 } // namespace
@@ -232,5 +247,17 @@ BENCHMARK(message_through_milter)
     ->Arg(5 << 20)
     ->Arg(25 << 20)
     ->Arg(50 << 20)
+    ->Unit(benchmark::kMicrosecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(smime_through_milter, rsa2048_cbc, "alice.pem", "alice@example.org",
+                  crypto::ContentEncryption::aes256_cbc)
+    ->Arg(5 << 10)
+    ->Arg(25 << 20)
+    ->Unit(benchmark::kMicrosecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(smime_through_milter, p256_gcm, "p256.pem", "carol@example.org",
+                  crypto::ContentEncryption::aes256_gcm)
+    ->Arg(5 << 10)
+    ->Arg(25 << 20)
     ->Unit(benchmark::kMicrosecond)
     ->UseRealTime();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/file.hpp"
+#include "crypto/key_file.hpp"
 #include "crypto/openpgp_judge.hpp"
 #include "mail/header.hpp"
 #include "mail/openpgp_packet.hpp"
@@ -33,6 +34,18 @@ inline crypto::Certificate certificate(const std::string& name) {
     const auto& judged = std::get<crypto::JudgedCertificate>(judgement);
     auto made = judged.certificate;
     made.encryption_key = judged.encryption_keys.at(0).fingerprint;
+    return made;
+}
+
+/// tests/data/smime/NAME.pem.
+inline crypto::Certificate smime_certificate(const std::string& name, crypto::ContentEncryption encryption) {
+    const auto found = crypto::certificates_in(
+        read_file(std::string(LOCKBOX_TEST_DATA) + "/smime/" + name + ".pem", 1U << 20U));
+    crypto::Certificate made;
+    made.protocol = crypto::Protocol::smime;
+    made.bytes = crypto::der_of(found.at(0).get());
+    made.fingerprint = crypto::x509_fingerprint(made.bytes);
+    made.content_encryption = encryption;
     return made;
 }
 

@@ -228,11 +228,12 @@ TEST_CASE("an error names the file, the line and what could stand there", "[poli
         // keys
         {"sockte = unix:/x",
          "test.conf:1: unknown key 'sockte', did you mean 'socket'? the valid keys are: socket, "},
-        {"sockte = unix:/x", "the valid keys are: socket, socket-mode, socket-group, user, keyring, scope, "
-                             "incoming-domain, trusted-networks, submission-daemon, rule, prefer-protocol, "
-                             "case-sensitive-domain, smime-ca, smime-crl, smime-subject-address, inbound-tls, "
-                             "delivery, reinject, journal, route-secret, message-size-max, copies-max, "
-                             "time-budget, concurrency, log, log-level"},
+        {"sockte = unix:/x",
+         "the valid keys are: socket, socket-mode, socket-group, user, keyring, scope, "
+         "incoming-domain, trusted-networks, submission-daemon, rule, prefer-protocol, "
+         "case-sensitive-domain, smime-ca, smime-crl, smime-subject-address, inbound-tls, "
+         "delivery, reinject, journal, route-secret, message-size-max, copies-max, "
+         "time-budget, concurrency, log, log-level"},
         {"rules = require", "did you mean 'rule'?"},
         {"Scope = all", "unknown key 'Scope', did you mean 'scope'?"},
         {"socket_mode = 0660", "did you mean 'socket-mode'?"},
