@@ -1,6 +1,7 @@
 // lockbox encrypt: seals a message as the milter does, for pipes and scripts.
 #include "base/ascii.hpp"
 #include "cli/command.hpp"
+#include "cli/revocations.hpp"
 #include "crypto/seal.hpp"
 #include "keyring/revocation.hpp"
 #include "mail/address.hpp"
@@ -164,7 +165,7 @@ Sealing sealing_for(const Invocation& invocation) {
     const auto transaction = transaction_to(invocation.values("to"));
     const auto config = invocation.config_if_readable();
     const auto& configured = config.policy;
-    const auto revocations = crypto::RevocationLists::load(config.smime_revocations);
+    const auto revocations = revocations_of(config, invocation, UnreadableList::fail);
     auto keyring = invocation.open_keyring(keyring::Access::read);
     const auto judge = [&](std::optional<crypto::Protocol> protocol) {
         const auto policy = everybody_sealed(configured, protocol, invocation.has("hide-subject"));

@@ -2,6 +2,7 @@
 #include "base/ascii.hpp"
 #include "cli/command.hpp"
 #include "cli/output.hpp"
+#include "cli/revocations.hpp"
 #include "keyring/revocation.hpp"
 #include "policy/judge.hpp"
 
@@ -82,7 +83,7 @@ policy::KeyringView view_for(const policy::Transaction& transaction, const polic
         return {}; // nor is a keyring needed
     }
     auto keyring = invocation.open_keyring(keyring::Access::read);
-    const auto revocations = crypto::RevocationLists::load(config.smime_revocations);
+    const auto revocations = revocations_of(config, invocation, UnreadableList::warn);
     return policy::gather(addresses, policy, [&](const mail::Address& address) {
         return keyring::marked_revoked(keyring.look_up(address), *revocations);
     });

@@ -2,6 +2,7 @@
 #include "base/ascii.hpp"
 #include "cli/command.hpp"
 #include "cli/output.hpp"
+#include "cli/revocations.hpp"
 #include "cli/selection.hpp"
 #include "keyring/revocation.hpp"
 #include "mail/address.hpp"
@@ -153,7 +154,8 @@ int run(Invocation& invocation) {
     const auto text = invocation.arguments().empty() ? std::string() : invocation.arguments().front();
     const Query query(text);
     auto keyring = invocation.open_keyring(keyring::Access::read);
-    const auto revocations = crypto::RevocationLists::load(invocation.config_if_readable().smime_revocations);
+    const auto revocations =
+        revocations_of(invocation.config_if_readable(), invocation, UnreadableList::warn);
     Listing listing(invocation, query);
     if (query.address()) {
         for (auto& entry : keyring.find(*query.address())) {

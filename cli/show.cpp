@@ -2,6 +2,7 @@
 #include "base/ascii.hpp"
 #include "cli/command.hpp"
 #include "cli/output.hpp"
+#include "cli/revocations.hpp"
 #include "cli/selection.hpp"
 #include "keyring/revocation.hpp"
 
@@ -87,7 +88,8 @@ int run(Invocation& invocation) {
     const auto now = invocation.environment().now;
     const bool as_json = invocation.has("json");
     auto keyring = invocation.open_keyring(keyring::Access::read);
-    const auto revocations = crypto::RevocationLists::load(invocation.config_if_readable().smime_revocations);
+    const auto revocations =
+        revocations_of(invocation.config_if_readable(), invocation, UnreadableList::warn);
     auto document = json_document();
     document["certificates"] = Json::array();
     bool first = true;

@@ -4,11 +4,14 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "crypto/openssl_handles.hpp"
+#include "crypto/x509_judge.hpp"
 
 #include <fmt/format.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <sys/stat.h>
+
+#include <algorithm>
 
 namespace lockbox::crypto {
 namespace {
@@ -61,12 +64,37 @@ Time moment(const ASN1_TIME* time) {
            std::chrono::seconds(parts.tm_sec);
 }
 
+/// nullopt: the list does not say, which RFC 5280 §5.1.2.5 does not allow.
+std::optional<Time> next_update(const X509_CRL* list) {
+    const auto* time = X509_CRL_get0_nextUpdate(list);
+    return time != nullptr ? std::optional(moment(time)) : std::nullopt;
+}
+
 } // namespace
 
 class RevocationLists::Impl {
 public:
-    void add(X509CrlHandle list) {
-        lists_[der_of_name(X509_CRL_get_issuer(list.get()))].push_back(std::move(list));
+    void add(X509CrlHandle list, const std::string& path) {
+        auto issuer = der_of_name(X509_CRL_get_issuer(list.get()));
+        if (const auto due = next_update(list.get())) {
+            const auto [newest, first] =
+                newest_.try_emplace(issuer, Overdue{path, to_text(X509_CRL_get_issuer(list.get())), *due});
+            if (!first && newest->second.due < *due) {
+                newest->second.path = path;
+                newest->second.due = *due;
+            }
+        }
+        lists_[std::move(issuer)].push_back(std::move(list));
+    }
+
+    [[nodiscard]] std::vector<Overdue> overdue(Time now) const {
+        std::vector<Overdue> result;
+        for (const auto& [issuer, newest] : newest_) {
+            if (newest.due < now) {
+                result.push_back(newest);
+            }
+        }
+        return result;
     }
 
     std::optional<Time> answer(const std::string& der, const std::vector<std::string>& chain) {
@@ -126,6 +154,7 @@ private:
     }
 
     std::map<std::string, std::vector<X509CrlHandle>> lists_; ///< by the issuer's name in DER
+    std::map<std::string, Overdue> newest_; ///< of each issuer the list that is due last; likewise
     std::mutex mutex_;
     std::map<std::string, std::optional<Time>> answers_;
 };
@@ -137,7 +166,22 @@ std::shared_ptr<const RevocationLists> RevocationLists::load(const std::vector<s
     auto lists = std::make_shared<RevocationLists>();
     for (const auto& path : paths) {
         for (auto& list : lists_in(path)) {
-            lists->impl_->add(std::move(list));
+            lists->impl_->add(std::move(list), path);
+        }
+    }
+    return lists;
+}
+
+std::shared_ptr<const RevocationLists> RevocationLists::load_readable(const std::vector<std::string>& paths,
+                                                                      std::vector<std::string>& problems) {
+    auto lists = std::make_shared<RevocationLists>();
+    for (const auto& path : paths) {
+        try {
+            for (auto& list : lists_in(path)) {
+                lists->impl_->add(std::move(list), path);
+            }
+        } catch (const Error& error) {
+            problems.emplace_back(error.what());
         }
     }
     return lists;
@@ -146,6 +190,16 @@ std::shared_ptr<const RevocationLists> RevocationLists::load(const std::vector<s
 std::optional<Time> RevocationLists::revoked_since(const std::string& der,
                                                    const std::vector<std::string>& chain) const {
     return impl_->answer(der, chain);
+}
+
+std::string RevocationLists::Overdue::describe() const {
+    return fmt::format("{}: the list of '{}' was due for renewal on {}, so what it has revoked since is not "
+                       "known",
+                       path, issuer, format_date(due));
+}
+
+std::vector<RevocationLists::Overdue> RevocationLists::overdue(Time now) const {
+    return impl_->overdue(now);
 }
 
 namespace {
@@ -176,11 +230,20 @@ RevocationSource::Current RevocationSource::current() {
         try {
             lists_ = RevocationLists::load(paths_);
             seen_ = std::move(state);
+            told_until_ = Time::min();
         } catch (const Error& error) {
             return {lists_, error.what()};
         }
     }
     return {lists_, {}};
+}
+
+std::vector<RevocationLists::Overdue> RevocationSource::newly_overdue(Time now) {
+    const std::scoped_lock lock(mutex_);
+    auto overdue = lists_->overdue(now);
+    std::erase_if(overdue, [&](const RevocationLists::Overdue& list) { return list.due < told_until_; });
+    told_until_ = std::max(told_until_, now);
+    return overdue;
 }
 
 } // namespace lockbox::crypto

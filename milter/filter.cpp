@@ -105,6 +105,16 @@ Settings settings_from(const policy::Config& config) {
                 : std::make_shared<crypto::RevocationSource>(config.smime_revocations)};
 }
 
+void log_overdue_lists(const Settings& settings, Time now) {
+    if (settings.revocations == nullptr) {
+        return;
+    }
+    for (const auto& list : settings.revocations->newly_overdue(now)) {
+        log::warning("smime-crl", "overdue, and still holds",
+                     {{"file", list.path}, {"issuer", list.issuer}, {"due", format_date(list.due)}});
+    }
+}
+
 Filter::Filter(Settings settings, keyring::Location location, unsigned concurrency, Clock clock,
                Delivery* delivery)
     : settings_(std::make_shared<const Settings>(std::move(settings))),
@@ -190,6 +200,7 @@ policy::Plan Filter::plan_for(const policy::Transaction& transaction, const Sett
             log::warning("smime-crl", "cannot be read, what was read before still holds",
                          {{"error", revocations.warning}});
         }
+        log_overdue_lists(settings, clock_());
         view = policy::gather(addresses, settings.policy, [&](const mail::Address& address) {
             auto known = keyring->look_up(address);
             found = found || !known.entries.empty();

@@ -39,6 +39,9 @@ struct Settings {
 };
 [[nodiscard]] Settings settings_from(const policy::Config& config);
 
+/// Writes a line about each list of revoked certificates that is overdue, once after it was read.
+void log_overdue_lists(const Settings& settings, Time now);
+
 /// Judges and seals. To be used by any number of threads.
 class Filter {
 public:

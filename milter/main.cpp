@@ -1,4 +1,5 @@
 // lockbox-milter: the command line of the daemon.
+#include "base/ascii.hpp"
 #include "base/error.hpp"
 #include "base/exit_status.hpp"
 #include "milter/daemon.hpp"
@@ -107,7 +108,9 @@ void run(int argc, char** argv) {
         if (arguments.print_config) {
             std::cout << policy::print_config(config);
         } else if (arguments.check) {
-            milter::check_start(config);
+            for (const auto& warning : milter::check_start(config)) {
+                std::cerr << "lockbox-milter: warning: " << printable(warning) << '\n';
+            }
             std::cout << arguments.config_path << ": no faults found\n";
         } else {
             start(arguments, config);

@@ -1,6 +1,7 @@
 #include "milter/server.hpp"
 
 #include "base/error.hpp"
+#include "crypto/revocation.hpp"
 #include "crypto/seal.hpp"
 #include "crypto/x509_judge.hpp"
 #include "keyring/keyring.hpp"
@@ -119,7 +120,9 @@ bool same_start(const policy::Config& left, const policy::Config& right) {
 void reload(Filter& filter, const policy::Config& started_with, const std::filesystem::path& config_path) {
     try {
         const auto config = policy::read_config_file(config_path);
-        filter.replace_settings(settings_from(config));
+        auto settings = settings_from(config);
+        log_overdue_lists(settings, now());
+        filter.replace_settings(std::move(settings));
         log::info("reload", "done", {{"rules", std::to_string(config.policy.rules.size())}});
         if (!same_start(config, started_with)) {
             log::warning("reload", "socket, user, keyring, journal, concurrency and log keys take effect "
@@ -133,19 +136,23 @@ void reload(Filter& filter, const policy::Config& started_with, const std::files
 
 } // namespace
 
-void check_start(const policy::Config& config) {
+std::vector<std::string> check_start(const policy::Config& config) {
     (void)identity_for(config);
     (void)group_for(config);
     const auto socket = SocketName::parse(config.socket);
     check_socket(socket, /*for_listening=*/false);
     (void)certificates_in(config);
-    (void)settings_from(config); // reads the lists of revoked certificates
+    std::vector<std::string> warnings;
+    for (const auto& list : crypto::RevocationLists::load(config.smime_revocations)->overdue(now())) {
+        warnings.push_back(list.describe());
+    }
     (void)crypto::TrustedAuthorities::load(config.smime_authorities);
     if (!Journal::is_in_use(
             config.journal)) { // else by the milter that is to be started anew: it is in order
         (void)delivery_for(config);
     }
     crypto::self_test();
+    return warnings;
 }
 
 void run(const policy::Config& config, const std::filesystem::path& config_path,
@@ -176,6 +183,7 @@ void run(const policy::Config& config, const std::filesystem::path& config_path,
                {"socket", config.socket},
                {"certificates", std::to_string(certificates)},
                {"rules", std::to_string(config.policy.rules.size())}});
+    log_overdue_lists(*filter.settings(), now());
     if (certificates == 0) {
         log::warning(
             "start",

@@ -5,12 +5,15 @@
 
 #include <filesystem>
 #include <functional>
+#include <string>
+#include <vector>
 
 namespace lockbox::milter {
 
 /// Everything that can be known to be wrong before mail comes, without listening: user, group, socket
-/// directory, keyring, sealing engine. Throws Error for the first that is.
-void check_start(const policy::Config& config);
+/// directory, keyring, sealing engine. Throws Error for the first that is. Returns sentences about what does
+/// not keep it from starting: overdue lists of revoked certificates.
+[[nodiscard]] std::vector<std::string> check_start(const policy::Config& config);
 
 /// Listens, becomes the configured user, calls `ready`, and serves until SIGTERM or SIGINT; messages in
 /// flight are finished first. SIGUSR1 reads `config_path` again. Ends the process with status 0. Throws Error

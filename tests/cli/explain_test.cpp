@@ -85,6 +85,26 @@ TEST_CASE("explain names the rule that decides by its number", "[cli]") {
           std::string::npos);
 }
 
+TEST_CASE("an S/MIME certificate that has ended is said to have ended, by list, show and explain", "[cli]") {
+    CommandLine lockbox;
+    const auto bundle =
+        lockbox.write("short.pem", test::data("smime/short.pem") + test::data("smime/short-chain.pem"));
+    const auto root = std::string(LOCKBOX_TEST_DATA) + "/smime/root.pem";
+    REQUIRE(lockbox.run({"import", "--smime-ca", root, bundle}).status == 0);
+    const auto explain = [&] {
+        return lockbox.run({"explain", "--from", "a@example.com", "--to", "short@example.org"});
+    };
+    CHECK(explain().status == 0);
+    // The certificate is valid until 2088, the one of its issuer until 2028.
+    lockbox.environment().now = day(2028, 1, 2);
+    const std::string words = "certificate expired on 2028-01-01";
+    CHECK(lockbox.run({"list"}).out.find(words) != std::string::npos);
+    CHECK(lockbox.run({"show", "short@example.org"}).out.find(words) != std::string::npos);
+    const auto result = explain(); // by the rule "to=* prefer": not in clear
+    CHECK(result.status == 67);
+    CHECK(result.out.find(words) != std::string::npos);
+}
+
 TEST_CASE("explain says that a message in several copies is deferred", "[cli]") {
     CommandLine line;
     fill(line);

@@ -7,6 +7,7 @@
 
 using namespace lockbox;
 using namespace lockbox::crypto;
+using lockbox::test::test_now;
 using lockbox::test::x509;
 
 namespace {
@@ -59,4 +60,46 @@ TEST_CASE("Changed lists are read again; what cannot be read leaves the ones fro
     CHECK(is_revoked(*kept.lists, "revoked", {"issuing", "root"}));
     CHECK(kept.warning.find("list.crl") != std::string::npos);
     CHECK_THROWS_AS(RevocationSource({file.string()}), Error);
+}
+
+TEST_CASE("A list that cannot be read leaves the others, and is named", "[crypto]") {
+    std::vector<std::string> problems;
+    const auto lists = RevocationLists::load_readable(
+        {path_of("missing.crl"), path_of("issuing.crl"), path_of("alice.pem")}, problems);
+    CHECK(is_revoked(*lists, "revoked", {"issuing", "root"}));
+    REQUIRE(problems.size() == 2);
+    CHECK(problems[0].find(path_of("missing.crl")) != std::string::npos);
+    CHECK(problems[1].find(path_of("alice.pem")) != std::string::npos);
+}
+
+TEST_CASE("An authority whose newest list should have had a successor is named", "[crypto]") {
+    // tests/data/smime/make.sh has the dates.
+    constexpr Time due = std::chrono::sys_days(std::chrono::year(2026) / 4 / 1);
+    const auto stale = RevocationLists::load({path_of("stale.crl")});
+    CHECK(stale->overdue(due).empty());
+    const auto overdue = stale->overdue(due + std::chrono::seconds(1));
+    REQUIRE(overdue.size() == 1);
+    CHECK(overdue[0].path == path_of("stale.crl"));
+    CHECK(overdue[0].issuer == "CN=Example Issuing CA,O=Example");
+    CHECK(overdue[0].due == due);
+    CHECK(overdue[0].describe().find("2026-04-01") != std::string::npos);
+    for (const auto& paths : {std::vector<std::string>{path_of("stale.crl"), path_of("issuing.crl")},
+                              std::vector<std::string>{path_of("issuing.crl"), path_of("stale.crl")}}) {
+        CHECK(RevocationLists::load(paths)->overdue(test_now).empty());
+    }
+    CHECK(RevocationLists::load({path_of("stale.crl"), path_of("root.crl")})->overdue(test_now).size() == 1);
+}
+
+TEST_CASE("Each overdue list is told once, and once more after it was read again", "[crypto]") {
+    const TemporaryDirectory directory;
+    const auto file = directory.path() / "list.crl";
+    std::filesystem::copy(path_of("stale.crl"), file);
+    RevocationSource source({file.string()});
+    CHECK(source.newly_overdue(std::chrono::sys_days(std::chrono::year(2026) / 3 / 2)).empty());
+    CHECK(source.newly_overdue(test_now).size() == 1);
+    CHECK(source.newly_overdue(test_now).empty());
+    CHECK(source.newly_overdue(test_now + std::chrono::hours(24)).empty());
+    std::ofstream(file, std::ios::app) << test::data("smime/root.crl"); // another size: it has changed
+    (void)source.current();
+    CHECK(source.newly_overdue(test_now).size() == 1);
 }
