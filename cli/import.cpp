@@ -4,6 +4,7 @@
 #include "base/ascii.hpp"
 #include "cli/command.hpp"
 #include "cli/output.hpp"
+#include "cli/revocations.hpp"
 #include "cli/selection.hpp"
 
 #include <fmt/format.h>
@@ -110,6 +111,7 @@ keyring::ImportOptions options_from(const Invocation& invocation) {
     if (invocation.has("content-encryption")) {
         options.content_encryption = content_encryption_named(invocation.value("content-encryption"));
     }
+    options.revocations = revocations_of(config, invocation, UnreadableList::warn);
     return options;
 }
 

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <set>
 
 namespace lockbox::keyring {
 namespace {
@@ -142,6 +143,13 @@ std::optional<std::string> why_new_is_refused(const Entry& entry, const ImportRe
     return unusable->describe();
 }
 
+/// Lists are looked at anew at each message, and some take back what they said, so nothing of this is stored.
+std::optional<Time> revoked_since(const Entry& entry, const ImportOptions& options) {
+    return entry.certificate.protocol == crypto::Protocol::smime && options.revocations
+               ? options.revocations->revoked_since(entry.certificate.bytes, entry.chain)
+               : std::nullopt;
+}
+
 void warn_of_others(const Entry& entry, Keyring& keyring, ImportResult& result) {
     for (const auto& text : entry.addresses) {
         const auto address = mail::Address::parse(text);
@@ -205,6 +213,13 @@ std::optional<ImportResult> try_import(std::string_view bytes, const Material& m
     for (const auto& user_id : entry.user_ids) {
         result.user_ids.push_back(user_id.text);
     }
+    const auto revoked = revoked_since(entry, options);
+    if (!present && revoked) {
+        result.reason =
+            fmt::format("{} on {}, says a list of its authority",
+                        WhyUnusable{Unusable::revoked, std::nullopt}.describe(), format_date(*revoked));
+        return result;
+    }
     drop_keys_without_trial(entry, sealer, now, result);
     if (!present) {
         if (auto why = why_new_is_refused(entry, result, now)) {
@@ -221,7 +236,8 @@ std::optional<ImportResult> try_import(std::string_view bytes, const Material& m
                                                   : Outcome::unchanged;
     result.addresses = entry.addresses;
     result.usable_until = usable_until(entry);
-    if (const auto unusable = why_unusable(entry, now)) {
+    const auto unusable = revoked ? WhyUnusable{Unusable::revoked, std::nullopt} : why_unusable(entry, now);
+    if (unusable) {
         result.warnings.push_back(fmt::format("nothing is sealed to it any more: {}", unusable->describe()));
     }
     if (*stored == Stored::added) {
@@ -257,8 +273,9 @@ ImportResult authority_result(const Material& material) {
 
 /// What helps to find the way from a certificate up to a trusted authority: those that came along with it,
 /// and those that did so earlier.
-std::vector<std::string> intermediates_for(const std::vector<Material>& found, Keyring& keyring) {
-    std::vector<std::string> intermediates;
+std::vector<std::string> intermediates_for(const std::vector<Material>& found, const std::string& name,
+                                           Keyring& keyring) {
+    std::set<std::string_view> authorities; // files of many people repeat those of each
     bool needed = false;
     for (const auto& material : found) {
         if (material.protocol != crypto::Protocol::smime) {
@@ -267,13 +284,22 @@ std::vector<std::string> intermediates_for(const std::vector<Material>& found, K
         const bool authority = is_authority(material);
         needed = needed || !authority;
         if (authority) {
-            intermediates.push_back(material.bytes);
+            authorities.insert(material.bytes);
         }
     }
-    if (needed) {
-        auto known = keyring.issuers();
-        std::move(known.begin(), known.end(), std::back_inserter(intermediates));
+    if (!needed) {
+        return {};
     }
+    if (authorities.size() > input_authorities_max) {
+        throw Error(
+            ErrorKind::too_large,
+            fmt::format("{} has the certificates of {} certification authorities, more than {}", name,
+                        authorities.size(), input_authorities_max),
+            "import it without those that have issued nothing in it; to trust authorities, use `smime-ca`");
+    }
+    std::vector<std::string> intermediates(authorities.begin(), authorities.end());
+    auto known = keyring.issuers();
+    std::move(known.begin(), known.end(), std::back_inserter(intermediates));
     return intermediates;
 }
 
@@ -299,7 +325,7 @@ std::vector<ImportResult> import_certificates(std::string_view bytes, const std:
                                               Keyring& keyring, crypto::Sealer& sealer, Time now,
                                               const ImportOptions& options) {
     const auto found = find_material(bytes, name);
-    const Import import{keyring, sealer, now, options, intermediates_for(found, keyring)};
+    const Import import{keyring, sealer, now, options, intermediates_for(found, name, keyring)};
     // Whoever imports nothing but authorities expects something of it that does not happen.
     const bool only_authorities = std::all_of(found.begin(), found.end(), is_authority);
     std::vector<ImportResult> results;

@@ -1,16 +1,23 @@
 // Importing certificates: from bytes of any kind to entries in the keyring, with an outcome for each.
 #pragma once
 
+#include "crypto/revocation.hpp"
 #include "crypto/seal.hpp"
 #include "crypto/x509_judge.hpp"
 #include "keyring/keyring.hpp"
 
+#include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace lockbox::keyring {
+
+/// Different certification authorities in one input that has other certificates, too: each is looked at for
+/// each of these. A company has a few; a hundred and more are a browser's list, which helps nobody here.
+constexpr std::size_t input_authorities_max = 100;
 
 enum class Outcome {
     added,
@@ -43,12 +50,16 @@ struct ImportOptions {
     bool subject_address = false;         ///< take the address of the subject where there is no other
     /// What the readers read. nullopt: what they have said in a signed message, or what is stored.
     std::optional<crypto::ContentEncryption> content_encryption;
+    /// What authorities have revoked is not taken in; where it is there already, that is said. Null: not
+    /// known.
+    std::shared_ptr<const crypto::RevocationLists> revocations;
 };
 
 /// Judges and stores every certificate in `bytes` (keyring/material.hpp says where it is looked for). One bad
 /// certificate does not hide the good ones. Each is judged, by GnuPG or OpenSSL, and a trial message is
 /// encrypted to it with `sealer`: only what both accept is stored. Throws Error(malformed) when there is no
-/// certificate in it at all, Error(engine) when GnuPG cannot be run, and what Keyring throws.
+/// certificate in it at all, Error(too_large) for too many authorities, Error(engine) when GnuPG cannot be
+/// run, and what Keyring throws.
 [[nodiscard]] std::vector<ImportResult> import_certificates(std::string_view bytes, const std::string& name,
                                                             Keyring& keyring, crypto::Sealer& sealer,
                                                             Time now, const ImportOptions& options = {});

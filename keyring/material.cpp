@@ -318,16 +318,21 @@ void find_in_multipart_signed(std::string_view bytes, const std::vector<mail::Re
     find_signers(signature.bytes, canonical, finder);
 }
 
+std::string place_of(const mail::ReceivedPart& part) {
+    if (is_binary_asn1(part.bytes) && names_a_certificate_file(part) && crypto::has_signers(part.bytes)) {
+        return "S/MIME signature";
+    }
+    return part.file_name.empty() ? fmt::format("part {}", part.media_type)
+                                  : fmt::format("attachment {}", part.file_name);
+}
+
 void find_in_message(std::string_view bytes, const mail::HeaderSection& header, const std::string& name,
                      std::vector<Material>& found) {
     find_in_autocrypt(header, name, found);
     const auto parts = mail::received_parts(bytes);
     find_in_multipart_signed(bytes, parts, name, found);
     for (const auto& part : parts) {
-        Finder finder(found,
-                      part.file_name.empty() ? fmt::format("part {}", part.media_type)
-                                             : fmt::format("attachment {}", part.file_name),
-                      name);
+        Finder finder(found, place_of(part), name);
         if (is_binary_key(part.bytes) && names_a_key_file(part)) {
             finder.add(crypto::Protocol::openpgp, part.bytes);
         } else if (is_binary_asn1(part.bytes) && names_a_certificate_file(part)) {

@@ -160,6 +160,31 @@ TEST_CASE("A second certificate for an address is pointed out", "[keyring]") {
     CHECK(result.warnings[0].find(std::string(40, '0')) != std::string::npos);
 }
 
+TEST_CASE("What its authority has revoked is not taken in, and what is there stays", "[keyring]") {
+    Importer importer;
+    const auto path = [](const std::string& name) {
+        return std::string(LOCKBOX_TEST_DATA) + "/smime/" + name;
+    };
+    ImportOptions options;
+    options.authorities = crypto::TrustedAuthorities::load({path("root.pem"), path("issuing.pem")});
+    const auto import = [&](const std::string& name) {
+        return import_certificates(test::data("smime/" + name), name, importer.keyring, importer.sealer,
+                                   test_now, options)
+            .at(0);
+    };
+    CHECK(import("held.pem").outcome == Outcome::added);
+    options.revocations = crypto::RevocationLists::load({path("issuing.crl")});
+    const auto revoked = import("revoked.pem");
+    CHECK(revoked.outcome == Outcome::refused);
+    CHECK(revoked.reason.starts_with("certificate revoked on 20"));
+    const auto held = import("held.pem");
+    CHECK(held.outcome == Outcome::unchanged);
+    REQUIRE(held.warnings.size() == 1);
+    CHECK(held.warnings[0] == "nothing is sealed to it any more: certificate revoked");
+    CHECK_FALSE(importer.keyring.find(*mail::Address::parse("held@example.org")).at(0).revoked);
+    CHECK(import("alice.pem").outcome == Outcome::added);
+}
+
 TEST_CASE("An S/MIME bundle is imported, its authority helps, and nobody is refused because of it",
           "[keyring]") {
     Importer importer;
