@@ -3,6 +3,7 @@
 #include "mail/layer.hpp"
 #include "tests/support/smime_keys.hpp"
 
+#include <algorithm>
 #include <array>
 #include <stdexcept>
 
@@ -146,4 +147,25 @@ TEST_CASE("Recipients of different strength are not recipients of one message", 
     keys.make("two", "ec", "P-256");
     CHECK_FALSE(Recipients::from({keys.certificate("one", cbc), keys.certificate("two", gcm)}).has_value());
     CHECK(Recipients::from({keys.certificate("one", gcm), keys.certificate("two", gcm)}).has_value());
+}
+
+TEST_CASE("What comes out comes in small pieces, however long the message is", "[crypto]") {
+    // So nothing is held but a buffer: RFC 5652 lets the length of the whole be indefinite.
+    constexpr std::size_t piece_octets_max = 64U << 10U;
+    const std::string text(25U << 20U, 'x');
+    SmimeKeys keys;
+    keys.make("p256", "ec", "P-256");
+    CmsSealer sealer;
+    for (const auto encryption : {cbc, gcm}) {
+        const auto recipients = Recipients::from({keys.certificate("p256", encryption)});
+        const std::array<std::string_view, 1> pieces{text};
+        std::size_t octets = 0;
+        std::size_t largest = 0;
+        sealer.encrypt(*recipients, pieces, [&](std::string_view bytes) {
+            octets += bytes.size();
+            largest = std::max(largest, bytes.size());
+        });
+        CHECK(octets > text.size());
+        CHECK(largest <= piece_octets_max);
+    }
 }

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from conftest import BOB, CAROL, SANITIZERS, check_sanitizers
-from support import messages
+from support import messages, places
 from support.milter import Milter
 from support.milter_client import CONTINUE, REJECT, REPLY, TEMPFAIL, Hangup, MilterClient
 from support.sealed import Delivered, check_form, check_nothing_leaks
@@ -274,3 +274,18 @@ def test_stopping_finishes_messages_and_takes_no_new_ones(folder, lockbox, bin_d
         assert milter.ended() == 0, milter.text()
     assert home.decrypt(armor).endswith(message.body)
     check_sanitizers(milter)
+
+
+def test_an_overdue_list_of_revoked_certificates_is_logged_once(milters):
+    """When it is read, with what it lacks, and not at each message."""
+    crl = places.SOURCE / "tests" / "data" / "smime" / "stale.crl"
+    milter = milters.with_settings(*REQUIRE, ("smime-crl", crl))
+    # `openssl crl -nextupdate` prints Apr  1 00:00:00 2026 GMT.
+    said = f"smime-crl: overdue, and still holds, file={crl}, issuer=\"CN=Example Issuing CA,O=Example\", due=2026-04-01"
+    assert len(milter.lines(said)) == 1, milter.text()
+    message = messages.plain("alice@example.org", [BOB])
+    for _ in range(2):
+        with MilterClient(milter.socket) as client:
+            client.begin()
+            sealed_message(client.message("<alice@example.org>", [f"<{BOB}>"], fields_of(message), [message.body]), message)
+    assert len(milter.lines("smime-crl: ")) == 1, milter.text()
