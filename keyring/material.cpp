@@ -139,7 +139,7 @@ void find_in_pem(std::string_view block, std::string_view label, Finder& finder)
     const auto text = block.substr(std::min(block.find('\n'), block.size()));
     const auto end = text.find(block_end);
     const auto bytes = end == std::string_view::npos ? std::nullopt : base64_decode(text.substr(0, end));
-    if (!bytes) {
+    if (!bytes || bytes->empty()) {
         finder.add_damage("the PEM block is damaged or incomplete");
     } else if (label.ends_with("CERTIFICATE")) {
         finder.add(crypto::Protocol::smime, *bytes);
@@ -169,7 +169,7 @@ void find_armored(std::string_view text, Finder& finder) {
             find_in_pem(block, label, finder);
         } else if (!label.ends_with(pgp_key_block)) {
             continue; // a message or a signature
-        } else if (auto armor = mail::dearmor(block)) {
+        } else if (auto armor = mail::dearmor(block); armor && !armor->bytes.empty()) {
             finder.add(crypto::Protocol::openpgp, std::move(armor->bytes));
         } else {
             finder.add_damage("the armor is damaged or incomplete");

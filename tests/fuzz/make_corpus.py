@@ -118,6 +118,8 @@ SEEDS = {
         (SMIME / name).read_bytes()
         for name in ("alice.der", "p256.pem", "utf8.pem", "expired.pem", "bundle.p7b", "bundle.pem", "open-certificates.p12",
                      "empty-passphrase.p12", "signed.eml", "signed-opaque.eml", "ed25519.pem", "subject-address.pem")
+    ] + [
+        b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",  # nothing in it, and once taken for something
     ],
     "cms_open": [
         (SMIME / name).read_bytes()

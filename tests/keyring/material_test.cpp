@@ -40,6 +40,17 @@ TEST_CASE("Certificates are found in whatever people have", "[keyring]") {
         CHECK_FALSE(found[0].damage.empty());
         CHECK(found[1].bytes == test::openpgp("bob"));
     }
+    SECTION("a block with nothing in it is a damaged one") {
+        for (const std::string label : {"CERTIFICATE", "PKCS7", "PKCS12", "PGP PUBLIC KEY BLOCK"}) {
+            CAPTURE(label);
+            const auto found = find_material("-----BEGIN " + label + "-----\n\n-----END " + label +
+                                                 "-----\n" + test::data("smime/alice.pem"),
+                                             "file");
+            REQUIRE(found.size() == 2);
+            CHECK_FALSE(found[0].damage.empty());
+            CHECK(found[1].bytes == test::x509("alice"));
+        }
+    }
     SECTION("attached to a message, in base64") {
         const auto message = "From: a@example.org\nMIME-Version: 1.0\nContent-Type: multipart/mixed; "
                              "boundary=b\n\n--b\n\ntext\n"
