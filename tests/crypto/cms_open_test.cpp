@@ -21,12 +21,9 @@ namespace {
 constexpr std::string_view plaintext = "Content-Type: text/plain\r\n\r\nsealed by openssl\r\n";
 
 std::string hex(std::string_view digits) {
-    std::string octets;
-    for (std::size_t i = 0; i + 1 < digits.size(); i += 2) {
-        octets += static_cast<char>(std::stoi(std::string(digits.substr(i, 2)), nullptr, 16));
-    }
-    return octets;
+    return hex_decode(digits).value();
 }
+
 // RFC 5652 §4 and §14, RFC 5083 §2, RFC 3565 §4.1, RFC 5084 §3.2.
 const std::string id_data = hex("2a864886f70d010701");
 const std::string id_signed_data = hex("2a864886f70d010702");
