@@ -60,7 +60,10 @@ void print(std::ostream& out, const std::string& file, const keyring::ImportResu
     out << fmt::format("{:<9}  {:<40}  {}", keyring::to_string(result.outcome),
                        result.fingerprint.empty() ? "-" : printable(result.fingerprint), names_of(result));
     const bool is_stored = !refused && result.outcome != keyring::Outcome::authority;
-    out << (!is_stored ? std::string() : "  " + until(result.usable_until)) << '\n';
+    if (is_stored) {
+        out << "  " << (result.why_unusable.empty() ? until(result.usable_until) : result.why_unusable);
+    }
+    out << '\n';
     constexpr std::string_view indent = "           ";
     if (refused) {
         const auto where = result.where.empty() ? file : fmt::format("{}, {}", file, result.where);
@@ -82,9 +85,8 @@ Json to_json(const std::string& file, const keyring::ImportResult& result) {
             {"fingerprint", result.fingerprint.empty() ? Json(nullptr) : Json(result.fingerprint)},
             {"addresses", result.addresses},
             {"user_ids", result.user_ids},
-            {"usable_until", refused || result.outcome == keyring::Outcome::authority
-                                 ? Json(nullptr)
-                                 : json_time(result.usable_until)},
+            {"usable_until", json_time(result.usable_until)},
+            {"why_unusable", result.why_unusable.empty() ? Json(nullptr) : Json(result.why_unusable)},
             {"reason", refused ? Json(result.reason) : Json(nullptr)},
             {"hint", result.hint.empty() ? Json(nullptr) : Json(result.hint)},
             {"warnings", result.warnings}};

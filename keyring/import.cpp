@@ -235,10 +235,12 @@ std::optional<ImportResult> try_import(std::string_view bytes, const Material& m
                      : *stored == Stored::updated ? Outcome::updated
                                                   : Outcome::unchanged;
     result.addresses = entry.addresses;
-    result.usable_until = usable_until(entry);
     const auto unusable = revoked ? WhyUnusable{Unusable::revoked, std::nullopt} : why_unusable(entry, now);
     if (unusable) {
-        result.warnings.push_back(fmt::format("nothing is sealed to it any more: {}", unusable->describe()));
+        result.why_unusable = unusable->describe();
+        result.warnings.push_back(fmt::format("nothing is sealed to it any more: {}", result.why_unusable));
+    } else {
+        result.usable_until = usable_until(entry);
     }
     if (*stored == Stored::added) {
         warn_of_others(entry, keyring, result);

@@ -38,7 +38,8 @@ struct ImportResult {
     std::string fingerprint;            ///< empty where it could not be read
     std::vector<std::string> addresses; ///< what it can be used for
     std::vector<std::string> user_ids;  ///< of refused ones too, where they could be read
-    std::optional<Time> usable_until;
+    std::optional<Time> usable_until;   ///< nullopt: no end, or not usable
+    std::string why_unusable;           ///< of one that is kept, but not sealed to; otherwise empty
     std::vector<std::string>
         warnings; ///< SHA-1 bindings, now revoked, another certificate for the same address, …
 };

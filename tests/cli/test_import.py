@@ -52,7 +52,7 @@ def test_new_unchanged_updated(lockbox):
         gnupg.revoke(fingerprint)
         revoked = lockbox.run("import", "-", input=gnupg.export("dora@example.org"))
         assert (revoked.status, outcomes(revoked)) == (0, ["updated"])
-        assert "revoked" in revoked.text
+        assert revoked.text.splitlines()[0].endswith("  certificate revoked"), revoked
     assert "certificate revoked" in lockbox.run("list", "dora@example.org").text
 
 

@@ -244,6 +244,7 @@ def test_revoked_after_the_import(lockbox, name, address, issuer, crl):
     again = lockbox.run("import", *configured(lockbox, smime_ca=str(ROOT), smime_crl=str(DATA / crl)),
                         with_issuer(lockbox, f"{name}.pem", issuer=issuer))
     assert again.status == 0 and "nothing is sealed to it any more: certificate revoked" in again.text, again
+    assert any(line.endswith("  certificate revoked") for line in again.text.splitlines()) and "until" not in again.text, again
     assert explain(lockbox, address).status == 0  # without the list
 
 

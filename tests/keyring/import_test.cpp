@@ -70,6 +70,8 @@ TEST_CASE("A revocation reaches the keyring, and nothing is sealed to it any mor
     CHECK(revoked.outcome == Outcome::updated);
     REQUIRE_FALSE(revoked.warnings.empty());
     CHECK(revoked.warnings.back().find("certificate revoked") != std::string::npos);
+    CHECK(revoked.why_unusable == "certificate revoked");
+    CHECK_FALSE(revoked.usable_until.has_value());
     const auto entries = importer.keyring.find(*mail::Address::parse("rev@example.org"));
     REQUIRE(entries.size() == 1);
     CHECK(choose(entries, {}, test_now).chosen == nullptr);
@@ -181,6 +183,8 @@ TEST_CASE("What its authority has revoked is not taken in, and what is there sta
     CHECK(held.outcome == Outcome::unchanged);
     REQUIRE(held.warnings.size() == 1);
     CHECK(held.warnings[0] == "nothing is sealed to it any more: certificate revoked");
+    CHECK(held.why_unusable == "certificate revoked");
+    CHECK_FALSE(held.usable_until.has_value());
     CHECK_FALSE(importer.keyring.find(*mail::Address::parse("held@example.org")).at(0).revoked);
     CHECK(import("alice.pem").outcome == Outcome::added);
 }
