@@ -42,12 +42,21 @@ CmsContent signed_data_from(std::string_view bytes) {
     return is_signed ? std::move(content) : CmsContent();
 }
 
+void add(X509Certificates& certificates, X509* certificate) {
+    if (certificates.size() == bundle_certificates_max) {
+        throw Error(ErrorKind::too_large,
+                    fmt::format("there are more than {} certificates in it", bundle_certificates_max),
+                    "import them in several files");
+    }
+    certificates.push_back(der_of(certificate));
+}
+
 X509Certificates certificates_of(CMS_ContentInfo* content) {
     const X509Stack stack(CMS_get1_certs(content));
     X509Certificates certificates;
     const int count = stack ? sk_X509_num(stack.get()) : 0;
-    for (int i = 0; i < count && certificates.size() < bundle_certificates_max; ++i) {
-        certificates.push_back(der_of(sk_X509_value(stack.get(), i)));
+    for (int i = 0; i < count; ++i) {
+        add(certificates, sk_X509_value(stack.get(), i));
     }
     ERR_clear_error();
     return certificates;
@@ -101,9 +110,9 @@ void take_certificates(const STACK_OF(PKCS12_SAFEBAG) * bags, Pkcs12Contents& co
     for (int i = 0; i < sk_PKCS12_SAFEBAG_num(bags); ++i) {
         const auto* bag = sk_PKCS12_SAFEBAG_value(bags, i);
         const int kind = PKCS12_SAFEBAG_get_nid(bag);
-        if (kind == NID_certBag && contents.certificates.size() < bundle_certificates_max) {
+        if (kind == NID_certBag) {
             if (const X509Handle certificate{PKCS12_SAFEBAG_get1_cert(bag)}) {
-                contents.certificates.push_back(der_of(certificate.get()));
+                add(contents.certificates, certificate.get());
             }
         } else if (kind == NID_safeContentsBag && depth < nested_contents_max) {
             take_certificates(PKCS12_SAFEBAG_get0_safes(bag), contents, depth + 1);

@@ -11,6 +11,7 @@
 
 namespace lockbox::crypto {
 
+/// A whole company. Each costs a judgement of its own; more in one file throw Error(too_large).
 constexpr std::size_t bundle_certificates_max = 10'000;
 constexpr long passphrase_rounds_max = 10'000'000; ///< OpenSSL makes 2,048: more is meant to keep us busy
 
