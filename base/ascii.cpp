@@ -78,6 +78,10 @@ std::string_view trim(std::string_view text) noexcept {
     return text;
 }
 
+bool all_space(std::string_view text) noexcept {
+    return std::all_of(text.begin(), text.end(), [](char c) { return is_space(c); });
+}
+
 bool all_ascii(std::string_view text) noexcept {
     return std::all_of(text.begin(), text.end(), [](char c) { return is_ascii(c); });
 }

@@ -46,6 +46,9 @@ namespace lockbox {
 /// Without leading and trailing spaces, tabs, CR and LF.
 [[nodiscard]] std::string_view trim(std::string_view text) noexcept;
 
+/// Nothing in it but spaces, tabs, CR and LF.
+[[nodiscard]] bool all_space(std::string_view text) noexcept;
+
 [[nodiscard]] bool all_ascii(std::string_view text) noexcept;
 
 /// Well-formed UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF.

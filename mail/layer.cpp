@@ -1,10 +1,11 @@
 #include "mail/layer.hpp"
 
 #include "base/ascii.hpp"
-#include "base/encoding.hpp"
 #include "mail/ber.hpp"
 #include "mail/content_type.hpp"
+#include "mail/multipart.hpp"
 #include "mail/openpgp_packet.hpp"
+#include "mail/transfer_encoding.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -24,167 +25,6 @@ struct Judged {
     Layer layer = Layer::none;
     std::string bytes; ///< of a sealed layer
 };
-
-bool is_white(std::string_view text) noexcept {
-    return std::all_of(text.begin(), text.end(), [](char c) { return is_space(c); });
-}
-
-// ----------------------------------------------------------------------------------------------------
-// multipart
-
-struct Cut {
-    std::string_view preamble;
-    std::vector<std::string_view> parts;
-    std::string_view epilogue;
-    bool closed = false;
-};
-
-/// Without the one line end at its end, which belongs to the delimiter.
-std::string_view without_line_end(std::string_view text) noexcept {
-    if (text.ends_with('\n')) {
-        text.remove_suffix(text.ends_with("\r\n") ? 2U : 1U);
-    }
-    return text;
-}
-
-struct Delimiter {
-    std::size_t begin = std::string_view::npos;
-    std::size_t next = 0; ///< the line behind it
-    bool closing = false;
-};
-
-/// Looks at the beginning of every line from `from` on, which is one.
-Delimiter find_delimiter(std::string_view body, std::string_view dash_boundary, std::size_t from) noexcept {
-    for (auto at = from; at < body.size();) {
-        const auto lf = body.find('\n', at);
-        const auto next = lf == std::string_view::npos ? body.size() : lf + 1;
-        auto line = body.substr(at, next - at);
-        if (line.starts_with(dash_boundary)) {
-            line.remove_prefix(dash_boundary.size());
-            const bool closing = line.starts_with("--");
-            line.remove_prefix(closing ? 2U : 0U);
-            if (is_white(line)) { // RFC 2046 §5.1.1: transport padding
-                return {at, next, closing};
-            }
-        }
-        at = next;
-    }
-    return {};
-}
-
-Cut cut_multipart(std::string_view body, std::string_view boundary) {
-    Cut cut;
-    if (boundary.empty()) {
-        cut.preamble = body;
-        return cut;
-    }
-    const auto dash_boundary = "--" + std::string(boundary);
-    auto delimiter = find_delimiter(body, dash_boundary, 0);
-    cut.preamble = body.substr(0, delimiter.begin);
-    while (delimiter.begin != std::string_view::npos && !delimiter.closing && cut.parts.size() < parts_max) {
-        const auto part_begin = delimiter.next;
-        delimiter = find_delimiter(body, dash_boundary, part_begin);
-        const auto part_end = std::min(delimiter.begin, body.size());
-        const auto part = body.substr(part_begin, part_end - part_begin);
-        cut.parts.push_back(delimiter.begin == std::string_view::npos ? part : without_line_end(part));
-    }
-    if (delimiter.closing) {
-        cut.closed = true;
-        cut.epilogue = body.substr(delimiter.next);
-    }
-    return cut;
-}
-
-// ------------------------------------------------------------------------------------------- transfer
-// encodings
-
-enum class Encoding { identity, base64, quoted_printable, unknown };
-
-Encoding encoding_named(std::string_view name) noexcept {
-    name = trim(name);
-    const auto is = [&](std::string_view known) { return equal_ignoring_case(name, known); };
-    if (name.empty() || is("7bit") || is("8bit") || is("binary")) {
-        return Encoding::identity;
-    }
-    return is("base64")             ? Encoding::base64
-           : is("quoted-printable") ? Encoding::quoted_printable
-                                    : Encoding::unknown;
-}
-
-Encoding encoding_of(const HeaderSection& header) {
-    return encoding_named(header.first("Content-Transfer-Encoding").value_or(""));
-}
-
-std::string quoted_printable_decoded(std::string_view text) {
-    std::string bytes;
-    bytes.reserve(text.size());
-    while (!text.empty()) {
-        const auto lf = text.find('\n');
-        auto line = text.substr(0, lf);
-        text.remove_prefix(lf == std::string_view::npos ? text.size() : lf + 1);
-        const bool crlf = lf != std::string_view::npos && line.ends_with('\r');
-        while (!line.empty() && is_space(line.back())) { // RFC 2045 §6.7 (3): added in transport
-            line.remove_suffix(1);
-        }
-        const bool soft = line.ends_with('=');
-        line.remove_suffix(soft ? 1U : 0U);
-        for (std::size_t i = 0; i < line.size(); ++i) {
-            const auto octet =
-                line[i] == '=' && i + 2 < line.size() ? hex_decode(line.substr(i + 1, 2)) : std::nullopt;
-            bytes += octet ? octet->front() : line[i];
-            i += octet ? 2U : 0U;
-        }
-        if (!soft && lf != std::string_view::npos) {
-            bytes += crlf ? "\r\n" : "\n";
-        }
-    }
-    return bytes;
-}
-
-/// What is outside the alphabet is passed over (RFC 2045 §6.8), and after padding it begins anew.
-std::string base64_decoded_loosely(std::string_view text) {
-    std::string bytes;
-    std::string digits;
-    const auto flush = [&] {
-        if (digits.size() % 4 == 1) {
-            digits.pop_back();
-        }
-        digits.append((4 - digits.size() % 4) % 4, '=');
-        bytes += base64_decode(digits).value_or("");
-        digits.clear();
-    };
-    for (const char c : text) {
-        if (is_alpha(c) || is_digit(c) || c == '+' || c == '/') {
-            digits += c;
-        } else if (c == '=') {
-            flush();
-        }
-    }
-    flush();
-    return bytes;
-}
-
-/// The body of a part that must be well-formed to be read by everybody. nullopt: it is not. `storage` keeps
-/// what had to be decoded; 7-bit bodies are not copied.
-std::optional<std::string_view> strictly_decoded(std::string_view body, Encoding encoding,
-                                                 std::string& storage) {
-    switch (encoding) {
-    case Encoding::identity:
-        return body;
-    case Encoding::quoted_printable:
-        storage = quoted_printable_decoded(body);
-        return storage;
-    case Encoding::base64:
-        if (auto bytes = base64_decode(body)) {
-            storage = std::move(*bytes);
-            return storage;
-        }
-        return std::nullopt;
-    case Encoding::unknown:
-        return std::nullopt;
-    }
-    return std::nullopt;
-}
 
 // ----------------------------------------------------------------------------------------------------------
 // CMS
@@ -229,7 +69,7 @@ std::optional<std::string> sealed_packets(std::string_view text) {
     if (!text.empty() && !is_ascii(text.front())) {
         packets = text;
     } else if (auto armor = dearmor(text, message_armor)) {
-        if (!is_white(armor->before) || !is_white(armor->after) ||
+        if (!all_space(armor->before) || !all_space(armor->after) ||
             armor->headers.size() > part_header_octets_max) {
             return std::nullopt;
         }
@@ -248,9 +88,9 @@ Judged judge_multipart_encrypted(const ContentType& type, std::string_view body)
     if (protocol && !equal_ignoring_case(*protocol, "application/pgp-encrypted")) {
         return {};
     }
-    const auto cut = cut_multipart(body, type.parameter("boundary").value_or(""));
+    const auto cut = split_multipart(body, type.parameter("boundary").value_or(""));
     if (!cut.closed || cut.parts.size() != 2 || cut.preamble.size() > preamble_octets_max ||
-        !is_white(cut.epilogue)) {
+        !all_space(cut.epilogue)) {
         return {};
     }
     const auto control = MessageView::parse(cut.parts[0]);
@@ -264,18 +104,18 @@ Judged judge_multipart_encrypted(const ContentType& type, std::string_view body)
         return {};
     }
     std::string storage;
-    const auto version = strictly_decoded(control.body, encoding_of(control.header), storage);
+    const auto version = strictly_decoded(control.body, transfer_encoding_of(control.header), storage);
     if (!version || !equal_ignoring_case(trim(*version), "Version: 1")) {
         return {};
     }
-    const auto text = strictly_decoded(data.body, encoding_of(data.header), storage);
+    const auto text = strictly_decoded(data.body, transfer_encoding_of(data.header), storage);
     auto packets = text ? sealed_packets(*text) : std::nullopt;
     return packets ? Judged{Layer::openpgp_mime, std::move(*packets)} : Judged{};
 }
 
 /// RFC 1847 §2.1: two parts, the second of the protocol's type.
 Judged judge_multipart_signed(const ContentType& type, std::string_view body) {
-    const auto cut = cut_multipart(body, type.parameter("boundary").value_or(""));
+    const auto cut = split_multipart(body, type.parameter("boundary").value_or(""));
     if (!cut.closed || cut.parts.size() != 2) {
         return {};
     }
@@ -287,12 +127,11 @@ Judged judge_multipart_signed(const ContentType& type, std::string_view body) {
 }
 
 Judged judge_cms(const HeaderSection& header, std::string_view body) {
-    const auto encoding = encoding_of(header);
-    if (encoding == Encoding::unknown) {
+    const auto encoding = transfer_encoding_of(header);
+    if (encoding == TransferEncoding::unknown) {
         return {};
     }
-    const auto beginning = transfer_decoded(body.substr(0, beginning_octets),
-                                            header.first("Content-Transfer-Encoding").value_or(""));
+    const auto beginning = transfer_decoded(body.substr(0, beginning_octets), transfer_encoding_of(header));
     const auto content_type = cms_content_type(beginning);
     if (content_type == signed_data) {
         return {Layer::smime_signed, {}};
@@ -302,10 +141,10 @@ Judged judge_cms(const HeaderSection& header, std::string_view body) {
     }
     std::string storage;
     auto bytes = strictly_decoded(body, encoding, storage);
-    if (bytes && encoding == Encoding::identity) {
+    if (bytes && encoding == TransferEncoding::identity) {
         // Line ends at the end of a binary body belong to the mail, not to the CMS.
         const auto extent = ber::extent(*bytes);
-        if (extent && is_white(bytes->substr(*extent))) {
+        if (extent && all_space(bytes->substr(*extent))) {
             bytes = bytes->substr(0, *extent);
         }
     }
@@ -317,14 +156,14 @@ Judged judge_cms(const HeaderSection& header, std::string_view body) {
 }
 
 Judged judge_inline(const HeaderSection& header, std::string_view body) {
-    const auto encoding = encoding_of(header);
-    if (encoding == Encoding::unknown) {
+    const auto encoding = transfer_encoding_of(header);
+    if (encoding == TransferEncoding::unknown) {
         return {};
     }
     std::string storage;
     auto beginning = body.substr(0, beginning_octets);
-    if (encoding != Encoding::identity) {
-        storage = transfer_decoded(beginning, header.first("Content-Transfer-Encoding").value_or(""));
+    if (encoding != TransferEncoding::identity) {
+        storage = transfer_decoded(beginning, transfer_encoding_of(header));
         beginning = storage;
     }
     if (!trim(beginning).starts_with(message_armor_begin)) {
@@ -365,7 +204,7 @@ Judged judge_layer(const HeaderSection& header, std::string_view body) {
         return judge_inline(header, body);
     }
     if (type->is_multipart()) {
-        if (encoding_of(header) != Encoding::identity) {
+        if (transfer_encoding_of(header) != TransferEncoding::identity) {
             return {}; // RFC 2045 §6.4 forbids it, and who decodes it sees other parts
         }
         return type->is("multipart/encrypted") ? judge_multipart_encrypted(*type, body)
@@ -409,11 +248,11 @@ HeaderSection signed_part_header(const HeaderSection& header, std::string_view b
     const auto layer = outermost_layer(header, body);
     if (layer == Layer::multipart_signed) {
         const auto boundary = content_type_of(header)->parameter("boundary").value_or("");
-        return MessageView::parse(cut_multipart(body, boundary).parts.front()).header;
+        return MessageView::parse(split_multipart(body, boundary).parts.front()).header;
     }
     if (layer == Layer::smime_signed) {
-        const auto beginning = transfer_decoded(body.substr(0, signed_beginning_octets),
-                                                header.first("Content-Transfer-Encoding").value_or(""));
+        const auto beginning =
+            transfer_decoded(body.substr(0, signed_beginning_octets), transfer_encoding_of(header));
         return MessageView::parse(signed_content(beginning)).header;
     }
     return {};
@@ -423,42 +262,16 @@ std::optional<SignedEntity> signed_entity(const HeaderSection& header, std::stri
     if (outermost_layer(header, body) != Layer::multipart_signed) {
         return std::nullopt;
     }
-    const auto cut = cut_multipart(body, content_type_of(header)->parameter("boundary").value_or(""));
+    const auto cut = split_multipart(body, content_type_of(header)->parameter("boundary").value_or(""));
     const auto signature = MessageView::parse(cut.parts[1]);
-    return SignedEntity{
-        cut.parts[0], content_type_of(signature.header)->media_type(),
-        transfer_decoded(signature.body, signature.header.first("Content-Transfer-Encoding").value_or(""))};
+    return SignedEntity{cut.parts[0], content_type_of(signature.header)->media_type(),
+                        transfer_decoded(signature.body, transfer_encoding_of(signature.header))};
 }
 
 std::string signed_data_bytes(const HeaderSection& header, std::string_view body) {
     return outermost_layer(header, body) == Layer::smime_signed
-               ? transfer_decoded(body, header.first("Content-Transfer-Encoding").value_or(""))
+               ? transfer_decoded(body, transfer_encoding_of(header))
                : std::string();
-}
-
-Multipart split_multipart(std::string_view body, std::string_view boundary) {
-    const auto cut = cut_multipart(body, boundary);
-    Multipart result{cut.preamble, {}, cut.epilogue, cut.closed};
-    result.parts.reserve(cut.parts.size());
-    for (const auto part : cut.parts) {
-        result.parts.push_back({Message::parse(part)});
-    }
-    return result;
-}
-
-std::string transfer_decoded(std::string_view body, std::string_view encoding) {
-    switch (encoding_named(encoding)) {
-    case Encoding::base64: {
-        auto bytes = base64_decode(body);
-        return bytes ? std::move(*bytes) : base64_decoded_loosely(body);
-    }
-    case Encoding::quoted_printable:
-        return quoted_printable_decoded(body);
-    case Encoding::identity:
-    case Encoding::unknown:
-        break;
-    }
-    return std::string(body);
 }
 
 std::string cms_content_type(std::string_view bytes) {

@@ -62,24 +62,6 @@ struct SignedEntity {
 /// The CMS bytes of Layer::smime_signed, decoded. Empty: the message is not.
 [[nodiscard]] std::string signed_data_bytes(const HeaderSection& header, std::string_view body);
 
-/// One body part of a multipart, cut at its boundary (RFC 2046 §5.1.1).
-struct BodyPart {
-    Message message; ///< header section and body, the body without the line end before the boundary
-};
-struct Multipart {
-    std::string_view preamble;
-    std::vector<BodyPart> parts;
-    std::string_view epilogue;
-    bool closed = false; ///< the closing delimiter was there
-};
-constexpr std::size_t parts_max =
-    1000; ///< more are not looked at: a multipart of this many is not sealed by anybody
-[[nodiscard]] Multipart split_multipart(std::string_view body, std::string_view boundary);
-
-/// The bytes a Content-Transfer-Encoding stands for: base64, quoted-printable, or the same bytes (RFC 2045
-/// §6). Broken encodings give what can be read. An unknown one gives the same bytes.
-[[nodiscard]] std::string transfer_decoded(std::string_view body, std::string_view encoding);
-
 /// The content type of a CMS ContentInfo (RFC 5652 §3), BER or DER, as dotted decimal; empty: not a
 /// ContentInfo.
 [[nodiscard]] std::string cms_content_type(std::string_view bytes);

@@ -1,6 +1,8 @@
 // A sealed layer has encrypted bytes, and text beside them makes it none.
 #include "mail/layer.hpp"
+#include "mail/multipart.hpp"
 #include "mail/openpgp_packet.hpp"
+#include "mail/transfer_encoding.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace lockbox;
@@ -42,7 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         fuzz::require(signed_part_header(message.header, message.body).fields().empty());
     }
     static_cast<void>(split_multipart(message.body, "b"));
-    static_cast<void>(transfer_decoded(text, "base64"));
-    static_cast<void>(transfer_decoded(text, "quoted-printable"));
+    static_cast<void>(transfer_decoded(text, TransferEncoding::base64));
+    static_cast<void>(transfer_decoded(text, TransferEncoding::quoted_printable));
     return 0;
 }

@@ -3,6 +3,7 @@
 #include "mail/content_type.hpp"
 #include "mail/layer.hpp"
 #include "mail/line_ends.hpp"
+#include "mail/multipart.hpp"
 #include "mail/protection.hpp"
 #include "tests/mail/data.hpp"
 #include "tests/mail/fields.hpp"
@@ -310,9 +311,9 @@ TEST_CASE("an entity whose Content-Type cannot be parsed is wrapped with its byt
     const auto multipart = split_multipart(payload.body, root->parameter("boundary").value());
     CHECK(multipart.closed);
     REQUIRE(multipart.parts.size() == 1);
-    CHECK(multipart.parts[0].message.header.to_string() ==
+    CHECK(MessageView::parse(multipart.parts[0]).header.to_string() ==
           "Content-Type:" + type + "\r\nContent-Language: de\r\n");
-    CHECK(multipart.parts[0].message.body == body);
+    CHECK(MessageView::parse(multipart.parts[0]).body == body);
     CHECK(outside_of(message).first("Subject") == "[...]");
 }
 

@@ -1,6 +1,7 @@
 #include "mail/content_type.hpp"
 #include "mail/layer.hpp"
 #include "mail/line_ends.hpp"
+#include "mail/multipart.hpp"
 #include "mail/sealed_form.hpp"
 #include "tests/mail/data.hpp"
 #include "tests/support/catch.hpp"
@@ -27,10 +28,10 @@ TEST_CASE("a sealed message has the structure of RFC 3156 section 4", "[mail]") 
     REQUIRE(multipart.parts.size() == 2);
     CHECK(multipart.closed);
     CHECK(multipart.epilogue.empty());
-    CHECK(multipart.parts[0].message.header.first("Content-Type") == "application/pgp-encrypted");
-    CHECK(multipart.parts[0].message.body == "Version: 1\r\n");
-    CHECK(multipart.parts[1].message.header.first("Content-Type") ==
+    CHECK(MessageView::parse(multipart.parts[0]).header.first("Content-Type") == "application/pgp-encrypted");
+    CHECK(MessageView::parse(multipart.parts[0]).body == "Version: 1\r\n");
+    CHECK(MessageView::parse(multipart.parts[1]).header.first("Content-Type") ==
           "application/octet-stream; name=\"encrypted.asc\"");
-    CHECK(multipart.parts[1].message.body == armor);
+    CHECK(MessageView::parse(multipart.parts[1]).body == armor);
     CHECK(outermost_layer(HeaderSection(form.structural), body) == Layer::openpgp_mime);
 }
