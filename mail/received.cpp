@@ -2,23 +2,10 @@
 
 #include "base/ascii.hpp"
 #include "base/error.hpp"
-#include "base/handle.hpp"
-
-#include <gmime/gmime.h>
+#include "mail/gmime.hpp"
 
 namespace lockbox::mail {
 namespace {
-
-template <typename T>
-using GObjectHandle = Handle<T, g_object_unref>;
-
-void start_gmime() {
-    static const bool started = [] {
-        g_mime_init();
-        return true;
-    }();
-    static_cast<void>(started);
-}
 
 bool is_a(gpointer object, GType type) noexcept {
     return object != nullptr && g_type_check_instance_is_a(static_cast<GTypeInstance*>(object), type) != 0;
