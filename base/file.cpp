@@ -1,5 +1,6 @@
 #include "base/file.hpp"
 
+#include "base/descriptor.hpp"
 #include "base/error.hpp"
 
 #include <fcntl.h>
@@ -11,28 +12,9 @@
 #include <cstdlib>
 #include <fstream>
 #include <system_error>
-#include <utility>
 
 namespace lockbox {
 namespace {
-
-std::string reason(int error) {
-    return std::error_code(error, std::generic_category()).message();
-}
-
-/// A file descriptor with an owner.
-class Descriptor {
-public:
-    explicit Descriptor(int fd) noexcept : fd_(fd) {}
-    ~Descriptor() { close(); }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    [[nodiscard]] int get() const noexcept { return fd_; }
-    int close() noexcept { return fd_ >= 0 ? ::close(std::exchange(fd_, -1)) : 0; }
-
-private:
-    int fd_;
-};
 
 /// Unlinks its file unless renamed.
 class TemporaryFile {
@@ -40,7 +22,8 @@ public:
     explicit TemporaryFile(const std::filesystem::path& beside)
         : target_(beside), path_(beside.string() + ".XXXXXX"), fd_(::mkostemp(path_.data(), O_CLOEXEC)) {
         if (fd_.get() < 0) {
-            throw Error(ErrorKind::io, fmt::format("cannot write {}: {}", target_.string(), reason(errno)));
+            throw Error(ErrorKind::io,
+                        fmt::format("cannot write {}: {}", target_.string(), reason_of(errno)));
         }
     }
     ~TemporaryFile() {
@@ -51,16 +34,7 @@ public:
     TemporaryFile(const TemporaryFile&) = delete;
     TemporaryFile& operator=(const TemporaryFile&) = delete;
 
-    void write(std::string_view bytes) {
-        while (!bytes.empty()) {
-            const auto written = ::write(fd_.get(), bytes.data(), bytes.size());
-            if (written < 0 && errno == EINTR) {
-                continue;
-            }
-            check(written > 0);
-            bytes.remove_prefix(static_cast<std::size_t>(written));
-        }
-    }
+    void write(std::string_view bytes) { write_all(fd_.get(), bytes, target_.string()); }
     void rename() {
         check(::fsync(fd_.get()) == 0);
         check(fd_.close() == 0);
@@ -77,7 +51,8 @@ public:
 private:
     void check(bool succeeded) const {
         if (!succeeded) {
-            throw Error(ErrorKind::io, fmt::format("cannot write {}: {}", target_.string(), reason(errno)));
+            throw Error(ErrorKind::io,
+                        fmt::format("cannot write {}: {}", target_.string(), reason_of(errno)));
         }
     }
     std::filesystem::path target_;
@@ -115,7 +90,7 @@ std::string read_file(const std::filesystem::path& path, std::size_t octets_max)
     std::ifstream in(path, std::ios::binary);
     if (!in) {
         throw Error(ErrorKind::no_input,
-                    fmt::format("cannot read {}: {}", path.string(), reason(errno != 0 ? errno : EIO)));
+                    fmt::format("cannot read {}: {}", path.string(), reason_of(errno != 0 ? errno : EIO)));
     }
     return read_stream(in, path.string(), octets_max);
 }
@@ -131,7 +106,7 @@ TemporaryDirectory::TemporaryDirectory() {
     std::string name =
         std::string(parent != nullptr && *parent != '\0' ? parent : "/tmp") + "/lockbox.XXXXXX";
     if (::mkdtemp(name.data()) == nullptr) {
-        throw Error(ErrorKind::io, fmt::format("cannot make a directory {}: {}", name, reason(errno)));
+        throw Error(ErrorKind::io, fmt::format("cannot make a directory {}: {}", name, reason_of(errno)));
     }
     path_ = name;
 }
