@@ -9,6 +9,8 @@ namespace lockbox {
 
 /// `lockbox decrypt` found nothing that is sealed.
 constexpr int exit_nothing_to_open = 1;
+/// `lockbox decrypt` and `lockbox read` opened something in a message that is not sealed as a whole.
+constexpr int exit_partly_sealed = 2;
 
 /// The sysexits(3) status for an error.
 [[nodiscard]] constexpr int exit_status(ErrorKind kind) noexcept {

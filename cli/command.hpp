@@ -51,6 +51,7 @@ extern const Command alias_command;
 extern const Command explain_command;
 extern const Command encrypt_command;
 extern const Command decrypt_command;
+extern const Command read_command;
 extern const Command inspect_command;
 
 /// In the order in which help lists them.

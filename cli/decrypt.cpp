@@ -1,37 +1,44 @@
 // lockbox decrypt: opens sealed mail with the caller's own GnuPG, or with an S/MIME key in a file.
 #include "base/ascii.hpp"
-#include "base/encoding.hpp"
+#include "base/file.hpp"
 #include "cli/command.hpp"
-#include "cli/output.hpp"
-#include "cli/passphrase.hpp"
-#include "crypto/cms_form.hpp"
-#include "crypto/open.hpp"
+#include "cli/mailbox.hpp"
+#include "cli/reader_keys.hpp"
+#include "cli/report.hpp"
 #include "mail/line_ends.hpp"
-#include "mail/openpgp_packet.hpp"
+#include "reader/open.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
+#include <filesystem>
 #include <limits>
-#include <optional>
-#include <system_error>
+#include <memory>
+#include <utility>
 
 namespace lockbox::cli {
 namespace {
 
 constexpr std::string_view help =
-    R"(Usage: lockbox decrypt [OPTION...] [FILE]
+    R"(Usage: lockbox decrypt [OPTION...] [PATH]
 
-Opens a sealed message (PGP/MIME, inline OpenPGP, or S/MIME) with your own
-GnuPG keys or an S/MIME key in a file, and writes it with the protected header
-fields back in their places. FILE is the whole message; standard input without
-it or for "-". OpenPGP or CMS data without a message around it is opened, too.
+Opens sealed mail (PGP/MIME, inline OpenPGP, or S/MIME) with your own GnuPG keys
+or an S/MIME key in a file, and writes it with the protected header fields back
+in their places. PATH is a message, an mbox, or a directory with a Maildir or
+several below it; standard input without it or for "-". OpenPGP or CMS data
+without a message around it is opened, too.
 
 Nothing is written before the whole message is decrypted and, where it can be,
-authenticated. S/MIME with CBC cannot be: a warning says so. What was found is
-said on standard error. Sealing proves nothing about who sent a message: only a
-signature inside does.
+authenticated. S/MIME with CBC cannot be: a warning says so, and what shows the
+traces of a change is refused. What was found is said on standard error.
+Sealing proves nothing about who sent a message: only a signature inside does.
+
+Where only parts of a message are sealed, these are opened one by one and put
+in their places, unless what stands beside them could send them away.
+
+Of a mailbox, every message is kept: what cannot be opened stays as it is, to
+the octet, and is named with the reason.
 
 Options:
   --key FILE       your S/MIME key, PKCS#12 or PEM; without it, gpgsm's keys
@@ -42,223 +49,27 @@ Options:
                    not ask for it
   --smime-ca PATH  trust these certificates, a file or a directory, to say who
                    made an S/MIME signature inside; may be repeated
-  -o, --output FILE
-                   write to FILE, mode 0600, whole or not at all
+  -o, --output PATH
+                   write to this file, mode 0600, whole or not at all; of a
+                   Maildir, make a new one here
+  --in-place       write what was opened where it was read from, message by
+                   message in a Maildir; flags, dates and order stay
+  --jobs N         open N messages of a mailbox at once; 1 without it
+  --part N         write only this opened part, as a message of its own; the
+                   report says which there are
+  --json           print the report as JSON instead of the message, which needs
+                   --output or --in-place to be written
 
 Examples:
   lockbox decrypt message.eml
   lockbox decrypt --key bob.p12 --smime-ca company-ca.pem message.eml
+  lockbox decrypt --in-place --jobs 2 ~/Maildir
 
-Exit status: 0 opened; 1 it is not sealed; 65 damaged or forged; 66 no such
-file; 74 cannot write; 77 no secret key for it.
+Exit status: 0 opened; 1 it is not sealed; 2 it was sealed in part; 65 damaged,
+forged or refused; 66 no such file; 69 gpg-agent or gpgsm cannot be reached;
+74 cannot write; 77 no secret key for it. Of a mailbox, that of its worst
+message; 1 where nothing in it is sealed.
 )";
-
-struct Opened {
-    std::string form; ///< "OpenPGP, PGP/MIME", "S/MIME, AuthEnvelopedData, AES-256-GCM", …
-    Secret bytes;
-    crypto::Integrity integrity = crypto::Integrity::authenticated;
-    std::vector<std::string> recipients;
-    std::vector<crypto::SignatureStatus> signatures;
-    std::vector<crypto::CmsSignature> smime_signatures;
-    std::vector<std::string> warnings;
-    bool header_was_protected = false;
-};
-
-Opened open_bare(std::string_view packets) {
-    auto decrypted = crypto::decrypt_openpgp(packets);
-    Opened opened;
-    opened.form = "OpenPGP data";
-    opened.bytes = std::move(decrypted.plaintext);
-    opened.recipients = std::move(decrypted.recipient_key_ids);
-    opened.signatures = std::move(decrypted.signatures);
-    return opened;
-}
-
-Opened open_bare_cms(std::string_view cms, const crypto::OpenOptions& options) {
-    auto decrypted = options.key_file != nullptr ? crypto::decrypt_cms(cms, *options.key_file)
-                                                 : crypto::decrypt_cms_with_gpgsm(cms);
-    Opened opened;
-    opened.form = fmt::format("CMS data, {}", decrypted.content_encryption);
-    opened.bytes = std::move(decrypted.plaintext);
-    opened.integrity = decrypted.integrity;
-    opened.recipients = std::move(decrypted.recipients);
-    return opened;
-}
-
-Opened open_message(std::string_view bytes, const crypto::OpenOptions& options) {
-    auto message = crypto::open(mail::Message::parse(bytes), options);
-    Opened opened;
-    opened.form = mail::describe(message.layer);
-    if (!message.content_encryption.empty()) {
-        opened.form += ", " + message.content_encryption;
-    }
-    opened.integrity = message.integrity;
-    opened.recipients = std::move(message.recipients);
-    opened.signatures = std::move(message.signatures);
-    opened.smime_signatures = std::move(message.smime_signatures);
-    opened.warnings = std::move(message.warnings);
-    opened.header_was_protected = message.header_was_protected;
-    if (message.header.fields().empty()) {
-        opened.bytes =
-            std::move(message.body); // armor and nothing around it: what was encrypted, to the byte
-        return opened;
-    }
-    // The line ends of the file that it was in: a mail folder has LF, a message off the wire CRLF.
-    const auto header = message.header.to_string() + "\r\n";
-    if (mail::has_only_crlf(bytes)) {
-        opened.bytes.append(mail::to_crlf(header));
-        opened.bytes.append(message.body.expose());
-    } else {
-        opened.bytes.append(mail::to_lf(header));
-        opened.bytes.append(Secret(mail::to_lf(message.body.expose())).expose());
-    }
-    return opened;
-}
-
-/// CMS without a message around it: binary, in PEM of any label, or base64 alone. nullopt: it is none.
-std::optional<std::string> bare_cms(std::string_view bytes) {
-    if (crypto::is_encrypted_cms(bytes)) {
-        return std::string(bytes);
-    }
-    auto text = trim(bytes);
-    if (text.starts_with("-----BEGIN ")) {
-        text.remove_prefix(std::min(text.find('\n'), text.size()));
-        text = text.substr(0, text.find("-----END "));
-    }
-    if (!trim(text).starts_with("MI")) { // how every SEQUENCE begins that has more than 127 octets
-        return std::nullopt;
-    }
-    auto decoded = base64_decode(text);
-    return decoded && crypto::is_encrypted_cms(*decoded) ? std::move(decoded) : std::nullopt;
-}
-
-Opened open(std::string_view bytes, const crypto::OpenOptions& options) {
-    if (mail::read_encrypted_message(bytes)) {
-        return open_bare(bytes);
-    }
-    const auto cms = bare_cms(bytes);
-    return cms ? open_bare_cms(*cms, options) : open_message(bytes, options);
-}
-
-void say(std::ostream& err, std::string_view sentence) {
-    constexpr std::size_t octets_max = 4000; // many recipients may be named
-    err << "lockbox: " << printable(sentence, octets_max) << '\n';
-}
-
-void report_signature(std::ostream& err, const crypto::SignatureStatus& signature) {
-    const auto sentence = fmt::format("signature by {}: {}", signature.fingerprint, signature.summary);
-    if (signature.good) {
-        say(err, sentence);
-    } else {
-        warn(err, sentence);
-    }
-}
-
-void report_signature(std::ostream& err, const crypto::CmsSignature& signature) {
-    if (signature.fingerprint.empty()) {
-        warn(err, signature.summary);
-        return;
-    }
-    std::vector<std::string> addresses;
-    for (const auto& address : signature.addresses) {
-        addresses.push_back(address.to_string());
-    }
-    const auto sentence = fmt::format("signature by {}: {}", printable(signature.subject), signature.summary);
-    if (signature.proves_origin()) {
-        say(err, sentence);
-    } else {
-        warn(err, sentence);
-    }
-    say(err,
-        fmt::format("its certificate is for {}, fingerprint {}", listed(addresses), signature.fingerprint));
-    if (signature.good && !signature.is_of_sender) {
-        warn(err, "the certificate of the signature is not for the address in the From field");
-    }
-}
-
-void report_integrity(std::ostream& err, const Opened& opened) {
-    if (opened.integrity == crypto::Integrity::authenticated) {
-        return;
-    }
-    const bool proven = std::any_of(opened.smime_signatures.begin(), opened.smime_signatures.end(),
-                                    [](const auto& signature) { return signature.proves_origin(); });
-    if (!proven) {
-        warn(err,
-             "S/MIME with CBC carries no integrity: what was opened may have been changed on its way, and "
-             "links in it may be there to give it away");
-    }
-}
-
-void report_opened(std::ostream& err, const Opened& opened) {
-    say(err, fmt::format("opened: {}, sealed to {}", opened.form, listed(opened.recipients)));
-    if (opened.header_was_protected) {
-        say(err, "the header fields are those that were sealed in");
-    }
-    for (const auto& signature : opened.signatures) {
-        report_signature(err, signature);
-    }
-    for (const auto& signature : opened.smime_signatures) {
-        report_signature(err, signature);
-    }
-    report_integrity(err, opened);
-    for (const auto& warning : opened.warnings) {
-        warn(err, warning);
-    }
-}
-
-// ------------------------------------------------------------------------------------------------- S/MIME
-// keys
-
-/// nullopt: the option was not given.
-std::optional<int> passphrase_descriptor(const Invocation& invocation, const std::string& message) {
-    const auto text = invocation.value("passphrase-fd");
-    if (text.empty() && !invocation.has("passphrase-fd")) {
-        return std::nullopt;
-    }
-    int descriptor = -1;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), descriptor);
-    if (error != std::errc() || end != text.data() + text.size() || descriptor < 0) {
-        throw Error(ErrorKind::usage,
-                    fmt::format("--passphrase-fd needs the number of a descriptor, not '{}'", text));
-    }
-    if (descriptor == 0 && message == "-") {
-        throw Error(ErrorKind::usage, "the passphrase and the message cannot both come from standard input",
-                    "name the message's file, or use another descriptor: `--passphrase-fd 3 3< FILE`");
-    }
-    return descriptor;
-}
-
-std::optional<crypto::KeyFile> key_file(const Invocation& invocation, const std::string& message) {
-    const auto descriptor = passphrase_descriptor(invocation, message);
-    if (!invocation.has("key")) {
-        if (descriptor || invocation.has("certificate")) {
-            throw Error(ErrorKind::usage, "--certificate and --passphrase-fd go with --key",
-                        "GnuPG's own agent asks for the passphrases of GnuPG's keys");
-        }
-        return std::nullopt;
-    }
-    auto file = crypto::read_key_file(
-        invocation.value("key"), invocation.value("certificate"), [&](const std::string& name) {
-            if (descriptor) {
-                return read_passphrase(*descriptor);
-            }
-            if (!invocation.environment().ask_passphrase) {
-                throw Error(ErrorKind::no_secret_key,
-                            fmt::format("{} has a passphrase, and nobody can be asked", name));
-            }
-            return invocation.environment().ask_passphrase(
-                fmt::format("Passphrase of {}: ", printable(name)));
-        });
-    for (const auto& warning : file.warnings) {
-        warn(invocation.io().err, warning);
-    }
-    return file;
-}
-
-crypto::Authorities authorities(const Invocation& invocation) {
-    const auto paths = invocation.values("smime-ca");
-    return crypto::Authorities::read({paths.begin(), paths.end()});
-}
 
 /// Without what could steer the terminal, which the sender of a message must not.
 Secret for_terminal(std::string_view text) {
@@ -287,21 +98,148 @@ Secret for_terminal(std::string_view text) {
     return result;
 }
 
-int run(Invocation& invocation) {
-    const std::string name = invocation.arguments().empty() ? "-" : invocation.arguments().front();
-    const auto file = key_file(invocation, name);
-    const crypto::OpenOptions options{file ? &*file : nullptr, authorities(invocation),
-                                      invocation.environment().now};
-    const auto opened = open(invocation.read(name), options);
-    if (invocation.writes_to_terminal()) {
-        invocation.write(for_terminal(opened.bytes.expose()).expose());
+/// The part of that number as a message of its own.
+Secret part_alone(const reader::Opened& opened, const std::string& number, bool crlf) {
+    const auto part = std::find_if(opened.parts.begin(), opened.parts.end(),
+                                   [&](const reader::Part& candidate) { return candidate.number == number; });
+    if (part == opened.parts.end()) {
+        std::vector<std::string> numbers;
+        for (const auto& candidate : opened.parts) {
+            numbers.push_back(candidate.number);
+        }
+        throw Error(ErrorKind::usage, fmt::format("there is no sealed part {}", number),
+                    numbers.empty() ? "no part of it is sealed by itself"
+                                    : fmt::format("there is {}", fmt::join(numbers, ", ")));
+    }
+    if (part->entity.size() == 0) {
+        throw Error(part->outcome == reader::Outcome::no_key ? ErrorKind::no_secret_key
+                                                             : ErrorKind::malformed,
+                    fmt::format("part {} was not opened: {}", number, part->reason));
+    }
+    const auto entity = part->entity.expose();
+    const bool is_message = mail::MessageView::parse(entity).header.count("MIME-Version") > 0;
+    Secret message(is_message ? "" : "MIME-Version: 1.0\r\n");
+    message.append(entity);
+    return crlf ? std::move(message) : Secret(mail::to_lf(message.expose()));
+}
+
+void check_options(const Invocation& invocation, const std::string& name, PathKind kind) {
+    if (kind != PathKind::message && invocation.has("part")) {
+        throw Error(ErrorKind::usage, "--part is for one message, not for a mailbox");
+    }
+    if (kind == PathKind::message && invocation.has("jobs")) {
+        throw Error(ErrorKind::usage, "--jobs is for mailboxes, not for one message");
+    }
+    if (!invocation.has("in-place")) {
+        return;
+    }
+    if (invocation.has("output")) {
+        throw Error(ErrorKind::usage, "--in-place and --output exclude each other");
+    }
+    if (invocation.has("part")) {
+        throw Error(ErrorKind::usage, "--in-place and --part exclude each other: the rest would be lost",
+                    "`--output FILE` writes the part to a file");
+    }
+    if (name == "-") {
+        throw Error(ErrorKind::usage, "--in-place needs the name of a file");
+    }
+}
+
+void write_in_place(const std::string& name, std::string_view bytes) {
+    std::error_code error;
+    const auto mode = std::filesystem::status(name, error).permissions();
+    write_atomically(name, bytes);
+    if (!error) {
+        std::filesystem::permissions(name, mode, error);
+    }
+}
+
+void write_result(const Invocation& invocation, const std::string& name, std::string_view bytes) {
+    if (invocation.has("in-place")) {
+        write_in_place(name, bytes);
+    } else if (invocation.has("json") && !invocation.has("output")) {
+        return;
+    } else if (invocation.writes_to_terminal()) {
+        invocation.write(for_terminal(bytes).expose());
     } else {
-        invocation.write(opened.bytes.expose());
+        invocation.write(bytes);
     }
     invocation.io().out.flush();
     check_output(invocation.io().out); // before it is said that all went well
-    report_opened(invocation.io().err, opened);
-    return EX_OK;
+}
+
+int decrypt_message(const Invocation& invocation, const std::string& name, std::string_view bytes,
+                    reader::Engine& engine) {
+    const auto opened = reader::open(bytes, engine);
+    const bool was_opened =
+        opened.outcome == reader::Outcome::opened || opened.outcome == reader::Outcome::partly_sealed;
+    if (invocation.has("part")) {
+        if (was_opened || !opened.parts.empty()) {
+            write_result(invocation, name,
+                         part_alone(opened, invocation.value("part"), mail::has_only_crlf(bytes)).expose());
+        }
+    } else if (was_opened && (opened.message.size() > 0 || opened.is_bare_data)) {
+        write_result(invocation, name, opened.message.expose());
+    }
+    if (invocation.has("json")) {
+        auto document = json_document();
+        document.update(json_opened(opened));
+        invocation.io().out << to_text(document) << '\n';
+        check_output(invocation.io().out);
+    }
+    report_opened(invocation.io().err, "", opened);
+    return exit_status(opened.outcome);
+}
+
+int decrypt_all(const Invocation& invocation, MailboxTask task, const ReaderKeys& keys) {
+    task.in_place = invocation.has("in-place");
+    task.output = invocation.value("output");
+    task.json = invocation.has("json");
+    task.jobs = invocation.has("jobs") ? parse_jobs(invocation.value("jobs")) : 1;
+    if (task.kind == PathKind::mbox && task.output.empty() && !task.in_place && !task.json) {
+        task.output = "-";
+    }
+    auto document = json_document();
+    document["messages"] = Json::array();
+    const MailboxHooks hooks{
+        [&] { return keys.engine(); },
+        [](std::string_view bytes, reader::Engine& engine) { return reader::open(bytes, engine); },
+        [&](const std::string& name, const reader::Opened& opened) {
+            report_opened(invocation.io().err, name, opened);
+            if (task.json) {
+                Json entry;
+                entry["name"] = name;
+                entry.update(json_opened(opened));
+                document["messages"].push_back(std::move(entry));
+            }
+        },
+        for_terminal};
+    const auto status = decrypt_mailbox(invocation.io(), invocation.environment(), task, hooks);
+    if (task.json) {
+        invocation.io().out << to_text(document) << '\n';
+        check_output(invocation.io().out);
+    }
+    return status;
+}
+
+int run(Invocation& invocation) {
+    MailboxTask task;
+    task.path = invocation.arguments().empty() ? "-" : invocation.arguments().front();
+    const bool is_stream = task.path == "-";
+    if (!is_stream) {
+        task.kind = kind_of(task.path);
+    } else if (invocation.environment().in_is_terminal) {
+        task.kind = PathKind::message;
+    } else {
+        task.kind = kind_of(invocation.io().in, task.beginning);
+    }
+    check_options(invocation, task.path, task.kind);
+    const ReaderKeys keys(invocation, task.path);
+    if (task.kind != PathKind::message) {
+        return decrypt_all(invocation, std::move(task), keys);
+    }
+    const Secret bytes(task.beginning + invocation.read(task.path));
+    return decrypt_message(invocation, task.path, bytes.expose(), *keys.engine());
 }
 
 } // namespace
@@ -310,16 +248,16 @@ const Command decrypt_command{
     .name = "decrypt",
     .summary = "open a sealed message with your own keys",
     .help = help,
-    .argument = "a FILE",
+    .argument = "a PATH",
     .arguments_min = 0,
     .arguments_max = 1,
     .missing_argument_hint = {},
     .declare =
         [](boost::program_options::options_description_easy_init option) {
             namespace po = boost::program_options;
-            option("output,o", po::value<std::string>(), "")("key", po::value<std::string>(), "")(
-                "certificate", po::value<std::string>(), "")("passphrase-fd", po::value<std::string>(), "")(
-                "smime-ca", po::value<std::vector<std::string>>(), "");
+            option("output,o", po::value<std::string>(), "")("in-place", "")(
+                "jobs", po::value<std::string>(), "")("part", po::value<std::string>(), "")("json", "");
+            declare_reader_keys(option);
         },
     .run = run,
 };

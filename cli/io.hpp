@@ -5,6 +5,7 @@
 #include "base/time.hpp"
 #include "policy/config.hpp"
 
+#include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <istream>
@@ -24,6 +25,9 @@ struct Environment {
     std::string keyring;          ///< LOCKBOX_KEYRING; empty: not set
     bool in_is_terminal = false;  ///< somebody who types must be told that the program waits
     bool out_is_terminal = false; ///< nothing that could steer the terminal is written to it
+    std::size_t columns = 80;     ///< of the terminal
+    bool colours = false;         ///< neither NO_COLOR nor TERM=dumb says otherwise
+    bool err_is_terminal = false; ///< somebody watches how far a long run is
     /// Asks the person at the terminal with this prompt; empty: there is nobody to ask.
     std::function<Secret(const std::string& prompt)> ask_passphrase;
     std::filesystem::path config_path{policy::default_config_path}; ///< read where --config is not given

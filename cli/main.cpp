@@ -3,12 +3,14 @@
 #include "cli/run.hpp"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
+#include <string_view>
 #include <vector>
 
 namespace {
@@ -24,6 +26,22 @@ void occupy_standard_descriptors() noexcept {
     }
 }
 
+/// Of the terminal at standard output; what is usual where it does not say.
+std::size_t columns_of_terminal() noexcept {
+    constexpr std::size_t usual = 80;
+    winsize size{};
+    const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    return known ? size.ws_col : usual;
+}
+
+/// https://no-color.org
+bool wants_colours() noexcept {
+    const char* no_color =
+        std::getenv("NO_COLOR");            // NOLINT(concurrency-mt-unsafe): nobody sets the environment
+    const char* term = std::getenv("TERM"); // NOLINT(concurrency-mt-unsafe)
+    return (no_color == nullptr || *no_color == '\0') && term != nullptr && std::string_view(term) != "dumb";
+}
+
 /// Opened plaintext is in memory: it does not belong in a core file.
 void forbid_core_files() noexcept {
     const rlimit none{0, 0};
@@ -36,6 +54,7 @@ int main(int argc, char** argv) {
     occupy_standard_descriptors();
     forbid_core_files();
     std::signal(SIGPIPE, SIG_IGN); // a reader that is gone is an error like a full disk
+    std::signal(SIGXFSZ, SIG_IGN); // and so is a file that may not grow any more
     std::ios::sync_with_stdio(false);
     std::cin.tie(nullptr);
 
@@ -48,6 +67,9 @@ int main(int argc, char** argv) {
     }
     environment.in_is_terminal = ::isatty(STDIN_FILENO) != 0;
     environment.out_is_terminal = ::isatty(STDOUT_FILENO) != 0;
+    environment.columns = columns_of_terminal();
+    environment.colours = wants_colours();
+    environment.err_is_terminal = ::isatty(STDERR_FILENO) != 0;
     environment.ask_passphrase = lockbox::cli::ask_at_terminal;
     lockbox::cli::Io io{std::cin, std::cout, std::cerr};
     return lockbox::cli::run(arguments, io, environment);

@@ -306,11 +306,6 @@ Authorities Authorities::read(const std::vector<std::filesystem::path>& paths) {
     return authorities;
 }
 
-bool CmsSignature::is_for(const mail::Address& address) const {
-    return std::any_of(addresses.begin(), addresses.end(),
-                       [&](const mail::Address& own) { return own.folded() == address.folded(); });
-}
-
 std::vector<CmsSignature> verify_detached(std::string_view content, std::string_view signed_data,
                                           const Authorities& authorities, Time now) {
     const auto parsed = parse(signed_data);

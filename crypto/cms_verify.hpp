@@ -55,13 +55,6 @@ struct CmsSignature {
     ChainState chain = ChainState::not_checked;
     std::string summary;           ///< signature and chain in words
     std::optional<Time> signed_at; ///< what the signer says
-    /// The certificate is for the one mailbox in the message's From field: crypto::open() finds out.
-    bool is_of_sender = false;
-
-    /// The certificate is for that address; the local part in any case.
-    [[nodiscard]] bool is_for(const mail::Address& address) const;
-    /// It proves that the bytes come from somebody whom one of the reader's authorities has named.
-    [[nodiscard]] bool proves_origin() const noexcept { return good && chain == ChainState::good; }
 };
 
 /// Verifies a detached signature (multipart/signed) over exactly these bytes. Never throws for what is in

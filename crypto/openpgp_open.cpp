@@ -35,23 +35,6 @@ bool none_of_the_keys_is_here(gpgme_decrypt_result_t result) {
     return true;
 }
 
-std::vector<SignatureStatus> signatures_in(gpgme_verify_result_t result) {
-    std::vector<SignatureStatus> signatures;
-    for (auto* signature = result != nullptr ? result->signatures : nullptr; signature != nullptr;
-         signature = signature->next) {
-        const auto code = gpgme_err_code(signature->status);
-        SignatureStatus status;
-        status.fingerprint = signature->fpr != nullptr ? signature->fpr : "";
-        status.good = code == GPG_ERR_NO_ERROR;
-        status.summary = status.good                     ? "good signature"
-                         : code == GPG_ERR_NO_PUBKEY     ? "no certificate to check it with"
-                         : code == GPG_ERR_BAD_SIGNATURE ? "BAD signature"
-                                                         : describe(signature->status);
-        signatures.push_back(std::move(status));
-    }
-    return signatures;
-}
-
 [[noreturn]] void throw_failure(gpgme_error_t error, gpgme_decrypt_result_t result,
                                 const std::vector<std::string>& recipients) {
     const auto code = gpgme_err_code(error);

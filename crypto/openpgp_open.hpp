@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/secret.hpp"
+#include "crypto/openpgp_signature.hpp"
 
 #include <cstddef>
 #include <string>
@@ -13,17 +14,10 @@ namespace lockbox::crypto {
 constexpr std::size_t expansion_max = 100;              // as Thunderbird: more is a decompression bomb
 constexpr std::size_t expansion_octets_free = 1U << 20; // what any message may open to, however small it is
 
-/// A signature found inside a decrypted message.
-struct SignatureStatus {
-    std::string fingerprint;
-    bool good = false;
-    std::string summary; ///< in words: "good signature", "key expired", "no certificate to check it with"
-};
-
 struct Decrypted {
     Secret plaintext; ///< authenticated: nothing of it was shown before the end was verified
     std::vector<std::string> recipient_key_ids;
-    std::vector<SignatureStatus> signatures;
+    std::vector<OpenPgpSignature> signatures;
 };
 
 /// Decrypts binary or armored packets. Withholds everything unless the whole was authenticated (MDC or AEAD).

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Fails on an include that points the wrong way:
 #
-#   base <- mail <- crypto <- keyring <- policy <- { milter, cli }
+#   base <- mail <- crypto <- keyring <- policy <- { milter, cli }, and crypto <- reader <- cli
 #
 # and on libmilter's header anywhere but where the daemon meets the library. `check_includes.sh [ROOT]` checks the
 # sources below ROOT (the project by default), after proving on sources of its own that it finds what it looks for.
@@ -15,8 +15,9 @@ allowed_for() {
     crypto) echo base mail crypto ;;
     keyring) echo base mail crypto keyring ;;
     policy) echo base mail crypto keyring policy ;;
+    reader) echo base mail crypto reader ;;
     milter) echo base mail crypto keyring policy milter ;;
-    cli) echo base mail crypto keyring policy cli ;;
+    cli) echo base mail crypto keyring policy reader cli ;;
     esac
 }
 
@@ -24,7 +25,7 @@ allowed_for() {
 check() (
     cd "$1"
     wrong=
-    for layer in base mail crypto keyring policy milter cli; do
+    for layer in base mail crypto keyring policy reader milter cli; do
         [ -d "$layer" ] || continue
         pattern=$(allowed_for "$layer" | tr ' ' '|')
         found=$(grep -rnE --include='*.cpp' --include='*.hpp' '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$layer" |
@@ -33,7 +34,7 @@ check() (
 }
         # Angle brackets are for other people's headers: ours in them would get past the check above.
         found=$(grep -rnE --include='*.cpp' --include='*.hpp' \
-            '^[[:space:]]*#[[:space:]]*include[[:space:]]*<(base|mail|crypto|keyring|policy|milter|cli)/' "$layer" || true)
+            '^[[:space:]]*#[[:space:]]*include[[:space:]]*<(base|mail|crypto|keyring|policy|reader|milter|cli)/' "$layer" || true)
         wrong=$wrong${found:+$found
 }
         found=$(grep -rnE --include='*.cpp' --include='*.hpp' '#[[:space:]]*include.*mfapi\.h' "$layer" |
@@ -60,6 +61,9 @@ expect accepted cli/run.cpp '#include "base/error.hpp"'
 expect accepted milter/session.hpp '#include "policy/plan.hpp"'
 expect accepted base/file.cpp '#include <string>'
 expect accepted milter/libmilter_adapter.cpp '#include <libmilter/mfapi.h>'
+expect accepted cli/read.cpp '#include "reader/open.hpp"'
+expect refused reader/open.hpp '#include "keyring/entry.hpp"'
+expect refused milter/session.cpp '#include "reader/open.hpp"'
 expect refused base/file.cpp '#include "mail/header.hpp"'
 expect refused mail/header.hpp '#include "crypto/seal.hpp"'
 expect refused crypto/seal.cpp '  #  include "keyring/entry.hpp"'

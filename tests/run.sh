@@ -151,9 +151,9 @@ run_pytest() { # suite
 step_dependencies() { "$here/contrib/dependencies.sh" test; }
 step_release() { build release; }
 step_asan() { build asan; }
-step_tsan() { build tsan test_keyring test_milter; }
+step_tsan() { build tsan test_keyring test_milter test_reader; }
 step_unit() { run_ctest asan; }
-step_threads() { TSAN_OPTIONS="suppressions=$here/tests/tsan.supp" run_ctest tsan '^(keyring|milter):'; }
+step_threads() { TSAN_OPTIONS="suppressions=$here/tests/tsan.supp" run_ctest tsan '^(keyring|milter|reader):'; }
 step_cli() { run_pytest cli; }
 step_miltertest() { run_pytest miltertest; }
 step_mta() { run_pytest mta; }
@@ -175,7 +175,7 @@ step_checks() {
     # Other versions of clang-format have other opinions.
     if clang-format --version | grep -q 'version 14\.'; then
         check "clang-format would change something" sh -c \
-            "find base mail crypto keyring policy milter cli tests -name '*.[ch]pp' -print0 | xargs -0 clang-format --dry-run -Werror"
+            "find base mail crypto keyring policy reader milter cli tests -name '*.[ch]pp' -print0 | xargs -0 clang-format --dry-run -Werror"
     else
         echo "SKIPPED the formatting: it is that of clang-format 14, here is $(clang-format --version)" >&3
         skipped=$((skipped + 1))

@@ -1,6 +1,6 @@
 # bash completion for lockbox(1). Installed as .../bash-completion/completions/lockbox; it needs nothing else.
 
-_lockbox_commands="import list show export remove set alias explain encrypt decrypt inspect help"
+_lockbox_commands="import list show export remove set alias explain encrypt decrypt read inspect help"
 _lockbox_global="--keyring --config --help --version"
 
 _lockbox_files() {
@@ -22,7 +22,8 @@ _lockbox_options_of() {
         set) echo --content-encryption ;;
         explain) echo --from --to --client --login --tls --daemon --json ;;
         encrypt) echo --to --protocol --hide-subject --text --output ;;
-        decrypt) echo --key --certificate --passphrase-fd --smime-ca --output ;;
+        decrypt) echo --key --certificate --passphrase-fd --smime-ca --output --in-place --jobs --part --json ;;
+        read) echo --key --certificate --passphrase-fd --smime-ca --save-attachments --json ;;
     esac
 }
 
@@ -43,7 +44,7 @@ _lockbox() {
     done
 
     case $previous in
-        --keyring | --config | --output | -o | --key | --certificate | --smime-ca)
+        --save-attachments | --wkd | --keyring | --config | --output | -o | --key | --certificate | --smime-ca)
             _lockbox_files "$current"
             return
             ;;
@@ -51,7 +52,7 @@ _lockbox() {
             _lockbox_words "TLSv1.2 TLSv1.3" "$current"
             return
             ;;
-        --from | --to | --client | --login | --daemon | --passphrase-fd) return ;;
+        --from | --to | --client | --login | --daemon | --name | --expires | --passphrase-fd | --jobs | --part) return ;;
     esac
 
     if [[ -z $command ]]; then
@@ -67,7 +68,7 @@ _lockbox() {
     else
         case $command in
             alias) [[ $previous == alias ]] && _lockbox_words "add list remove" "$current" ;;
-            import | explain | encrypt | decrypt | inspect) _lockbox_files "$current" ;;
+            import | explain | encrypt | decrypt | read | inspect) _lockbox_files "$current" ;;
         esac
     fi
 }

@@ -42,8 +42,11 @@ TEST_CASE("decrypt ends with 1 for what is not sealed, and writes nothing", "[cl
 
 TEST_CASE("a file that is not there ends with 66", "[cli]") {
     CommandLine line;
-    const auto command = GENERATE(as<std::string>{}, "decrypt", "inspect");
-    const auto file = GENERATE(as<std::string>{}, "missing", ".");
+    const auto [command, file] = GENERATE(table<std::string, std::string>({{"decrypt", "missing"},
+                                                                           {"read", "missing"},
+                                                                           {"read", "."},
+                                                                           {"inspect", "missing"},
+                                                                           {"inspect", "."}}));
     const auto result = line.run({command, line.path(file)});
     CHECK(result.status == 66);
     CHECK(result.out.empty());

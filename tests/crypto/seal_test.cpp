@@ -1,7 +1,7 @@
 #include "base/error.hpp"
-#include "crypto/open.hpp"
 #include "crypto/seal.hpp"
 #include "mail/header_edits.hpp"
+#include "mail/layer.hpp"
 #include "mail/openpgp_packet.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/gnupg_home.hpp"
@@ -56,80 +56,12 @@ TEST_CASE("A sealed message is PGP/MIME with one MIME-Version, one Content-Type 
     }
 }
 
-TEST_CASE("Opening gives back the original: fields, structure and body", "[crypto]") {
-    const test::GnupgHome home({"alice"});
-    const auto original = mail::Message::parse(ordinary);
-    const auto opened = open(sealed(original, "alice"));
-    CHECK(opened.body.expose() == original.body);
-    CHECK(opened.header_was_protected);
-    CHECK(opened.warnings.empty());
-    for (const auto* name :
-         {"From", "To", "Subject", "Date", "Message-ID", "Content-Type", "Content-Transfer-Encoding"}) {
-        CAPTURE(name);
-        CHECK(opened.header.count(name) == 1);
-        CHECK(opened.header.first(name) == original.header.first(name));
-    }
-}
-
-TEST_CASE("Every body survives, whatever its bytes", "[crypto]") {
-    const test::GnupgHome home({"alice"});
-    const auto body = GENERATE(std::string(), std::string("\r\n"), std::string("no line end"),
-                               std::string("NUL \0 and \xff\xfe\r\n", 14),
-                               std::string("--=_boundary\r\n.\r\n..\r\n"), std::string(200000, 'a'));
-    CAPTURE(body.size());
-    auto original = mail::Message::parse(ordinary);
-    original.body = body;
-    CHECK(open(sealed(original, "alice")).body.expose() == body);
-}
-
-TEST_CASE("LF line ends become CRLF inside, as RFC 3156 section 4 wants it", "[crypto]") {
-    const test::GnupgHome home({"alice"});
-    auto original = mail::Message::parse(ordinary);
-    original.body = "one\ntwo\n";
-    CHECK(open(sealed(original, "alice")).body.expose() == "one\r\ntwo\r\n");
-}
-
 TEST_CASE("Two seals of one message have nothing in common but their recipient", "[crypto]") {
     const auto original = mail::Message::parse(ordinary);
     const auto first = sealed(original, "alice");
     const auto second = sealed(original, "alice");
     CHECK(first.body != second.body);
     CHECK(first.header.first("Content-Type") != second.header.first("Content-Type")); // the boundary
-}
-
-TEST_CASE("The text of an inline message is described as what it is, not as the armor was", "[crypto]") {
-    const test::GnupgHome home({"alice"});
-    const std::string text = "Gr\xc3\xbc\xc3\x9f"
-                             "e\r\n";
-    Sealer sealer;
-    std::string armored;
-    mail::ArmorWriter armor(armored, "PGP MESSAGE");
-    const std::array<std::string_view, 1> pieces{text};
-    sealer.openpgp.encrypt(*Recipients::from({test::certificate("alice")}), pieces,
-                           [&](std::string_view bytes) { armor.write(bytes); });
-    armor.finish();
-    auto message = mail::Message::parse("Subject: inline\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; "
-                                        "charset=us-ascii; format=flowed\r\n"
-                                        "Content-Transfer-Encoding: 7bit\r\n\r\n");
-    message.body = armored;
-    const auto opened = open(message);
-    CHECK(opened.body.expose() == text);
-    CHECK(opened.header.first("Content-Type") == "text/plain; format=flowed; charset=utf-8");
-    CHECK(opened.header.first("Content-Transfer-Encoding") == "8bit");
-    CHECK(opened.header.count("Content-Transfer-Encoding") == 1);
-}
-
-TEST_CASE("What is not sealed is nothing to open", "[crypto]") {
-    const auto text = GENERATE(
-        as<std::string>{}, "Subject: hello\n\nplain text\n",
-        "Content-Type: multipart/encrypted; boundary=b\n\n--b\n\nplain\n--b--\n",
-        "Subject: x\n\n-----BEGIN PGP MESSAGE-----\n\nno armor\n-----END PGP MESSAGE-----\nand text\n");
-    try {
-        (void)open(mail::Message::parse(text));
-        FAIL("it opened");
-    } catch (const Error& error) {
-        CHECK(error.kind() == ErrorKind::nothing_to_open);
-    }
 }
 
 namespace {

@@ -1,0 +1,182 @@
+// lockbox read: shows a message to a person.
+#include "base/ascii.hpp"
+#include "cli/command.hpp"
+#include "cli/reader_keys.hpp"
+#include "cli/report.hpp"
+#include "mail/protection.hpp"
+#include "reader/header_text.hpp"
+#include "reader/view.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+namespace lockbox::cli {
+namespace {
+
+constexpr std::string_view help =
+    R"(Usage: lockbox read [OPTION...] [FILE]
+
+Shows a message, sealed or not: what protects it and who signed it, who wrote it
+to whom, its text, and what is attached. FILE is the whole message; standard
+input without it or for "-".
+
+Nothing is fetched from anywhere. HTML is shown as text. Characters that would
+steer the terminal or mislead the eye are replaced. Lines that begin with a bar
+are the message's own; all others are Lockbox's. Parts that are sealed by
+themselves are shown by themselves, each with what protects it.
+
+Options:
+  --save-attachments DIR
+                   write each attachment to a file in DIR, under a safe name,
+                   mode 0600; nothing is overwritten
+  --key FILE       your S/MIME key, PKCS#12 or PEM; without it, gpgsm's keys
+  --certificate FILE
+                   the certificate of that key, where its file has none
+  --passphrase-fd N
+                   read the passphrase of the key from this descriptor, and do
+                   not ask for it
+  --smime-ca PATH  trust these certificates, a file or a directory, to say who
+                   made an S/MIME signature; may be repeated
+  --json           print everything as JSON
+
+Example:
+  lockbox read message.eml
+
+Exit status: 0 shown; 2 only a part of it was sealed; 65 damaged, forged or
+refused; 66 no such file; 69 gpg-agent or gpgsm cannot be reached; 74 cannot
+write; 77 no secret key for it.
+)";
+
+Json json_texts(const std::vector<reader::TextPart>& texts) {
+    auto json = Json::array();
+    for (const auto& text : texts) {
+        Json entry;
+        entry["number"] = text.number;
+        entry["media_type"] = text.media_type;
+        entry["text"] = text.text;
+        entry["note"] = text.note.empty() ? Json() : Json(text.note);
+        entry["forwarded"] = text.forwarded.empty() ? Json() : Json(text.forwarded);
+        json.push_back(std::move(entry));
+    }
+    return json;
+}
+
+Json json_attachments(const std::vector<reader::Attachment>& attachments) {
+    auto json = Json::array();
+    for (const auto& attachment : attachments) {
+        Json entry;
+        entry["number"] = attachment.number;
+        entry["name"] = attachment.name;
+        entry["media_type"] = attachment.media_type;
+        entry["octets"] = attachment.octets;
+        json.push_back(std::move(entry));
+    }
+    return json;
+}
+
+Json json_header(const mail::HeaderSection& header) {
+    Json json;
+    for (const auto* const name : {"From", "To", "Cc", "Date", "Subject"}) {
+        const auto body = header.first(name);
+        const auto key = lockbox::to_lower(name);
+        if (!body) {
+            json[key] = Json();
+        } else if (key == "date" || key == "subject") {
+            json[key] = reader::header_text(*body);
+        } else {
+            json[key] = reader::header_addresses(*body);
+        }
+    }
+    return json;
+}
+
+Json json_view(const reader::Opened& opened, const std::vector<reader::Shown>& shown) {
+    auto document = json_document();
+    document.update(json_opened(opened));
+    document["header"] = json_header(shown.front().entity.header);
+    document["texts"] = json_texts(shown.front().texts);
+    document["attachments"] = json_attachments(shown.front().attachments);
+    for (auto& entry : document["parts"]) {
+        for (const auto& candidate : shown) {
+            if (candidate.part != nullptr && candidate.part->number == entry["number"]) {
+                entry["texts"] = json_texts(candidate.texts);
+                entry["attachments"] = json_attachments(candidate.attachments);
+            }
+        }
+    }
+    return document;
+}
+
+void save_attachments(const Invocation& invocation, const std::vector<reader::Shown>& shown) {
+    const std::filesystem::path directory(invocation.value("save-attachments"));
+    std::error_code error;
+    if (!std::filesystem::is_directory(directory, error)) {
+        throw Error(ErrorKind::no_input,
+                    fmt::format("there is no directory {}", printable(directory.string())));
+    }
+    for (const auto& world : shown) {
+        for (const auto& attachment : world.attachments) {
+            const auto path = reader::save(attachment, directory);
+            invocation.io().err << "lockbox: saved " << printable(path.string()) << '\n';
+        }
+    }
+}
+
+int run(Invocation& invocation) {
+    const std::string name = invocation.arguments().empty() ? "-" : invocation.arguments().front();
+    const ReaderKeys keys(invocation, name);
+    const auto received = invocation.read(name);
+    const auto opened = reader::open(received, *keys.engine());
+    auto& io = invocation.io();
+    if (opened.is_bare_data) {
+        report_opened(io.err, "", opened);
+        throw Error(ErrorKind::malformed, "what was opened is data and no message",
+                    "`lockbox decrypt --output FILE` writes it");
+    }
+    std::vector<reader::Shown> shown;
+    try {
+        shown = reader::shown(opened, received);
+    } catch (const Error&) { // a structure beyond all limits: opened says so already
+        report_opened(io.err, "", opened);
+        return exit_status(opened.outcome);
+    }
+    if (invocation.has("json")) {
+        io.out << to_text(json_view(opened, shown)) << '\n';
+    } else {
+        const auto& environment = invocation.environment();
+        const reader::ViewOptions options{environment.out_is_terminal ? environment.columns : 0,
+                                          environment.out_is_terminal && environment.colours};
+        io.out << reader::view(opened, shown, options);
+    }
+    io.out.flush();
+    check_output(io.out);
+    if (invocation.has("save-attachments")) {
+        save_attachments(invocation, shown);
+    }
+    if (!opened.hint.empty()) {
+        io.err << "lockbox: hint: " << printable(opened.hint) << '\n';
+    }
+    return opened.outcome == reader::Outcome::nothing_to_open ? EX_OK : exit_status(opened.outcome);
+}
+
+} // namespace
+
+const Command read_command{
+    .name = "read",
+    .summary = "show a message, sealed or not, and what protects it",
+    .help = help,
+    .argument = "a FILE",
+    .arguments_min = 0,
+    .arguments_max = 1,
+    .missing_argument_hint = {},
+    .declare =
+        [](boost::program_options::options_description_easy_init option) {
+            namespace po = boost::program_options;
+            option("save-attachments", po::value<std::string>(), "")("json", "");
+            declare_reader_keys(option);
+        },
+    .run = run,
+};
+
+} // namespace lockbox::cli

@@ -1,0 +1,78 @@
+#include "cli/reader_keys.hpp"
+
+#include "base/ascii.hpp"
+#include "cli/passphrase.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <system_error>
+#include <vector>
+
+namespace lockbox::cli {
+namespace {
+
+/// nullopt: the option was not given.
+std::optional<int> passphrase_descriptor(const Invocation& invocation, const std::string& message) {
+    const auto text = invocation.value("passphrase-fd");
+    if (text.empty() && !invocation.has("passphrase-fd")) {
+        return std::nullopt;
+    }
+    int descriptor = -1;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), descriptor);
+    if (error != std::errc() || end != text.data() + text.size() || descriptor < 0) {
+        throw Error(ErrorKind::usage,
+                    fmt::format("--passphrase-fd needs the number of a descriptor, not '{}'", text));
+    }
+    if (descriptor == 0 && message == "-") {
+        throw Error(ErrorKind::usage, "the passphrase and the message cannot both come from standard input",
+                    "name the message's file, or use another descriptor: `--passphrase-fd 3 3< FILE`");
+    }
+    return descriptor;
+}
+
+std::optional<crypto::KeyFile> key_file(const Invocation& invocation, const std::string& message) {
+    const auto descriptor = passphrase_descriptor(invocation, message);
+    if (!invocation.has("key")) {
+        if (descriptor || invocation.has("certificate")) {
+            throw Error(ErrorKind::usage, "--certificate and --passphrase-fd go with --key",
+                        "GnuPG's own agent asks for the passphrases of GnuPG's keys");
+        }
+        return std::nullopt;
+    }
+    auto file = crypto::read_key_file(
+        invocation.value("key"), invocation.value("certificate"), [&](const std::string& name) {
+            if (descriptor) {
+                return read_passphrase(*descriptor);
+            }
+            if (!invocation.environment().ask_passphrase) {
+                throw Error(ErrorKind::no_secret_key,
+                            fmt::format("{} has a passphrase, and nobody can be asked", name));
+            }
+            return invocation.environment().ask_passphrase(
+                fmt::format("Passphrase of {}: ", printable(name)));
+        });
+    for (const auto& warning : file.warnings) {
+        warn(invocation.io().err, warning);
+    }
+    return file;
+}
+
+crypto::Authorities authorities(const Invocation& invocation) {
+    const auto paths = invocation.values("smime-ca");
+    return crypto::Authorities::read({paths.begin(), paths.end()});
+}
+
+} // namespace
+
+void declare_reader_keys(boost::program_options::options_description_easy_init option) {
+    namespace po = boost::program_options;
+    option("key", po::value<std::string>(), "")("certificate", po::value<std::string>(), "")(
+        "passphrase-fd", po::value<std::string>(), "")("smime-ca", po::value<std::vector<std::string>>(), "");
+}
+
+ReaderKeys::ReaderKeys(const Invocation& invocation, const std::string& message)
+    : key_file_(key_file(invocation, message)), authorities_(authorities(invocation)),
+      now_(invocation.environment().now) {}
+
+} // namespace lockbox::cli

@@ -1,0 +1,141 @@
+#include "crypto/openpgp_signature.hpp"
+
+#include "crypto/plaintext_sink.hpp"
+
+#include <chrono>
+
+namespace lockbox::crypto {
+namespace {
+
+using State = OpenPgpSignature::State;
+
+State state_of(const _gpgme_signature& signature) noexcept {
+    const auto code = gpgme_err_code(signature.status);
+    return code == GPG_ERR_NO_ERROR                                     ? State::good
+           : code == GPG_ERR_SIG_EXPIRED || code == GPG_ERR_KEY_EXPIRED ? State::expired
+           : code == GPG_ERR_CERT_REVOKED                               ? State::revoked
+           : code == GPG_ERR_NO_PUBKEY                                  ? State::no_certificate
+           : code == GPG_ERR_BAD_SIGNATURE                              ? State::bad
+                                                                        : State::unreadable;
+}
+
+std::string words_for(State state, const _gpgme_signature& signature) {
+    switch (state) {
+    case State::good:
+        return "good signature";
+    case State::expired:
+        return gpgme_err_code(signature.status) == GPG_ERR_SIG_EXPIRED
+                   ? "the signature has expired"
+                   : "good signature, but its certificate has expired";
+    case State::revoked:
+        return "good signature, but its certificate was revoked";
+    case State::no_certificate:
+        return "no certificate to check it with";
+    case State::bad:
+        return "BAD signature: these are not the bytes that were signed";
+    case State::unreadable:
+        return "the signature cannot be checked: " + describe(signature.status);
+    }
+    return {};
+}
+
+bool is_vouched(gpgme_validity_t validity) noexcept {
+    return validity == GPGME_VALIDITY_FULL || validity == GPGME_VALIDITY_ULTIMATE;
+}
+
+/// Fills in what the certificate tells. Without it the signature keeps its key id.
+void add_certificate(OpenPgpSignature& signature, gpgme_ctx_t context) {
+    gpgme_key_t raw = nullptr;
+    if (gpgme_err_code(gpgme_get_key(context, signature.fingerprint.c_str(), &raw, /*secret=*/0)) !=
+        GPG_ERR_NO_ERROR) {
+        return;
+    }
+    const GpgKey key(raw);
+    if (key->fpr != nullptr) {
+        signature.fingerprint = key->fpr;
+    }
+    for (auto* uid = key->uids; uid != nullptr; uid = uid->next) {
+        if (uid->revoked != 0U || uid->invalid != 0U || uid->uid == nullptr) {
+            continue;
+        }
+        if (signature.signer.empty()) {
+            signature.signer = uid->uid;
+        }
+        auto address = uid->address != nullptr ? mail::Address::parse(uid->address) : std::nullopt;
+        if (address && (!signature.is_vouched || is_vouched(uid->validity))) {
+            signature.addresses.push_back(std::move(*address));
+        }
+    }
+}
+
+OpenPgpSignature unreadable(std::string summary) {
+    OpenPgpSignature signature;
+    signature.summary = std::move(summary);
+    return signature;
+}
+
+std::vector<OpenPgpSignature> found_by(gpgme_error_t error, gpgme_ctx_t context) {
+    auto signatures = signatures_in(gpgme_op_verify_result(context));
+    if (signatures.empty()) {
+        signatures.push_back(unreadable(gpgme_err_code(error) == GPG_ERR_NO_ERROR
+                                            ? "there is no signature in it"
+                                            : "the signature cannot be read: " + describe(error)));
+    }
+    return signatures;
+}
+
+} // namespace
+
+std::vector<OpenPgpSignature> signatures_in(gpgme_verify_result_t result) {
+    std::vector<OpenPgpSignature> signatures;
+    GpgContext keyring;
+    for (auto* found = result != nullptr ? result->signatures : nullptr; found != nullptr;
+         found = found->next) {
+        if (signatures.size() == openpgp_signatures_max) {
+            signatures.push_back(unreadable("there are more signatures than are checked"));
+            break;
+        }
+        OpenPgpSignature signature;
+        signature.state = state_of(*found);
+        signature.fingerprint = found->fpr != nullptr ? found->fpr : "";
+        signature.is_vouched = is_vouched(found->validity);
+        signature.summary = words_for(signature.state, *found);
+        if (found->timestamp != 0) {
+            signature.signed_at = Time(std::chrono::seconds(found->timestamp));
+        }
+        if (signature.state != State::no_certificate && !signature.fingerprint.empty()) {
+            if (!keyring) {
+                keyring = make_gpg_context({});
+            }
+            add_certificate(signature, keyring.get());
+        }
+        signatures.push_back(std::move(signature));
+    }
+    return signatures;
+}
+
+std::vector<OpenPgpSignature> verify_detached_openpgp(std::string_view content, std::string_view signature) {
+    if (signature.size() > openpgp_signature_octets_max) {
+        return {unreadable("the signature is larger than any")};
+    }
+    const auto context = make_gpg_context({});
+    const auto signature_data = read_from(signature);
+    const auto content_data = read_from(content);
+    const auto error = gpgme_op_verify(context.get(), signature_data.get(), content_data.get(), nullptr);
+    return found_by(error, context.get());
+}
+
+std::optional<ClearSigned> verify_clear_signed(std::string_view armor) {
+    const auto context = make_gpg_context({});
+    const auto input = read_from(armor);
+    PlaintextSink sink(armor.size()); // a cleartext signature does not grow
+    const auto error = gpgme_op_verify(context.get(), input.get(), nullptr, sink.data());
+    sink.rethrow_failure();
+    auto* result = gpgme_op_verify_result(context.get());
+    if (sink.overflowed() || result == nullptr || result->signatures == nullptr) {
+        return std::nullopt;
+    }
+    return ClearSigned{std::string(sink.take().expose()), found_by(error, context.get())};
+}
+
+} // namespace lockbox::crypto

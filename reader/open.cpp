@@ -1,0 +1,272 @@
+#include "reader/open.hpp"
+
+#include "base/ascii.hpp"
+#include "base/encoding.hpp"
+#include "crypto/cms_form.hpp"
+#include "mail/layer.hpp"
+#include "mail/line_ends.hpp"
+#include "mail/openpgp_packet.hpp"
+#include "mail/protection.hpp"
+#include "reader/alteration.hpp"
+#include "reader/composition.hpp"
+#include "reader/part_opening.hpp"
+#include "reader/peeling.hpp"
+#include "reader/world.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+
+namespace lockbox::reader {
+namespace {
+
+/// The number of a part that is all of an opened message.
+constexpr std::string_view number_of_all = "all";
+
+/// What is left when the last layer is off. Its fields are those outside, the protected ones and those that
+/// describe what was inside.
+mail::HeaderSection opened_header(const Peeling& peeling, const mail::HeaderSection& outer, Kind kind,
+                                  World& world) {
+    if (kind == Kind::part) {
+        return header_for_part(peeling.root().header);
+    }
+    auto restored = mail::restore(outer, mail::MessageView{peeling.root().header, peeling.root().body});
+    world.header_was_protected = restored.was_protected;
+    std::move(restored.warnings.begin(), restored.warnings.end(), std::back_inserter(world.warnings));
+    if (restored.header.count("MIME-Version") == 0 && restored.header.count("Content-Type") > 0) {
+        restored.header.add("MIME-Version", " 1.0"); // RFC 2045 §4: a message needs it, a part does not
+    }
+    return std::move(restored.header);
+}
+
+Secret bare_entity(const Peeling& peeling, const mail::HeaderSection& outer, Kind kind) {
+    const auto content = peeling.bare_bytes();
+    if (peeling.bare() == Content::text) {
+        return entity_of(header_for_text(kind == Kind::message ? outer : header_for_part(outer), content),
+                         content);
+    }
+    auto file = entity_of_file(peeling.file_name(), content);
+    if (kind == Kind::part) {
+        return file;
+    }
+    const auto view = mail::MessageView::parse(file.expose());
+    return entity_of(mail::restore(outer, view.header).header, view.body);
+}
+
+void add_failed_layer(World& world, Failure failure) {
+    Part part;
+    part.number = number_of_all;
+    part.form = "a layer inside of what was opened";
+    part.outcome = failure.outcome;
+    part.reason = std::move(failure.reason);
+    world.parts.push_back(std::move(part));
+}
+
+/// CMS without a message around it: binary, in PEM of any label, or base64 alone. nullopt: it is none.
+std::optional<std::string> bare_cms(std::string_view bytes) {
+    if (crypto::is_encrypted_cms(bytes)) {
+        return std::string(bytes);
+    }
+    auto text = trim(bytes);
+    if (text.starts_with("-----BEGIN ")) {
+        text.remove_prefix(std::min(text.find('\n'), text.size()));
+        text = text.substr(0, text.find("-----END "));
+    }
+    if (!trim(text).starts_with("MI")) { // how every SEQUENCE begins that has more than 127 octets
+        return std::nullopt;
+    }
+    auto decoded = base64_decode(text);
+    return decoded && crypto::is_encrypted_cms(*decoded) ? std::move(decoded) : std::nullopt;
+}
+
+/// OpenPGP or CMS data and nothing around it. nullopt: it is not.
+std::optional<SealedForm> bare_form(std::string_view bytes) {
+    if (mail::read_encrypted_message(bytes)) {
+        return SealedForm{false, Content::file, "OpenPGP data", std::string(bytes)};
+    }
+    if (trim(bytes).starts_with("-----BEGIN PGP MESSAGE-----")) {
+        auto armor = mail::dearmor(bytes, "PGP MESSAGE");
+        if (armor && all_space(armor->before) && all_space(armor->after) &&
+            mail::read_encrypted_message(armor->bytes)) {
+            return SealedForm{false, Content::file, "OpenPGP data", std::move(armor->bytes)};
+        }
+        return std::nullopt;
+    }
+    auto cms = bare_cms(bytes);
+    return cms ? std::optional(SealedForm{true, Content::file, "CMS data", std::move(*cms)}) : std::nullopt;
+}
+
+Opened opened_data(const SealedForm& form, Opening& opening) {
+    Opened opened;
+    try {
+        auto decrypted = opening.decrypt(form);
+        opened.outcome = Outcome::opened;
+        opened.protection = decrypted.integrity == crypto::Integrity::authenticated
+                                ? Protection::authenticated
+                                : Protection::without_integrity;
+        opened.layers.push_back(
+            form.words + (decrypted.content_encryption.empty() ? "" : ", " + decrypted.content_encryption));
+        opened.recipients = std::move(decrypted.recipients);
+        opened.signatures = std::move(decrypted.signatures);
+        opened.message = std::move(decrypted.plaintext);
+        opened.is_bare_data = true;
+    } catch (const Error& error) {
+        auto failure = failure_of(error);
+        opened.outcome = failure.outcome;
+        opened.reason = std::move(failure.reason);
+        opened.hint = std::move(failure.hint);
+    }
+    return opened;
+}
+
+/// Of a message that is not sealed as a whole.
+void judge_parts(Opened& opened) {
+    const auto was_opened = [](const Part& part) { return part.outcome == Outcome::opened; };
+    const auto has_failed = [](const Part& part) {
+        return part.outcome != Outcome::opened && part.outcome != Outcome::nothing_to_open;
+    };
+    if (std::any_of(opened.parts.begin(), opened.parts.end(), was_opened)) {
+        opened.outcome = Outcome::partly_sealed;
+        return;
+    }
+    const auto failed = std::find_if(opened.parts.begin(), opened.parts.end(), has_failed);
+    if (failed != opened.parts.end()) {
+        opened.outcome = failed->outcome;
+        opened.reason = fmt::format("part {}: {}", failed->number, failed->reason);
+    }
+}
+
+} // namespace
+
+Failure failure_of(const Error& error) {
+    switch (error.kind()) {
+    case ErrorKind::no_secret_key:
+        return {Outcome::no_key, error.what(), error.hint()};
+    case ErrorKind::malformed:
+    case ErrorKind::too_large:
+        return {Outcome::damaged, error.what(), error.hint()};
+    case ErrorKind::unavailable:
+        return {Outcome::unavailable, error.what(), error.hint()};
+    case ErrorKind::usage:
+    case ErrorKind::configuration:
+    case ErrorKind::no_input:
+    case ErrorKind::no_certificate:
+    case ErrorKind::nothing_to_open:
+    case ErrorKind::io:
+    case ErrorKind::engine:
+    case ErrorKind::busy:
+    case ErrorKind::permission:
+        break;
+    }
+    throw error;
+}
+
+Decrypted Opening::decrypt(const SealedForm& form) {
+    if (++sealed_ > sealed_parts_max) {
+        throw Error(ErrorKind::too_large,
+                    fmt::format("the message has more than {} sealed parts", sealed_parts_max));
+    }
+    auto decrypted = form.is_cms ? engine_.decrypt_cms(form.bytes) : engine_.decrypt_openpgp(form.bytes);
+    opened_octets_ += decrypted.plaintext.size();
+    if (opened_octets_ > opened_octets_max) {
+        throw Error(ErrorKind::too_large,
+                    fmt::format("the message opens to more than {} octets: refused as a decompression bomb",
+                                opened_octets_max));
+    }
+    return decrypted;
+}
+
+std::vector<Signature> Opening::verify(const mail::SignedEntity& entity) {
+    return entity.signature_type == "application/pgp-signature"
+               ? engine_.verify_openpgp(entity.content, entity.signature)
+               : engine_.verify_cms(entity.content, entity.signature);
+}
+
+World Opening::open(std::string_view bytes, Kind kind, const mail::HeaderSection& sender, unsigned depth) {
+    World world;
+    const auto failed = [](Failure failure) { // nothing of what was opened before it
+        World empty;
+        empty.failure = std::move(failure);
+        return empty;
+    };
+    try {
+        if (depth > layers_max) {
+            throw Error(
+                ErrorKind::too_large,
+                fmt::format("the message has more than {} sealed parts inside each other", layers_max));
+        }
+        Peeling peeling(*this, world, bytes);
+        const auto outer = peeling.root().header;
+        bool complete = true;
+        try {
+            peeling.peel();
+        } catch (const Error& error) {
+            if (!world.is_sealed && !world.is_opaque) {
+                throw;
+            }
+            add_failed_layer(world, failure_of(error));
+            complete = false;
+        }
+        if (peeling.is_unproven()) {
+            if (auto reason = alteration_in(peeling.root())) {
+                return failed({Outcome::damaged, std::move(*reason), ""});
+            }
+        }
+        if (peeling.bare()) {
+            world.entity = bare_entity(peeling, outer, kind);
+            compare_with_sender(world.signatures, kind == Kind::message ? outer : sender);
+            return world;
+        }
+        const bool was_peeled = world.is_sealed || world.is_opaque;
+        const auto header = was_peeled ? opened_header(peeling, outer, kind, world) : outer;
+        const auto& from = kind == Kind::message ? header : sender;
+        compare_with_sender(world.signatures, from);
+        PartOpening parts(*this, world, from, depth);
+        if (complete) {
+            parts.open_parts_of(peeling.root(), peeling.root_is_signed());
+        }
+        auto replacements = parts.replacements(was_peeled || mail::has_only_crlf(bytes));
+        if (was_peeled) {
+            world.entity = entity_of(header, composed(peeling.root().body, std::move(replacements)).expose());
+        } else if (!replacements.empty()) {
+            world.entity = composed(peeling.root().bytes, std::move(replacements));
+        }
+        return world;
+    } catch (const Error& error) {
+        return failed(failure_of(error));
+    }
+}
+
+Opened open(std::string_view bytes, Engine& engine) {
+    Opening opening(engine);
+    if (const auto form = bare_form(bytes)) {
+        return opened_data(*form, opening);
+    }
+    auto world = opening.open(bytes, Kind::message, {}, 0);
+    Opened opened;
+    if (world.failure) {
+        opened.outcome = world.failure->outcome;
+        opened.reason = std::move(world.failure->reason);
+        opened.hint = std::move(world.failure->hint);
+        return opened;
+    }
+    opened.protection = world.protection;
+    opened.layers = std::move(world.layers);
+    opened.recipients = std::move(world.recipients);
+    opened.signatures = std::move(world.signatures);
+    opened.header_was_protected = world.header_was_protected;
+    opened.parts = std::move(world.parts);
+    opened.warnings = std::move(world.warnings);
+    if (world.is_sealed) {
+        opened.outcome = Outcome::opened;
+    } else {
+        judge_parts(opened);
+    }
+    opened.message =
+        mail::has_only_crlf(bytes) ? std::move(world.entity) : Secret(mail::to_lf(world.entity.expose()));
+    return opened;
+}
+
+} // namespace lockbox::reader

@@ -1,0 +1,66 @@
+// Opening a message for its reader, whatever sealed it and wherever the sealed part stands in it.
+#pragma once
+
+#include "base/secret.hpp"
+#include "mail/entity.hpp"
+#include "reader/engine.hpp"
+#include "reader/outcome.hpp"
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lockbox::reader {
+
+/// Sealed and signed layers around each other. Nobody needs more than sign, seal, sign; each costs a GnuPG.
+constexpr std::size_t layers_max = 8;
+/// Sealed parts of one message: each costs a GnuPG.
+constexpr std::size_t sealed_parts_max = 100;
+/// All that is opened in one message, at any depth, beside what each layer may expand to.
+constexpr std::size_t opened_octets_max = 1U << 30U;
+
+/// A sealed or signed part of a message that is not sealed or signed as a whole. It is a world of its own:
+/// what is known of it is not known of the message, nor of another part.
+struct Part {
+    /// "2", "1.2": its place in the message with its sealed layers taken off, as IMAP counts (RFC 3501
+    /// §6.4.5). "2#1": the first block of armor in the text 2. "2:1": part 1 of what part 2 opened to.
+    /// "all": the whole of an opened message is sealed once more.
+    std::string number;
+    std::string form;                           ///< "OpenPGP, PGP/MIME", "OpenPGP, file notes.pdf.asc", …
+    Outcome outcome = Outcome::nothing_to_open; ///< nothing_to_open: it is only signed
+    std::string reason;                         ///< why it was not opened; empty where it was
+    Protection protection = Protection::none;
+    std::vector<std::string> recipients;
+    std::vector<Signature> signatures;
+    std::vector<std::string> warnings;
+    Secret entity; ///< the opened part: header section, empty line, body; empty where it was not opened
+    bool in_place = false; ///< the message written has it where the sealed part stood
+};
+
+/// What became of one message. It never has plaintext that was not authenticated, where its form has a way
+/// to authenticate it.
+struct Opened {
+    Outcome outcome = Outcome::nothing_to_open;
+    std::string reason;                       ///< where nothing was opened: the cause in words
+    std::string hint;                         ///< and what to do about it; may be empty
+    Protection protection = Protection::none; ///< of the message as a whole
+    std::vector<std::string> layers; ///< around the whole message, outermost first: "OpenPGP, PGP/MIME", …
+    std::vector<std::string> recipients;
+    std::vector<Signature> signatures; ///< over the whole message
+    bool header_was_protected = false;
+    std::vector<Part> parts;
+    std::vector<std::string> warnings;
+    /// The message with everything in its place that could be opened there, the line ends those of the
+    /// message as received. Empty where nothing was opened; but of a message that is only signed, in a form
+    /// that hides its text (CMS SignedData), what was signed: to be shown, not to be written.
+    Secret message;
+    /// What was opened is data and no message: a file encrypted with gpg or openssl, to the octet.
+    bool is_bare_data = false;
+};
+
+/// Opens a message, or OpenPGP or CMS data without a message around it. Does not throw for what is in the
+/// message: outcome and reason tell. Throws Error(engine) where GnuPG itself cannot be run.
+[[nodiscard]] Opened open(std::string_view bytes, Engine& engine);
+
+} // namespace lockbox::reader

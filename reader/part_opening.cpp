@@ -1,0 +1,206 @@
+#include "reader/part_opening.hpp"
+
+#include "mail/content_type.hpp"
+#include "mail/layer.hpp"
+#include "mail/line_ends.hpp"
+#include "mail/openpgp_packet.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace lockbox::reader {
+namespace {
+
+using mail::Entity;
+
+constexpr std::string_view inline_form = "OpenPGP, inline in a text";
+
+std::string number_of(const Entity& entity) {
+    return entity.number.empty() ? "1" : entity.number; // RFC 3501 §6.4.5: what is not multipart has one part
+}
+
+/// A line of the bytes would be taken for a delimiter of the multipart.
+bool contains_delimiter(std::string_view bytes, const Entity& multipart) {
+    const auto type = mail::ContentType::parse(multipart.header.first("Content-Type").value_or(""));
+    const auto delimiter = "--" + (type ? type->parameter("boundary").value_or("") : std::string());
+    for (auto at = bytes.find(delimiter); at != std::string_view::npos; at = bytes.find(delimiter, at + 1)) {
+        if (at == 0 || bytes[at - 1] == '\n') {
+            return true;
+        }
+    }
+    return false;
+}
+
+} // namespace
+
+void PartOpening::open_parts_of(const Entity& root, bool is_signed) {
+    if (root.children.empty()) {
+        add_armor(root);
+    } else {
+        walk_children(root, is_signed);
+    }
+}
+
+std::vector<Replacement> PartOpening::replacements(bool crlf) {
+    std::vector<Replacement> result;
+    for (const auto& candidate : candidates_) {
+        auto& part = world_.parts[candidate.part];
+        if (has_markup_) {
+            part.warnings.emplace_back("it is not put beside markup, which could send it away");
+        } else if (candidate.is_torn) {
+            part.warnings.emplace_back(
+                "it is not put in its place: a line in it would tear the message apart");
+        } else {
+            part.in_place = true;
+            const auto opened = part.entity.expose();
+            result.push_back({candidate.what, Secret(crlf ? std::string(opened) : mail::to_lf(opened))});
+        }
+    }
+    return result;
+}
+
+void PartOpening::walk(const Entity& entity, Kind kind, bool is_signed) {
+    if (auto form = sealed_form(entity)) {
+        add_world(entity, kind, std::move(form->words), is_signed);
+        return;
+    }
+    const auto layer = mail::outermost_layer(entity.header, entity.body);
+    if (layer == mail::Layer::smime_signed) {
+        add_world(entity, kind, std::string(mail::describe(layer)), true);
+        return;
+    }
+    if (layer == mail::Layer::multipart_signed) {
+        add_detached(entity);
+        is_signed = true;
+    } else if (auto reason = broken_seal(entity)) {
+        has_markup_ = has_markup_ || is_markup(entity);
+        add_failed(number_of(entity), "a part that says it is sealed",
+                   {Outcome::damaged, std::move(*reason), ""});
+        return;
+    }
+    if (entity.children.empty()) {
+        has_markup_ = has_markup_ || is_markup(entity);
+        add_armor(entity);
+    } else if (kind == Kind::message) {
+        const auto* sender = std::exchange(sender_, &entity.header);
+        walk_children(entity, is_signed);
+        sender_ = sender;
+    } else {
+        walk_children(entity, is_signed);
+    }
+}
+
+void PartOpening::walk_children(const Entity& entity, bool is_signed) {
+    ancestors_.push_back(&entity);
+    for (const auto& child : entity.children) {
+        walk(child, entity.is_message() ? Kind::message : Kind::part, is_signed);
+    }
+    ancestors_.pop_back();
+}
+
+void PartOpening::add_world(const Entity& entity, Kind kind, std::string form, bool is_signed) {
+    auto inner = opening_.open(entity.bytes, kind, *sender_, depth_ + 1);
+    const auto number = number_of(entity);
+    if (inner.failure) {
+        add_failed(number, std::move(form), std::move(*inner.failure));
+        return;
+    }
+    Part part;
+    part.number = number;
+    part.form = std::move(form);
+    part.outcome = inner.is_sealed ? Outcome::opened : Outcome::nothing_to_open;
+    part.protection = inner.protection;
+    part.recipients = std::move(inner.recipients);
+    part.signatures = std::move(inner.signatures);
+    part.warnings = std::move(inner.warnings);
+    part.entity = std::move(inner.entity);
+    if (inner.is_sealed && is_signed) {
+        part.warnings.emplace_back("it is not put in its place, where a signature covers the sealed form");
+    } else if (inner.is_sealed) {
+        const bool is_torn = std::any_of(ancestors_.begin(), ancestors_.end(), [&](const Entity* ancestor) {
+            return ancestor->is_multipart() && contains_delimiter(part.entity.expose(), *ancestor);
+        });
+        candidates_.push_back({world_.parts.size(), entity.bytes, is_torn});
+    }
+    world_.parts.push_back(std::move(part));
+    for (auto& nested : inner.parts) {
+        nested.number.insert(0, number + ':');
+        world_.parts.push_back(std::move(nested));
+    }
+}
+
+void PartOpening::add_detached(const Entity& entity) {
+    Part part;
+    part.number = number_of(entity);
+    part.form = mail::describe(mail::Layer::multipart_signed);
+    part.signatures = opening_.verify(*mail::signed_entity(entity.header, entity.body));
+    compare_with_sender(part.signatures, *sender_);
+    world_.parts.push_back(std::move(part));
+}
+
+void PartOpening::add_failed(std::string number, std::string form, Failure failure) {
+    Part part;
+    part.number = std::move(number);
+    part.form = std::move(form);
+    part.outcome = failure.outcome;
+    part.reason = std::move(failure.reason);
+    world_.parts.push_back(std::move(part));
+}
+
+void PartOpening::add_armor(const Entity& entity) {
+    if (entity.media_type != "text/plain" || entity.header.count("Content-Type") > 1) {
+        return;
+    }
+    const auto text = entity.decoded();
+    std::size_t count = 0;
+    for (const auto& block : armor_blocks(text)) {
+        const auto number = fmt::format("{}#{}", number_of(entity), ++count);
+        try {
+            if (block.is_signed) {
+                add_clear_signed(number, block.text);
+            } else {
+                add_inline(number, block.text);
+            }
+        } catch (const Error& error) {
+            add_failed(number, std::string(inline_form), failure_of(error));
+        }
+    }
+}
+
+void PartOpening::add_inline(const std::string& number, std::string_view armor) {
+    auto block = mail::dearmor(armor, "PGP MESSAGE");
+    if (!block || !mail::read_encrypted_message(block->bytes)) {
+        throw Error(ErrorKind::malformed, "the OpenPGP data in the text is damaged");
+    }
+    auto decrypted = opening_.decrypt({false, Content::text, "", std::move(block->bytes)});
+    const auto text = decrypted.plaintext.expose();
+    Part part;
+    part.number = number;
+    part.form = inline_form;
+    part.outcome = Outcome::opened;
+    part.protection = Protection::authenticated;
+    part.recipients = std::move(decrypted.recipients);
+    part.signatures = std::move(decrypted.signatures);
+    compare_with_sender(part.signatures, *sender_);
+    part.warnings.emplace_back("it is not put into the text around it, which nothing protects");
+    part.entity = entity_of(header_for_text({}, text), text);
+    world_.parts.push_back(std::move(part));
+}
+
+void PartOpening::add_clear_signed(const std::string& number, std::string_view armor) {
+    auto verified = opening_.engine().verify_clear_signed(armor);
+    if (!verified) {
+        throw Error(ErrorKind::malformed, "the OpenPGP signature in the text is damaged");
+    }
+    Part part;
+    part.number = number;
+    part.form = "signed, OpenPGP in a text";
+    part.signatures = std::move(verified->signatures);
+    compare_with_sender(part.signatures, *sender_);
+    part.entity = entity_of(header_for_text({}, verified->content), verified->content);
+    world_.parts.push_back(std::move(part));
+}
+
+} // namespace lockbox::reader

@@ -1,0 +1,136 @@
+#include "reader/peeling.hpp"
+
+#include "base/ascii.hpp"
+#include "mail/content_type.hpp"
+#include "mail/layer.hpp"
+#include "reader/composition.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+namespace lockbox::reader {
+namespace {
+
+bool proves_integrity(const std::vector<Signature>& signatures) {
+    return std::any_of(signatures.begin(), signatures.end(),
+                       [](const Signature& signature) { return signature.proves_integrity(); });
+}
+
+bool has_sealed_header(const mail::Entity& root) {
+    const auto type = mail::ContentType::parse(root.header.first("Content-Type").value_or(""));
+    return type && equal_ignoring_case(type->parameter("hp").value_or(""), "cipher");
+}
+
+void append(std::vector<Signature>& to, std::vector<Signature> signatures) {
+    std::move(signatures.begin(), signatures.end(), std::back_inserter(to));
+}
+
+} // namespace
+
+Peeling::Peeling(Opening& opening, World& world, std::string_view bytes)
+    : opening_(opening), world_(world), root_(mail::parse_entity(bytes)) {}
+
+void Peeling::peel() {
+    while (take_off_one()) {
+    }
+    if (world_.is_sealed && !bare_ && !root_is_signed_ && has_sealed_header(root_)) {
+        drop_legacy_display();
+    }
+}
+
+bool Peeling::take_off_one() {
+    const auto form = sealed_form(root_);
+    const auto layer = mail::outermost_layer(root_.header, root_.body);
+    if ((form || mail::is_signed(layer)) && world_.layers.size() >= layers_max) {
+        throw Error(ErrorKind::too_large,
+                    fmt::format("the message has more than {} layers around each other", layers_max));
+    }
+    if (form) {
+        return take_off_seal(*form);
+    }
+    if (layer == mail::Layer::smime_signed) {
+        return take_off_opaque_signature();
+    }
+    if (layer == mail::Layer::multipart_signed) {
+        return take_off_detached_signature();
+    }
+    if (const auto reason = broken_seal(root_)) {
+        throw Error(ErrorKind::malformed, *reason, "`lockbox inspect` shows its structure");
+    }
+    return false;
+}
+
+bool Peeling::take_off_seal(const SealedForm& form) {
+    auto decrypted = opening_.decrypt(form);
+    const bool authenticated = decrypted.integrity == crypto::Integrity::authenticated;
+    const auto payload = keep(std::move(decrypted.plaintext));
+    world_.is_sealed = true;
+    world_.layers.push_back(
+        form.words + (decrypted.content_encryption.empty() ? "" : ", " + decrypted.content_encryption));
+    if (world_.recipients.empty()) {
+        world_.recipients = std::move(decrypted.recipients);
+    }
+    for (auto& signature : world_.signatures) {
+        signature.is_around_encryption = true;
+    }
+    append(world_.signatures, std::move(decrypted.signatures));
+    if (authenticated) {
+        world_.protection = Protection::authenticated;
+        unproven_ = false;
+    } else if (world_.protection == Protection::none) {
+        world_.protection = Protection::without_integrity;
+        unproven_ = true;
+    }
+    if (form.content == Content::text || (form.content == Content::file && !is_mime_entity(payload))) {
+        file_name_ = name_of_encrypted_file(root_.file_name().value_or(""));
+        bare_ = form.content;
+        return false;
+    }
+    root_ = mail::parse_entity(payload);
+    return true;
+}
+
+bool Peeling::take_off_opaque_signature() {
+    const Secret signed_data(mail::signed_data_bytes(root_.header, root_.body));
+    auto verified = opening_.engine().verify_opaque(signed_data.expose());
+    if (!verified) {
+        throw Error(ErrorKind::malformed, "the S/MIME signature around the message is damaged");
+    }
+    take_signatures(std::move(verified->signatures));
+    world_.is_opaque = true;
+    world_.layers.emplace_back(mail::describe(mail::Layer::smime_signed));
+    root_ = mail::parse_entity(keep(Secret(std::move(verified->content))));
+    return true;
+}
+
+/// The signed part stays in its signature, unless it is sealed: then only what is inside is of use.
+bool Peeling::take_off_detached_signature() {
+    const auto entity = mail::signed_entity(root_.header, root_.body);
+    take_signatures(opening_.verify(*entity));
+    world_.layers.emplace_back(mail::describe(mail::Layer::multipart_signed));
+    auto inner = mail::parse_entity(entity->content);
+    if (sealed_form(inner)) {
+        root_ = std::move(inner);
+        return true;
+    }
+    root_is_signed_ = true;
+    return false;
+}
+
+void Peeling::take_signatures(std::vector<Signature> signatures) {
+    if (proves_integrity(signatures)) {
+        unproven_ = false;
+    }
+    append(world_.signatures, std::move(signatures));
+}
+
+void Peeling::drop_legacy_display() {
+    auto display = without_legacy_display(root_);
+    if (!display.empty()) {
+        root_ = mail::parse_entity(keep(composed(root_.bytes, std::move(display))));
+    }
+}
+
+} // namespace lockbox::reader

@@ -1,0 +1,255 @@
+#include "reader/sealed_forms.hpp"
+
+#include "base/ascii.hpp"
+#include "mail/content_type.hpp"
+#include "mail/layer.hpp"
+#include "mail/multipart.hpp"
+#include "mail/openpgp_packet.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace lockbox::reader {
+namespace {
+
+using mail::Entity;
+
+constexpr std::string_view message_begin = "-----BEGIN PGP MESSAGE-----";
+constexpr std::string_view message_end = "-----END PGP MESSAGE-----";
+constexpr std::string_view signed_begin = "-----BEGIN PGP SIGNED MESSAGE-----";
+constexpr std::string_view signature_end = "-----END PGP SIGNATURE-----";
+
+constexpr std::string_view mixed_up_words = "OpenPGP, PGP/MIME that a mail server mixed up";
+
+bool is_leaf(const Entity& entity) noexcept {
+    return entity.children.empty() && !entity.is_multipart() && !entity.is_message();
+}
+
+bool is_cms_type(const Entity& entity) {
+    return entity.media_type == "application/pkcs7-mime" || entity.media_type == "application/x-pkcs7-mime";
+}
+
+/// Packets of an encrypted message and nothing beside, armored or not.
+std::optional<std::string> encrypted_packets(std::string data) {
+    if (!data.empty() && is_ascii(data.front())) {
+        auto armor = mail::dearmor(data, "PGP MESSAGE");
+        if (!armor || !all_space(armor->before) || !all_space(armor->after)) {
+            return std::nullopt;
+        }
+        data = std::move(armor->bytes);
+    }
+    return mail::read_encrypted_message(data) ? std::optional(std::move(data)) : std::nullopt;
+}
+
+/// Exchange and some gateways write PGP/MIME as a multipart/mixed, with an empty text in front of it.
+std::optional<SealedForm> mixed_up(const Entity& entity) {
+    if (entity.media_type != "multipart/mixed" || entity.children.size() != 3) {
+        return std::nullopt;
+    }
+    const auto& text = entity.children[0];
+    const auto& control = entity.children[1];
+    const auto& data = entity.children[2];
+    if (text.media_type != "text/plain" || !all_space(text.decoded()) ||
+        control.media_type != "application/pgp-encrypted" || data.media_type != "application/octet-stream") {
+        return std::nullopt;
+    }
+    const auto multipart = mail::split_multipart(
+        entity.body, mail::ContentType::parse(entity.header.first("Content-Type").value_or(""))
+                         ->parameter("boundary")
+                         .value_or(""));
+    if (!all_space(multipart.epilogue) || multipart.preamble.size() > mail::preamble_octets_max) {
+        return std::nullopt;
+    }
+    auto packets = encrypted_packets(data.decoded());
+    return packets ? std::optional(
+                         SealedForm{false, Content::entity, std::string(mixed_up_words), std::move(*packets)})
+                   : std::nullopt;
+}
+
+std::optional<SealedForm> encrypted_file(const Entity& entity) {
+    if (!is_leaf(entity) || entity.header.count("Content-Type") > 1 || is_markup(entity)) {
+        return std::nullopt;
+    }
+    const auto name = entity.file_name().value_or("");
+    const bool is_named_so = !name_of_encrypted_file(name).empty();
+    const bool is_typed_so =
+        entity.media_type == "application/octet-stream" || entity.media_type == "application/pgp-encrypted";
+    const bool is_text = entity.media_type.starts_with("text/");
+    if ((!is_named_so && !is_typed_so) || (is_text && !entity.is_attachment())) {
+        return std::nullopt;
+    }
+    auto packets = encrypted_packets(entity.decoded());
+    if (!packets) {
+        return std::nullopt;
+    }
+    return SealedForm{false, Content::file,
+                      name.empty() ? "OpenPGP, a file" : "OpenPGP, file " + printable(name),
+                      std::move(*packets)};
+}
+
+std::optional<std::string> broken_multipart_encrypted(const Entity& entity) {
+    const auto type = mail::ContentType::parse(entity.header.first("Content-Type").value_or(""));
+    const auto protocol = type ? type->parameter("protocol") : std::nullopt;
+    if (protocol && !equal_ignoring_case(*protocol, "application/pgp-encrypted")) {
+        return fmt::format("it says that it is encrypted with \"{}\", which is not OpenPGP",
+                           printable(*protocol));
+    }
+    constexpr std::string_view says = "it says that it is PGP/MIME, but ";
+    const auto multipart =
+        mail::split_multipart(entity.body, type ? type->parameter("boundary").value_or("") : "");
+    if (!multipart.closed) {
+        return fmt::format("{}it is cut off", says);
+    }
+    if (entity.children.size() != 2) {
+        return fmt::format("{}it has {} parts and not 2", says, entity.children.size());
+    }
+    if (multipart.preamble.size() > mail::preamble_octets_max || !all_space(multipart.epilogue)) {
+        return fmt::format("{}text stands beside its parts", says);
+    }
+    if (entity.children[0].media_type != "application/pgp-encrypted" ||
+        entity.children[1].media_type != "application/octet-stream") {
+        return fmt::format("{}its parts are {} and {}", says, printable(entity.children[0].media_type),
+                           printable(entity.children[1].media_type));
+    }
+    return fmt::format("{}the OpenPGP data in it is damaged, or not alone", says);
+}
+
+/// The layer of an entity is not believed where it has two labels, but it may well be meant to be sealed.
+bool says_sealed(std::string_view content_type_field) {
+    const auto type = mail::ContentType::parse(content_type_field);
+    return type && (type->is("multipart/encrypted") || type->is("application/pkcs7-mime") ||
+                    type->is("application/x-pkcs7-mime"));
+}
+
+std::optional<std::string> broken_cms(const Entity& entity) {
+    const auto type = mail::ContentType::parse(entity.header.first("Content-Type").value_or(""));
+    const auto kind = lockbox::to_lower(type ? type->parameter("smime-type").value_or("") : "");
+    if (kind == "certs-only" || kind == "compressed-data" || kind == "signed-data") {
+        return std::nullopt;
+    }
+    const auto content_type = mail::cms_content_type(entity.decoded());
+    const bool encrypted = content_type == "1.2.840.113549.1.7.3" ||
+                           content_type == "1.2.840.113549.1.9.16.1.23"; // RFC 5652 §6.1, RFC 5083 §2
+    if (encrypted || content_type.empty() || kind == "enveloped-data" || kind == "authenveloped-data") {
+        return "it says that it is S/MIME, but the CMS data in it is damaged, or not alone";
+    }
+    return std::nullopt;
+}
+
+/// From `at` on, at the beginning of a line.
+std::size_t find_line(std::string_view text, std::string_view line, std::size_t at) noexcept {
+    for (auto found = text.find(line, at); found != std::string_view::npos;
+         found = text.find(line, found + 1)) {
+        if (found == 0 || text[found - 1] == '\n') {
+            return found;
+        }
+    }
+    return std::string_view::npos;
+}
+
+} // namespace
+
+std::string_view name_of_encrypted_file(std::string_view name) noexcept {
+    constexpr std::size_t suffix_octets = 4;
+    if (name.size() <= suffix_octets) {
+        return {};
+    }
+    const auto suffix = name.substr(name.size() - suffix_octets);
+    const bool known = equal_ignoring_case(suffix, ".asc") || equal_ignoring_case(suffix, ".pgp") ||
+                       equal_ignoring_case(suffix, ".gpg");
+    return known ? name.substr(0, name.size() - suffix_octets) : std::string_view();
+}
+
+std::optional<SealedForm> sealed_form(const Entity& entity) {
+    if (auto file = encrypted_file(entity)) {
+        return file;
+    }
+    const auto layer = mail::outermost_layer(entity.header, entity.body);
+    if (mail::is_sealed(layer)) {
+        const bool is_cms =
+            layer == mail::Layer::smime_enveloped || layer == mail::Layer::smime_auth_enveloped;
+        return SealedForm{is_cms, layer == mail::Layer::openpgp_inline ? Content::text : Content::entity,
+                          std::string(mail::describe(layer)), mail::sealed_bytes(entity.header, entity.body)};
+    }
+    return mixed_up(entity);
+}
+
+std::optional<std::string> broken_seal(const Entity& entity) {
+    const auto types = entity.header.all("Content-Type");
+    if (types.size() > 1 && std::any_of(types.begin(), types.end(), says_sealed)) {
+        return "it has two Content-Type fields, and what it is depends on who reads it";
+    }
+    if (entity.media_type == "multipart/encrypted") {
+        return broken_multipart_encrypted(entity);
+    }
+    if (is_cms_type(entity)) {
+        return mail::outermost_layer(entity.header, entity.body) == mail::Layer::smime_signed
+                   ? std::nullopt
+                   : broken_cms(entity);
+    }
+    if (!is_leaf(entity)) {
+        return std::nullopt;
+    }
+    const auto name = entity.file_name().value_or("");
+    if (!name_of_encrypted_file(name).empty() && !entity.media_type.starts_with("text/")) {
+        const auto data = entity.decoded();
+        if (find_line(data, message_begin, 0) != std::string_view::npos) {
+            return fmt::format("the OpenPGP data in {} is damaged, or not alone", printable(name));
+        }
+        return std::nullopt;
+    }
+    if (is_markup(entity) && entity.decoded().find(message_begin) != std::string::npos) {
+        return "it is OpenPGP data inside of markup, which may send away what would be opened";
+    }
+    return std::nullopt;
+}
+
+std::vector<ArmorBlock> armor_blocks(std::string_view text) {
+    std::vector<ArmorBlock> blocks;
+    for (std::size_t at = 0; blocks.size() < armor_blocks_max;) {
+        const auto sealed = find_line(text, message_begin, at);
+        const auto clear = find_line(text, signed_begin, at);
+        const bool is_signed = clear < sealed;
+        const auto begin = std::min(sealed, clear);
+        if (begin == std::string_view::npos) {
+            break;
+        }
+        const auto last = is_signed ? signature_end : message_end;
+        const auto end = find_line(text, last, begin);
+        const auto next = end == std::string_view::npos ? text.size() : end + last.size();
+        blocks.push_back({text.substr(begin, next - begin), is_signed});
+        at = next;
+    }
+    return blocks;
+}
+
+bool is_markup(const Entity& entity) {
+    // What is none of these is text without markup, a picture of points, or a file to be saved.
+    constexpr std::array<std::string_view, 6> types{"text/html",        "text/xml", "text/enriched",
+                                                    "text/vnd.wap.wml", "text/css", "text/richtext"};
+    const auto fields = entity.header.all("Content-Type");
+    const auto names_markup = [&](std::string_view field) {
+        const auto type = mail::ContentType::parse(field);
+        if (!type) {
+            return lockbox::to_lower(field).find("ml") !=
+                   std::string::npos; // html, xml, in whatever is broken
+        }
+        const std::string_view name = type->media_type();
+        return std::find(types.begin(), types.end(), name) != types.end() || name.ends_with("+xml") ||
+               name.ends_with("/xml") || name.ends_with("html") || name == "message/external-body";
+    };
+    if (std::any_of(fields.begin(), fields.end(), names_markup)) {
+        return true;
+    }
+    const auto name = lockbox::to_lower(entity.file_name().value_or(""));
+    return name.ends_with(".html") || name.ends_with(".htm") || name.ends_with(".svg") ||
+           name.ends_with(".xhtml") || name.ends_with(".xml");
+}
+
+bool is_mime_entity(std::string_view bytes) {
+    return mail::MessageView::parse(bytes).header.count("Content-Type") > 0;
+}
+
+} // namespace lockbox::reader

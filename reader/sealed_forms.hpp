@@ -1,0 +1,55 @@
+// Which parts of received mail are sealed, in all the forms that programs and mail servers make of it.
+#pragma once
+
+#include "mail/entity.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lockbox::reader {
+
+/// What decryption gives.
+enum class Content {
+    entity, ///< a MIME entity
+    text,   ///< of an inline message
+    file,   ///< an encrypted file, or an entity whose label a mail server took away
+};
+
+struct SealedForm {
+    bool is_cms = false; ///< else OpenPGP
+    Content content = Content::entity;
+    std::string words; ///< "OpenPGP, PGP/MIME", "OpenPGP, file notes.pdf.asc", …
+    std::string bytes; ///< packets or CMS, decoded
+};
+
+/// Names of encrypted files: notes.pdf.asc. Of another name it is empty.
+[[nodiscard]] std::string_view name_of_encrypted_file(std::string_view name) noexcept;
+
+/// nullopt: the entity is not sealed from its first octet to its last. Labels are not believed
+/// (mail/layer.hpp); beyond RFC 3156 and RFC 8551 these are known: PGP/MIME that Exchange made a
+/// multipart/mixed of (an empty text, the control part, the data), encrypted files as attachments, and parts
+/// whose type a gateway replaced by application/octet-stream.
+[[nodiscard]] std::optional<SealedForm> sealed_form(const mail::Entity& entity);
+
+/// Why an entity that says it is sealed is none that can be opened. nullopt: it does not say so.
+[[nodiscard]] std::optional<std::string> broken_seal(const mail::Entity& entity);
+
+/// Blocks of armor in a text. More are not looked at.
+constexpr std::size_t armor_blocks_max = 100;
+struct ArmorBlock {
+    std::string_view text;  ///< from its first line to its last
+    bool is_signed = false; ///< a cleartext signature (RFC 9580 §7), else an encrypted message
+};
+/// Those of a text that begin a line, complete or not: an incomplete one goes to the end.
+[[nodiscard]] std::vector<ArmorBlock> armor_blocks(std::string_view text);
+
+/// What mail programs show with markup in it, or may: beside it nothing opened is safe (EFAIL, "direct
+/// exfiltration"). All Content-Type fields count.
+[[nodiscard]] bool is_markup(const mail::Entity& entity);
+
+/// The bytes begin with a header section that has a Content-Type.
+[[nodiscard]] bool is_mime_entity(std::string_view bytes);
+
+} // namespace lockbox::reader

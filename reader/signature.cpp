@@ -1,0 +1,39 @@
+#include "reader/signature.hpp"
+
+#include <algorithm>
+
+namespace lockbox::reader {
+
+std::string_view word(SignatureState state) noexcept {
+    switch (state) {
+    case SignatureState::good:
+        return "good";
+    case SignatureState::unvouched:
+        return "unvouched";
+    case SignatureState::expired:
+        return "expired";
+    case SignatureState::revoked:
+        return "revoked";
+    case SignatureState::unknown:
+        return "unknown";
+    case SignatureState::bad:
+        return "bad";
+    case SignatureState::unreadable:
+        return "unreadable";
+    }
+    return "unreadable";
+}
+
+void compare_with_sender(std::vector<Signature>& signatures, const mail::HeaderSection& header) {
+    const auto senders = mail::addresses_in(header.first("From").value_or(""));
+    const bool is_one = header.count("From") == 1 && senders.size() == 1;
+    for (auto& signature : signatures) {
+        signature.is_of_sender =
+            is_one && std::any_of(signature.addresses.begin(), signature.addresses.end(),
+                                  [&](const mail::Address& address) {
+                                      return address.folded() == senders.front().folded();
+                                  });
+    }
+}
+
+} // namespace lockbox::reader

@@ -1,0 +1,37 @@
+// An opened message on a terminal: what protects it first, then what it says.
+#pragma once
+
+#include "reader/attachment.hpp"
+#include "reader/open.hpp"
+#include "reader/text_parts.hpp"
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lockbox::reader {
+
+/// A message, or an opened part of it, taken apart for showing. Has views of what it was made from.
+struct Shown {
+    const Part* part = nullptr; ///< null: the message itself
+    mail::Entity entity;
+    std::vector<TextPart> texts; ///< without those of parts that are shown by themselves
+    std::vector<Attachment> attachments;
+};
+
+/// The message first, then each of its parts that was opened, or that is signed in a form that hides its
+/// text. `opened` and `received` must outlive it.
+[[nodiscard]] std::vector<Shown> shown(const Opened& opened, std::string_view received);
+
+struct ViewOptions {
+    std::size_t width = 0; ///< columns; 0: lines are not broken
+    bool colours = false;
+};
+
+/// Lines of ours begin with a word of ours; each line of the message's own text begins with a bar, so that
+/// none can be taken for one of ours, however long it is.
+[[nodiscard]] std::string view(const Opened& opened, const std::vector<Shown>& shown,
+                               const ViewOptions& options);
+
+} // namespace lockbox::reader

