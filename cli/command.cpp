@@ -16,10 +16,10 @@ namespace {
 
 namespace po = boost::program_options;
 
-constexpr std::array<const Command*, 12> all_commands{
+constexpr std::array<const Command*, 13> all_commands{
     &import_command, &list_command,  &show_command,    &export_command,  &remove_command,
     &set_command,    &alias_command, &explain_command, &encrypt_command, &decrypt_command,
-    &read_command,      &inspect_command,
+    &read_command,   &key_command,   &inspect_command,
 };
 
 constexpr const char* arguments_key = "arguments";

@@ -52,6 +52,7 @@ extern const Command explain_command;
 extern const Command encrypt_command;
 extern const Command decrypt_command;
 extern const Command read_command;
+extern const Command key_command;
 extern const Command inspect_command;
 
 /// In the order in which help lists them.

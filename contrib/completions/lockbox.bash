@@ -1,6 +1,6 @@
 # bash completion for lockbox(1). Installed as .../bash-completion/completions/lockbox; it needs nothing else.
 
-_lockbox_commands="import list show export remove set alias explain encrypt decrypt read inspect help"
+_lockbox_commands="import list show export remove set alias explain encrypt decrypt read key inspect help"
 _lockbox_global="--keyring --config --help --version"
 
 _lockbox_files() {
@@ -23,6 +23,7 @@ _lockbox_options_of() {
         explain) echo --from --to --client --login --tls --daemon --json ;;
         encrypt) echo --to --protocol --hide-subject --text --output ;;
         decrypt) echo --key --certificate --passphrase-fd --smime-ca --output --in-place --jobs --part --json ;;
+        key) echo --name --expires --no-passphrase --another --output --autocrypt --prefer-encrypt --wkd --direct --replace ;;
         read) echo --key --certificate --passphrase-fd --smime-ca --save-attachments --json ;;
     esac
 }
