@@ -85,7 +85,78 @@ SMTP_REPLIES = [
     b"250-" + b"x" * 2050 + b"\r\n",
 ]
 
+MBOXES = [
+    b"From a@example.org Thu Jan  1 00:00:00 2026\nSubject: 1\nContent-Length: 3\n\n>From x\n>>From y\n\n"
+    b"From b@example.org Thu Jan  1 00:00:01 2026\nSubject: 2\n\nno end",
+    b"From a\r\nSubject: 1\r\n\r\nFrom the start\r\n\r\nFrom b\r\n\r\n\r\nFrom \n\n",
+    b"From \n\r\n\nFrom \n\n\n\n>From \rFrom \n",
+    b"Subject: no mbox\nLines: 1\n\tfolded\n\nFrom here\n>From there",
+]
+
+def stub_packet(tag: int, body: bytes) -> bytes:
+    return bytes([0xC0 | tag, 0xFF]) + len(body).to_bytes(4, "big") + body
+
+
+def stub_sealed(payload: bytes) -> bytes:
+    """What tests/support/stub_engine.hpp opens: the framing of RFC 9580 around plaintext, armored."""
+    packets = stub_packet(1, bytes.fromhex("030123456789abcdef01000880")) + stub_packet(18, b"\x01" + b"." * 40 + payload)
+    return (b"-----BEGIN PGP MESSAGE-----\r\n\r\n" + base64.encodebytes(packets).replace(b"\n", b"\r\n") +
+            b"-----END PGP MESSAGE-----\r\n")
+
+
+def stub_cms(oid: str, payload: bytes) -> bytes:
+    def element(tag: int, contents: bytes) -> bytes:
+        return bytes([tag, 0x84]) + len(contents).to_bytes(4, "big") + contents
+
+    octets = element(0x30, element(6, bytes.fromhex(oid)) + element(0xA0, element(0x30, element(2, b"\0") + element(4, payload))))
+    return (b"Content-Type: application/pkcs7-mime\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(octets))
+
+
+CBC, GCM, SIGNED_DATA = "2a864886f70d010703", "2a864886f70d010910010117", "2a864886f70d010702"
+TEXT = b"Content-Type: text/plain\r\n\r\nAttack at dawn.\r\n"
+LEGACY = (b"Subject: Dawn\r\nContent-Type: multipart/alternative; hp=\"cipher\"; boundary=a\r\n\r\n--a\r\n"
+          b"Content-Type: text/plain; hp-legacy-display=1\r\n\r\nSubject: Dawn\r\n\r\nAttack.\r\n--a\r\n"
+          b"Content-Type: text/html; hp-legacy-display=1\r\n\r\n<body><div class=\"header-protection-legacy-display\">"
+          b"<pre>Subject: Dawn</pre></div>x</body>\r\n--a--\r\n")
+
+
+def mixed(*parts: bytes) -> bytes:
+    return (b"From: alice@example.org\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n" +
+            b"".join(b"--m\r\n" + part + b"\r\n" for part in parts) + b"--m--\r\n")
+
+
+OPEN = [
+    pgp_mime(stub_sealed(TEXT)),
+    pgp_mime(stub_sealed(pgp_mime(stub_sealed(LEGACY)))),
+    pgp_mime(stub_sealed(b"!no-key")),
+    b"Subject: x\r\n\r\nbefore\r\n" + stub_sealed(b"one") + b"between\r\n" + stub_sealed(b"two"),
+    stub_cms(CBC, TEXT),
+    stub_cms(GCM, stub_cms(SIGNED_DATA, TEXT)),
+    mixed(pgp_mime(stub_sealed(TEXT)), b"\r\nfooter"),
+    mixed(b"Content-Type: text/html\r\n\r\n<img src='", stub_cms(GCM, TEXT)),
+    mixed(b"\r\n\r\n", b"Content-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n",
+          b"Content-Type: application/octet-stream\r\n\r\n" + stub_sealed(TEXT)),
+    mixed(b"Content-Type: application/octet-stream; name=a.pdf.asc\r\n\r\n" + stub_sealed(b"%PDF"),
+          b"Content-Type: message/rfc822\r\n\r\n" + pgp_mime(stub_sealed(LEGACY))),
+    b"Content-Type: multipart/signed; boundary=s\r\n\r\n--s\r\n" + pgp_mime(stub_sealed(TEXT)) +
+    b"\r\n--s\r\nContent-Type: application/pgp-signature\r\n\r\ngood alice@example.org\r\n--s--\r\n",
+    b"\r\n-----BEGIN PGP SIGNED MESSAGE-----\n\ntext\n-----BEGIN PGP SIGNATURE-----\nx\n-----END PGP SIGNATURE-----\n",
+    b"Content-Type: multipart/encrypted; boundary=b\r\n\r\n--b--\r\n",
+]
+
+RENDERING = [
+    b"<p>one</p><ul><li>two</ul><a href=\"https://evil.example/\">https://bank.example/</a><img alt=x>&auml;&#x1b;<!-- c -->",
+    b"<div style=\"display:none\">x</div><script>y</script><pre> z</pre><table><tr><td>a<td>b</table>",
+    b"flowed \n> quoted \n> text\n-- \nsignature",
+    "\x1b]0;t\x07\u202e\u2066\u200b\u061c ü漢字 a\u0308".encode() + b"\xff\xc2\x9b",
+    b"=?utf-8?q?=1B=5B2J?= =?iso-2022-jp?b?GyRCJCIbKEI=?= \"a@b\" <c@d.example>, e: f@g;",
+    b"../../etc/passwd", b".bashrc", b"-rf", b"\x1b$B$\"\x1b(B \x82\xa0",
+]
+
 SEEDS = {
+    "open": OPEN,
+    "rendering": RENDERING,
+    "mbox": MBOXES,
     "address": [text.encode() for text in ADDRESSES],
     "content_type": [text.encode() for text in CONTENT_TYPES],
     "header": [text.encode() for text in MESSAGES],
