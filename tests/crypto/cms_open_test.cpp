@@ -289,7 +289,16 @@ TEST_CASE("The tag covers authenticated attributes: none can be added, changed o
     };
     auto sealed = gcm_envelope();
     seal_again(sealed, keys.keys.front().key.get(), attributes(0x31, id_data).encode());
-    CHECK(decrypt_cms(with(sealed, attributes(0xa1, id_data)), keys).plaintext.expose() == plaintext);
+    const auto honest = with(sealed, attributes(0xa1, id_data));
+    try {
+        CHECK(decrypt_cms(honest, keys).plaintext.expose() == plaintext);
+    } catch (const Error& error) {
+        // OpenSSL 3.0.19 leaves them out of what the tag is computed over, and refuses what is right.
+        CHECK(error.kind() == ErrorKind::malformed);
+        constexpr unsigned long has_attributes = 0x30000160UL; // 3.0.22
+        constexpr unsigned long next_series = 0x30100000UL;
+        CHECK((OpenSSL_version_num() < has_attributes || OpenSSL_version_num() >= next_series));
+    }
     CHECK(kind_of_failure(with(sealed, attributes(0xa1, id_signed_data)), keys) == ErrorKind::malformed);
     CHECK(kind_of_failure(sealed.encode(), keys) == ErrorKind::malformed);
     CHECK(kind_of_failure(with(gcm_envelope(), attributes(0xa1, id_data)), keys) == ErrorKind::malformed);
