@@ -9,6 +9,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from support.command import Command  # noqa: E402
 from support.gnupg import GnuPgHome  # noqa: E402
+from support.smime import SmimeKeys  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +40,22 @@ def filled(lockbox, bob_home, carol_home):
     lockbox.import_from(bob_home, "bob@example.org")
     lockbox.import_from(carol_home, "carol@example.org")
     return lockbox
+
+
+@pytest.fixture(scope="session")
+def smime_keys():
+    """An authority, and the RSA keys of Alice, who signs, and of Bob, who reads."""
+    with SmimeKeys() as keys:
+        keys.make("alice@example.com", "rsa2048")
+        keys.make("bob@example.org", "rsa2048")
+        yield keys
+
+
+@pytest.fixture
+def key_options(smime_keys, tmp_path):
+    """What opens S/MIME for Bob."""
+    key = tmp_path / "bob.key.pem"
+    key.write_bytes(smime_keys.key_of("bob@example.org").read_bytes() +
+                    smime_keys.certificate_of("bob@example.org").read_bytes())
+    key.chmod(0o600)
+    return ["--key", key]

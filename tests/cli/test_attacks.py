@@ -15,7 +15,6 @@ from support import cms
 from support.command import Command
 from support.gnupg import GnuPgHome
 from support.mime import HEADER, armored, detached, multipart, pgp_mime, smime, text
-from support.smime import SmimeKeys
 from support.waiting import wait_for
 
 ALICE = "alice@example.com"
@@ -24,21 +23,6 @@ SECRET = b"Attack at dawn."
 PAYLOAD = b"Content-Type: text/plain\r\n\r\n" + SECRET + b"\r\n"
 
 OPENED, NOT_SEALED, PARTLY, DAMAGED, NO_KEY = 0, 1, 2, 65, 77
-
-
-@pytest.fixture(scope="module")
-def smime_keys():
-    with SmimeKeys() as keys:
-        keys.make(BOB, "rsa2048")
-        yield keys
-
-
-@pytest.fixture
-def key_options(smime_keys, tmp_path):
-    key = tmp_path / "bob.key.pem"
-    key.write_bytes(smime_keys.key_of(BOB).read_bytes() + smime_keys.certificate_of(BOB).read_bytes())
-    key.chmod(0o600)
-    return ["--key", key]
 
 
 @pytest.fixture(scope="module")

@@ -10,28 +10,12 @@ import pytest
 from support import cms
 from support.command import Command
 from support.mime import HEADER, multipart, pgp_mime, smime, text
-from support.smime import SmimeKeys
 from support.waiting import wait_for
 from test_received_forms import BODY, ENTITY, by_gpg, by_rnp, by_sq
 
 BOB = "bob@example.org"
 SEALED = ["gpg", "sq", "rnp", "openssl", "lockbox"]
 DATE = 1_700_000_000
-
-
-@pytest.fixture(scope="module")
-def smime_keys():
-    with SmimeKeys() as keys:
-        keys.make(BOB, "rsa2048")
-        yield keys
-
-
-@pytest.fixture
-def key_options(smime_keys, tmp_path):
-    key = tmp_path / "bob.key.pem"
-    key.write_bytes(smime_keys.key_of(BOB).read_bytes() + smime_keys.certificate_of(BOB).read_bytes())
-    key.chmod(0o600)
-    return ["--key", key]
 
 
 @pytest.fixture

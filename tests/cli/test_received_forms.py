@@ -8,7 +8,6 @@ import pytest
 from support import cms
 from support.gnupg import GnuPgHome
 from support.mime import HEADER, detached, multipart, pgp_mime, smime, text
-from support.smime import SmimeKeys
 
 ALICE = "alice@example.com"
 BOB = "bob@example.org"
@@ -16,20 +15,9 @@ BODY = "Grüße,\n\nAttack at dawn.\n-- \nAlice\n".encode()
 ENTITY = b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" + BODY.replace(b"\n", b"\r\n")
 
 
-@pytest.fixture(scope="module")
-def smime_keys():
-    with SmimeKeys() as keys:
-        keys.make(BOB, "rsa2048")
-        keys.make(ALICE, "rsa2048")
-        yield keys
-
-
 @pytest.fixture
-def key_options(smime_keys, tmp_path):
-    key = tmp_path / "bob.key.pem"
-    key.write_bytes(smime_keys.key_of(BOB).read_bytes() + smime_keys.certificate_of(BOB).read_bytes())
-    key.chmod(0o600)
-    return ["--key", key, "--smime-ca", smime_keys.authority]
+def with_authority(key_options, smime_keys):
+    return [*key_options, "--smime-ca", smime_keys.authority]
 
 
 def run(*command, input):
@@ -205,7 +193,7 @@ def test_signed_inside_sealed(lockbox, bob_home, alice_home):
     assert b"multipart/signed" in opened and BODY in opened
 
 
-def test_smime_signed_inside_sealed(lockbox, smime_keys, key_options):
+def test_smime_signed_inside_sealed(lockbox, smime_keys, with_authority):
     sign = ["cms", "-sign", "-binary", "-signer", smime_keys.certificate_of(ALICE), "-inkey", smime_keys.key_of(ALICE)]
     opaque = smime(cms.openssl(*sign, "-nodetach", "-outform", "DER", input=ENTITY), b"signed-data")
     clear = detached(ENTITY, base64.encodebytes(cms.openssl(*sign, "-outform", "DER", input=ENTITY)),
@@ -216,11 +204,11 @@ def test_smime_signed_inside_sealed(lockbox, smime_keys, key_options):
         octets = cms.openssl("cms", "-encrypt", "-aes256", "-binary", "-outform", "DER", smime_keys.certificate_of(BOB),
                              input=payload)
         message = HEADER + smime(octets)
-        assert signatures_in(lockbox, message, *key_options) == [("smime", True, True)]
-        assert BODY in lockbox.run("decrypt", *key_options, input=message).out.replace(b"\r\n", b"\n")
+        assert signatures_in(lockbox, message, *with_authority) == [("smime", True, True)]
+        assert BODY in lockbox.run("decrypt", *with_authority, input=message).out.replace(b"\r\n", b"\n")
 
 
-def test_triple_wrap(lockbox, smime_keys, key_options):
+def test_triple_wrap(lockbox, smime_keys, with_authority):
     """Signed, sealed, signed again (RFC 2634 §1.1): the outer signature is about the envelope only."""
     sign = ["cms", "-sign", "-binary", "-nodetach", "-outform", "DER", "-signer", smime_keys.certificate_of(ALICE), "-inkey",
             smime_keys.key_of(ALICE)]
@@ -229,9 +217,9 @@ def test_triple_wrap(lockbox, smime_keys, key_options):
     sealed = crlf(smime(cms.openssl("cms", "-encrypt", "-aes256", "-binary", "-outform", "DER", smime_keys.certificate_of(BOB),
                                     input=inner)))
     message = HEADER + smime(cms.openssl(*sign, input=sealed), b"signed-data")
-    result = lockbox.run("read", "--json", *key_options, input=message)
+    result = lockbox.run("read", "--json", *with_authority, input=message)
     assert [(s["is_around_encryption"], s["proves_sender"]) for s in result.json["signatures"]] == [(True, False), (False, True)]
-    assert body_of(lockbox.run("decrypt", *key_options, input=message).out) == BODY
+    assert body_of(lockbox.run("decrypt", *with_authority, input=message).out) == BODY
 
 
 def test_openpgp_inside_smime(lockbox, bob_home, smime_keys, key_options):

@@ -5,6 +5,7 @@
 #include "mail/openpgp_packet.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/gnupg_home.hpp"
+#include "tests/support/sealed_message.hpp"
 #include "tests/support/smime_keys.hpp"
 
 #include <algorithm>
@@ -13,29 +14,8 @@
 
 using namespace lockbox;
 using namespace lockbox::crypto;
-
-namespace {
-
-const std::string ordinary = "From: Carol <carol@example.org>\r\n"
-                             "To: alice@example.org\r\n"
-                             "Subject: The secret plan\r\n"
-                             "Date: Mon, 01 Jun 2026 00:00:00 +0000\r\n"
-                             "Message-ID: <1@example.org>\r\n"
-                             "MIME-Version: 1.0\r\n"
-                             "Content-Type: text/plain; charset=utf-8\r\n"
-                             "Content-Transfer-Encoding: 8bit\r\n"
-                             "\r\n"
-                             "Gr\xc3\xbc\xc3\x9f"
-                             "e\r\n";
-
-mail::Message sealed(const mail::Message& original, const std::string& name) {
-    Sealer sealer;
-    const auto recipients = Recipients::from({test::certificate(name)});
-    auto result = seal(original.header, original.body, *recipients, mail::OuterSubject::obscured, sealer);
-    return {mail::apply(result.header, original.header), std::move(result.body)};
-}
-
-} // namespace
+using lockbox::test::ordinary;
+using lockbox::test::sealed;
 
 TEST_CASE("A sealed message is PGP/MIME with one MIME-Version, one Content-Type and an obscured Subject",
           "[crypto]") {
