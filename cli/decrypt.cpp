@@ -145,12 +145,15 @@ void check_options(const Invocation& invocation, const std::string& name, PathKi
     }
 }
 
+/// Mode and date stay: mail programs sort by it.
 void write_in_place(const std::string& name, std::string_view bytes) {
     std::error_code error;
     const auto mode = std::filesystem::status(name, error).permissions();
+    const auto date = std::filesystem::last_write_time(name, error);
     write_atomically(name, bytes);
     if (!error) {
         std::filesystem::permissions(name, mode, error);
+        std::filesystem::last_write_time(name, date, error);
     }
 }
 

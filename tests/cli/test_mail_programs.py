@@ -10,6 +10,7 @@ import pytest
 from support import places
 from support.mime import HEADER, pgp_mime
 from support.terminal import Terminal
+from support.waiting import wait_for
 
 BOB = "bob@example.org"
 CONTRIB = places.SOURCE / "contrib" / "reader"
@@ -89,3 +90,35 @@ def test_aerc(environment, maildir, tmp_path):
         terminal.wait_for(b"outside")
         terminal.press_until(b"R", b"Attack at dawn.")
     assert files_below(maildir) == before
+
+
+@pytest.mark.parametrize("program", ["mutt", "neomutt"])
+def test_what_mutt_seals(lockbox, environment, tmp_path, program):
+    """Bob writes to himself, as mutt encrypts with GPGME. It does so in its compose menu only, not in a batch."""
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+    sendmail = tmp_path / "sendmail"
+    sendmail.write_text(f"#!/bin/sh\ncat > {tmp_path}/unfinished && mv {tmp_path}/unfinished {tmp_path}/sent\n", encoding="ascii")
+    sendmail.chmod(0o755)
+    body = "Grüße,\n\nAttack at dawn.\n"
+    (tmp_path / "body").write_text(body, encoding="utf-8")
+    (tmp_path / "muttrc").write_text(
+        f'set sendmail="{sendmail}"\nset editor=true\nset abort_unmodified=no\nset charset=utf-8\nset record=""\nset folder={tmp_path}\n'
+        f"set crypt_use_gpgme=yes\nset crypt_autoencrypt=yes\nset postpone=no\nset hostname=example.com\nset edit_headers=no\n"
+        f'set use_from=yes\nset from="{BOB}"\nset send_charset="utf-8"\nset fcc_clear=no\nset wait_key=no\n', encoding="utf-8")
+    with Terminal([program, "-n", "-F", tmp_path / "muttrc", "-s", "Dawn", "-i", tmp_path / "body", BOB], environment) as terminal:
+        for prompt in (b"To: " + BOB.encode(), b"Subject: Dawn"):
+            terminal.wait_for(prompt)
+            terminal.press(b"\r")
+        terminal.wait_for(b"Encrypt (PGP/MIME)")
+        terminal.press(b"y")
+        terminal.wait_for(b"PGP keys matching")
+        terminal.press(b"\r")
+        terminal.wait_for(b"Do you really want to use the key?")
+        terminal.press(b"y")
+        wait_for((tmp_path / "sent").exists, lambda: f"a message from {program}: {terminal.read_now()[-2000:]!r}")
+    sealed = (tmp_path / "sent").read_bytes()
+    assert b"multipart/encrypted" in sealed and b"Attack" not in sealed
+    shown = lockbox.run("read", input=sealed)
+    assert shown.status == 0, shown
+    assert "sealed, and unchanged since" in shown.text and "Grüße," in shown.text and "Attack at dawn." in shown.text

@@ -170,3 +170,21 @@ def test_killed_and_run_again(lockbox, bob_home, tmp_path):
             assert file.read_bytes() == mail[name] or file.read_bytes().endswith(b"\n\n" + BODY)
     assert lockbox.run("decrypt", "--in-place", path).status == 0
     assert len(opened()) == len(files_in(path)) == len(mail)
+
+
+def test_one_message_in_place(lockbox, mail):
+    """Mode and date stay; what cannot be opened stays as it was."""
+    for name in ("gpg", "nokey", "plain"):
+        file = lockbox.file(f"{name}.eml", mail[name])
+        file.chmod(0o640)
+        os.utime(file, (DATE, DATE))
+        result = lockbox.run("decrypt", "--in-place", file)
+        assert result.out == b""
+        assert file.stat().st_mode & 0o777 == 0o640 and file.stat().st_mtime == DATE
+        if name == "gpg":
+            assert result.status == 0 and file.read_bytes().endswith(b"\n\n" + BODY)
+        else:
+            assert result.status in (1, 77) and file.read_bytes() == mail[name]
+    for arguments in (["--in-place", "-"], ["--in-place", "--output", "x", file], ["--in-place", "--part", "1", file],
+                      ["--jobs", "2", file]):
+        assert lockbox.run("decrypt", *arguments, input=mail["gpg"]).status == 64, arguments

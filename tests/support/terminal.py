@@ -30,6 +30,18 @@ class Terminal:
     def press(self, keys):
         os.write(self._leader, keys)
 
+    def read_now(self):
+        """What has been written, as far as it is there already, without what moves the cursor."""
+        while select.select([self._leader], [], [], 0)[0]:
+            try:
+                piece = os.read(self._leader, 65536)
+            except OSError:
+                break
+            if not piece:
+                break
+            self.seen += piece
+        return ESCAPES.sub(b"", self.seen)
+
     def press_until(self, keys, text, tries=10):
         """Again where the program was not ready for them."""
         for last in range(tries):
