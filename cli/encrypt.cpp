@@ -5,6 +5,7 @@
 #include "crypto/seal.hpp"
 #include "keyring/revocation.hpp"
 #include "mail/address.hpp"
+#include "mail/header.hpp"
 #include "mail/layer.hpp"
 #include "mail/line_ends.hpp"
 #include "policy/judge.hpp"
@@ -52,7 +53,7 @@ written.
 /// From, To or Subject among them. Text that merely begins with "password: …" must not have its first line
 /// taken for a header field, which would stay readable outside.
 bool begins_with_header_section(std::string_view bytes) {
-    if (bytes.starts_with("From ")) {
+    if (mail::begins_with_mbox_line(bytes)) {
         bytes.remove_prefix(std::min(bytes.find('\n'), bytes.size() - 1) + 1);
     }
     bool is_mail = false;

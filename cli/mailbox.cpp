@@ -6,6 +6,7 @@
 #include "cli/command.hpp"
 #include "cli/progress.hpp"
 #include "cli/report.hpp"
+#include "mail/header.hpp"
 #include "reader/maildir_rewrite.hpp"
 #include "reader/mbox_rewrite.hpp"
 
@@ -302,6 +303,12 @@ void check(const MailboxTask& task) {
 
 } // namespace
 
+namespace {
+
+constexpr std::size_t beginning_octets = 64; // of a file: enough to tell "From alice" from "From :"
+
+} // namespace
+
 PathKind kind_of(const std::string& path) {
     const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat status {};
@@ -314,20 +321,19 @@ PathKind kind_of(const std::string& path) {
     if (!S_ISREG(status.st_mode)) {
         return PathKind::message; // what is read of a pipe is gone
     }
-    std::array<char, reader::mbox_separator.size()> buffer{};
+    std::array<char, beginning_octets> buffer{};
     std::size_t size = 0;
     while (const auto count = read_some(file.get(), buffer.data() + size, buffer.size() - size, path)) {
         size += count;
     }
-    return std::string_view(buffer.data(), size) == reader::mbox_separator ? PathKind::mbox
-                                                                           : PathKind::message;
+    return mail::begins_with_mbox_line({buffer.data(), size}) ? PathKind::mbox : PathKind::message;
 }
 
 PathKind kind_of(std::istream& in, std::string& beginning) {
-    beginning.resize(reader::mbox_separator.size());
+    beginning.resize(beginning_octets);
     in.read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
     beginning.resize(static_cast<std::size_t>(in.gcount()));
-    return beginning == reader::mbox_separator ? PathKind::mbox : PathKind::message;
+    return mail::begins_with_mbox_line(beginning) ? PathKind::mbox : PathKind::message;
 }
 
 unsigned parse_jobs(std::string_view text) {

@@ -81,9 +81,18 @@ std::string HeaderSection::to_string() const {
     return text;
 }
 
+bool begins_with_mbox_line(std::string_view bytes) noexcept {
+    constexpr std::string_view from = "From ";
+    if (!bytes.starts_with(from)) {
+        return false;
+    }
+    const auto next = bytes.find_first_not_of(" \t", from.size());
+    return next == std::string_view::npos || bytes[next] != ':'; // else a field (RFC 5322 §4.5.2, obs-from)
+}
+
 MessageView MessageView::parse(std::string_view bytes) {
     std::size_t at = 0;
-    if (bytes.starts_with("From ")) {
+    if (begins_with_mbox_line(bytes)) {
         at = line_at(bytes, 0).next;
     }
     std::vector<HeaderField> fields;

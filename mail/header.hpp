@@ -43,6 +43,9 @@ private:
     std::vector<HeaderField> fields_;
 };
 
+/// The line that stands before a message in an mbox: "From ", and no colon behind it.
+[[nodiscard]] bool begins_with_mbox_line(std::string_view bytes) noexcept;
+
 /// Header section and body. Any bytes make one: parse() never fails.
 struct Message {
     HeaderSection header;

@@ -119,3 +119,12 @@ TEST_CASE("an edit of a field that is not there changes nothing", "[mail]") {
     CHECK(apply(edits, original) == original);
     CHECK(apply({}, original) == original);
 }
+
+TEST_CASE("a field with a blank before its colon is no line of an mbox", "[mail]") {
+    CHECK(begins_with_mbox_line("From alice@example.org Thu Nov 26 10:00:00 2026\n"));
+    CHECK(begins_with_mbox_line("From "));
+    CHECK_FALSE(begins_with_mbox_line("From : alice@example.org\n"));
+    CHECK_FALSE(begins_with_mbox_line("From \t : alice@example.org\n"));
+    CHECK_FALSE(begins_with_mbox_line("From: alice@example.org\n"));
+    CHECK(Message::parse("From : a@example.org\nFrom: b@example.org\n\n").header.count("From") == 2);
+}
