@@ -29,7 +29,7 @@ constexpr std::string_view help =
 
 Options of generate:
   --name NAME       your name, as others see it
-  --expires TIME    3y (the default), 18m, 2029-01-31, never; can be changed later
+  --expires TIME    3y (the default), 18m, 2029-01-31, or never
   --no-passphrase   whoever reads your disk can use the key
   --another         although there is a key for the address already
 
@@ -47,9 +47,9 @@ Examples:
   lockbox key export bob@example.net > bob.asc
   lockbox key export --wkd /var/www/openpgpkey bob@example.net
 
-Exit status: 0; 64 the command line is wrong; 65 there is a key already; 67 there
-is no such key; 69 gpg-agent cannot ask for the passphrase; 74 cannot write; 77
-the passphrase was not given.
+Exit status: 0; 64 the command line is wrong; 65 there is a key already; 67
+there is no such key; 69 gpg-agent cannot ask for the passphrase; 74 cannot
+write; 77 the passphrase was not given.
 )";
 
 mail::Address address_from(const std::string& text) {
