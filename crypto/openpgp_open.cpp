@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace lockbox::crypto {
 namespace {
@@ -43,7 +44,8 @@ bool none_of_the_keys_is_here(gpgme_decrypt_result_t result) {
     if (code == GPG_ERR_NO_SECKEY || none_of_the_keys_is_here(result)) {
         throw Error(ErrorKind::no_secret_key,
                     fmt::format("no secret key here opens this message; it is sealed to {}", sealed_to),
-                    "`gpg --list-secret-keys --with-subkey-fingerprint` shows the keys that are here");
+                    "`gpg --list-secret-keys --with-subkey-fingerprint` shows the keys that are here, if "
+                    "gpg-agent runs");
     }
     if (code == GPG_ERR_BAD_PASSPHRASE || code == GPG_ERR_CANCELED || code == GPG_ERR_FULLY_CANCELED) {
         throw Error(ErrorKind::no_secret_key,
@@ -89,7 +91,16 @@ Decrypted decrypt_openpgp(std::string_view packets) {
     if (result == nullptr || result->legacy_cipher_nomdc != 0U) {
         throw Error(ErrorKind::malformed, "GnuPG did not authenticate the message; nothing of it is shown");
     }
-    return {sink.take(), key_ids(result), signatures_in(gpgme_op_verify_result(context.get()))};
+    auto plaintext = sink.take();
+    if (plaintext.size() == 0) { // GnuPG is content with no literal data at all
+        throw Error(ErrorKind::malformed, "there is no data in what was encrypted");
+    }
+    auto recipients = key_ids(result);
+    if (recipients.empty() && form->for_passphrase) {
+        recipients.emplace_back("a passphrase");
+    }
+    return {std::move(plaintext), std::move(recipients),
+            signatures_in(gpgme_op_verify_result(context.get()))};
 }
 
 } // namespace lockbox::crypto

@@ -1,7 +1,10 @@
 #include "crypto/openpgp_signature.hpp"
 
+#include "base/ascii.hpp"
 #include "crypto/plaintext_sink.hpp"
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 
 namespace lockbox::crypto {
@@ -74,6 +77,36 @@ OpenPgpSignature unreadable(std::string summary) {
     return signature;
 }
 
+/// RFC 9580 §7.1: lines of the text that begin with a dash are escaped, so there are three that are not; and
+/// nothing but Hash stands in the armor headers.
+bool is_one_clear_signed_block(std::string_view armor) {
+    std::size_t delimiters = 0;
+    bool in_headers = true;
+    for (std::size_t number = 0; !armor.empty(); ++number) {
+        const auto end = std::min(armor.find('\n'), armor.size());
+        auto line = armor.substr(0, end);
+        armor.remove_prefix(std::min(end + 1, armor.size()));
+        while (!line.empty() && is_space(line.back())) {
+            line.remove_suffix(1);
+        }
+        if (line.starts_with("-----")) {
+            constexpr std::array<std::string_view, 3> wanted{"-----BEGIN PGP SIGNED MESSAGE-----",
+                                                             "-----BEGIN PGP SIGNATURE-----",
+                                                             "-----END PGP SIGNATURE-----"};
+            if (delimiters == wanted.size() || line != wanted.at(delimiters) ||
+                (delimiters == 0) != (number == 0)) {
+                return false;
+            }
+            ++delimiters;
+        } else if (in_headers && line.empty()) {
+            in_headers = false;
+        } else if (in_headers && !line.starts_with("Hash: ")) {
+            return false;
+        }
+    }
+    return delimiters == 3 && !in_headers;
+}
+
 std::vector<OpenPgpSignature> found_by(gpgme_error_t error, gpgme_ctx_t context) {
     auto signatures = signatures_in(gpgme_op_verify_result(context));
     if (signatures.empty()) {
@@ -126,6 +159,9 @@ std::vector<OpenPgpSignature> verify_detached_openpgp(std::string_view content, 
 }
 
 std::optional<ClearSigned> verify_clear_signed(std::string_view armor) {
+    if (armor.size() > clear_signed_octets_max || !is_one_clear_signed_block(armor)) {
+        return std::nullopt;
+    }
     const auto context = make_gpg_context({});
     const auto input = read_from(armor);
     PlaintextSink sink(armor.size()); // a cleartext signature does not grow

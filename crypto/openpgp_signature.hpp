@@ -46,11 +46,15 @@ struct OpenPgpSignature {
 [[nodiscard]] std::vector<OpenPgpSignature> verify_detached_openpgp(std::string_view content,
                                                                     std::string_view signature);
 
+/// Of a block of cleartext-signed text. Less than a pipe holds: GPGME 1.18 waits for ever for a gpg that
+/// ended before it had read everything.
+constexpr std::size_t clear_signed_octets_max = 60U << 10U;
+
 struct ClearSigned {
     std::string content; ///< exactly what GnuPG says was signed
     std::vector<OpenPgpSignature> signatures;
 };
-/// Verifies one block of cleartext-signed text (RFC 9580 §7). nullopt: it is none.
+/// Verifies one block of cleartext-signed text (RFC 9580 §7). nullopt: it is none, or a longer one.
 [[nodiscard]] std::optional<ClearSigned> verify_clear_signed(std::string_view armor);
 
 } // namespace lockbox::crypto

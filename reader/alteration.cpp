@@ -36,14 +36,24 @@ bool is_base64(std::string_view text) noexcept {
     });
 }
 
-bool says_other_charset(const Entity& entity) {
+std::string charset_of(const Entity& entity) {
     const auto type = mail::ContentType::parse(entity.header.first("Content-Type").value_or(""));
-    const auto charset = lockbox::to_lower(type ? type->parameter("charset").value_or("") : "");
-    return !charset.empty() && charset != "utf-8" && charset != "us-ascii";
+    return lockbox::to_lower(type ? type->parameter("charset").value_or("") : "");
 }
 
 bool says(const Entity& entity, std::string_view encoding) {
     return equal_ignoring_case(trim(entity.header.first("Content-Transfer-Encoding").value_or("")), encoding);
+}
+
+/// Text in another charset than UTF-8, with 8-bit octets where they are announced (RFC 2045 §6.2).
+bool is_text_in(std::string_view text, std::string_view charset, bool is_eight_bit) noexcept {
+    if (!is_eight_bit) {
+        return all_ascii(text) && !has_odd_controls(text);
+    }
+    const bool has_c1 = std::any_of(text.begin(), text.end(), [](char c) {
+        return static_cast<unsigned char>(c) >= 0x80 && static_cast<unsigned char>(c) < 0xa0;
+    });
+    return !has_odd_controls(text) && !(charset.starts_with("iso-8859-") && has_c1);
 }
 
 bool is_intact_leaf(const Entity& entity) {
@@ -57,7 +67,12 @@ bool is_intact_leaf(const Entity& entity) {
         if (!is_text && says(entity, "binary")) {
             return true;
         }
-        return says_other_charset(entity) ? !has_odd_controls(entity.body) : is_plain_text(entity.body);
+        {
+            const auto charset = charset_of(entity);
+            return charset.empty() || charset == "utf-8" || charset == "us-ascii"
+                       ? is_plain_text(entity.body)
+                       : is_text_in(entity.body, charset, says(entity, "8bit") || says(entity, "binary"));
+        }
     case TransferEncoding::unknown:
         return is_plain_text(entity.body);
     }

@@ -13,8 +13,8 @@ namespace lockbox::reader {
 /// control character, and are UTF-8 or ASCII, once in more than a million times.
 ///
 /// Returns what speaks against the entity, in words; nullopt: nothing does, which proves nothing. Text that
-/// says it is in another charset than UTF-8 may have 8-bit octets, and content that is neither text nor in a
-/// transfer encoding for text (Content-Transfer-Encoding: binary) may have any.
+/// says it is in another charset than UTF-8, and 8bit, may have 8-bit octets, and content that is neither
+/// text nor in a transfer encoding for text (Content-Transfer-Encoding: binary) may have any.
 [[nodiscard]] std::optional<std::string> alteration_in(const mail::Entity& entity);
 
 } // namespace lockbox::reader

@@ -4,14 +4,17 @@
 #include "mail/header.hpp"
 #include "reader/harmless.hpp"
 
+#include <algorithm>
+#include <cstddef>
 #include <memory>
-#include <vector>
 
 namespace lockbox::reader {
 namespace {
 
 constexpr std::size_t field_octets_max = 64U << 10U; // a thousand recipients; more nobody reads
 constexpr int addresses_shown_max = 100;
+/// GMime reads groups in groups and comments in comments, which nobody writes, on the stack.
+constexpr std::ptrdiff_t nestings_max = 100;
 
 struct GFree {
     void operator()(char* text) const noexcept { g_free(text); }
@@ -66,6 +69,10 @@ std::string header_text(std::string_view field_body) {
 std::string header_addresses(std::string_view field_body) {
     mail::start_gmime();
     const auto text = mail::unfold(field_body.substr(0, field_octets_max));
+    if (std::count(text.begin(), text.end(), ':') > nestings_max ||
+        std::count(text.begin(), text.end(), '(') > nestings_max) {
+        return header_text(field_body);
+    }
     const mail::GObjectHandle<InternetAddressList> list(internet_address_list_parse(nullptr, text.c_str()));
     if (!list || internet_address_list_length(list.get()) == 0) {
         return header_text(field_body);

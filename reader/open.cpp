@@ -25,6 +25,21 @@ namespace {
 /// The number of a part that is all of an opened message.
 constexpr std::string_view number_of_all = "all";
 
+/// Some programs end a line at a CR: nothing in a field may begin another one.
+mail::HeaderSection without_bare_cr(const mail::HeaderSection& header) {
+    mail::HeaderSection result;
+    for (const auto& field : header.fields()) {
+        auto body = field.body;
+        for (std::size_t at = 0; at < body.size(); ++at) {
+            if (body[at] == '\r' && !std::string_view(body).substr(at).starts_with("\r\n")) {
+                body[at] = ' ';
+            }
+        }
+        result.add(field.name, std::move(body));
+    }
+    return result;
+}
+
 /// What is left when the last layer is off. Its fields are those outside, the protected ones and those that
 /// describe what was inside.
 mail::HeaderSection opened_header(const Peeling& peeling, const mail::HeaderSection& outer, Kind kind,
@@ -38,14 +53,15 @@ mail::HeaderSection opened_header(const Peeling& peeling, const mail::HeaderSect
     if (restored.header.count("MIME-Version") == 0 && restored.header.count("Content-Type") > 0) {
         restored.header.add("MIME-Version", " 1.0"); // RFC 2045 §4: a message needs it, a part does not
     }
-    return std::move(restored.header);
+    return without_bare_cr(restored.header);
 }
 
 Secret bare_entity(const Peeling& peeling, const mail::HeaderSection& outer, Kind kind) {
     const auto content = peeling.bare_bytes();
     if (peeling.bare() == Content::text) {
+        const Secret text(mail::to_crlf(content));
         return entity_of(header_for_text(kind == Kind::message ? outer : header_for_part(outer), content),
-                         content);
+                         text.expose());
     }
     auto file = entity_of_file(peeling.file_name(), content);
     if (kind == Kind::part) {

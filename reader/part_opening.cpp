@@ -33,6 +33,18 @@ bool contains_delimiter(std::string_view bytes, const Entity& multipart) {
     return false;
 }
 
+bool contains_markup(const Entity& entity) {
+    return is_markup(entity) || std::any_of(entity.children.begin(), entity.children.end(), contains_markup);
+}
+
+bool contains_markup(std::string_view bytes) {
+    try {
+        return contains_markup(mail::parse_entity(bytes));
+    } catch (const Error&) { // beyond the limits: nobody knows what is in it
+        return true;
+    }
+}
+
 } // namespace
 
 void PartOpening::open_parts_of(const Entity& root, bool is_signed) {
@@ -44,10 +56,16 @@ void PartOpening::open_parts_of(const Entity& root, bool is_signed) {
 }
 
 std::vector<Replacement> PartOpening::replacements(bool crlf) {
+    // Sealing is no safe-conduct: who sends the page around a stolen part can have sealed it, too.
+    const bool has_sealed_markup =
+        candidates_.size() > 1 &&
+        std::any_of(candidates_.begin(), candidates_.end(), [&](const Candidate& candidate) {
+            return contains_markup(world_.parts[candidate.part].entity.expose());
+        });
     std::vector<Replacement> result;
     for (const auto& candidate : candidates_) {
         auto& part = world_.parts[candidate.part];
-        if (has_markup_) {
+        if (has_markup_ || has_sealed_markup) {
             part.warnings.emplace_back("it is not put beside markup, which could send it away");
         } else if (candidate.is_torn) {
             part.warnings.emplace_back(
@@ -62,6 +80,16 @@ std::vector<Replacement> PartOpening::replacements(bool crlf) {
 }
 
 void PartOpening::walk(const Entity& entity, Kind kind, bool is_signed) {
+    if (kind == Kind::message) { // a message inside has a From of its own
+        const auto* const sender = std::exchange(sender_, &entity.header);
+        walk_one(entity, kind, is_signed);
+        sender_ = sender;
+    } else {
+        walk_one(entity, kind, is_signed);
+    }
+}
+
+void PartOpening::walk_one(const Entity& entity, Kind kind, bool is_signed) {
     if (auto form = sealed_form(entity)) {
         add_world(entity, kind, std::move(form->words), is_signed);
         return;
@@ -75,7 +103,6 @@ void PartOpening::walk(const Entity& entity, Kind kind, bool is_signed) {
         add_detached(entity);
         is_signed = true;
     } else if (auto reason = broken_seal(entity)) {
-        has_markup_ = has_markup_ || is_markup(entity);
         add_failed(number_of(entity), "a part that says it is sealed",
                    {Outcome::damaged, std::move(*reason), ""});
         return;
@@ -83,10 +110,6 @@ void PartOpening::walk(const Entity& entity, Kind kind, bool is_signed) {
     if (entity.children.empty()) {
         has_markup_ = has_markup_ || is_markup(entity);
         add_armor(entity);
-    } else if (kind == Kind::message) {
-        const auto* sender = std::exchange(sender_, &entity.header);
-        walk_children(entity, is_signed);
-        sender_ = sender;
     } else {
         walk_children(entity, is_signed);
     }
@@ -116,6 +139,9 @@ void PartOpening::add_world(const Entity& entity, Kind kind, std::string form, b
     part.signatures = std::move(inner.signatures);
     part.warnings = std::move(inner.warnings);
     part.entity = std::move(inner.entity);
+    if (is_signed || !inner.is_sealed) { // it stays where others may open it
+        has_markup_ = has_markup_ || contains_markup(part.entity.expose());
+    }
     if (inner.is_sealed && is_signed) {
         part.warnings.emplace_back("it is not put in its place, where a signature covers the sealed form");
     } else if (inner.is_sealed) {
@@ -140,7 +166,9 @@ void PartOpening::add_detached(const Entity& entity) {
     world_.parts.push_back(std::move(part));
 }
 
+/// Whoever reads the message with other keys or another program may see markup there.
 void PartOpening::add_failed(std::string number, std::string form, Failure failure) {
+    has_markup_ = true;
     Part part;
     part.number = std::move(number);
     part.form = std::move(form);

@@ -24,8 +24,8 @@ public:
     void open_parts_of(const mail::Entity& root, bool is_signed);
 
     /// What puts the opened parts in their places, with CRLF or LF. A part stays sealed in its place, and a
-    /// warning says so, where markup stands beside it: what is opened could be sent away with it (EFAIL,
-    /// "direct exfiltration"). So does one inside of a signature, which would not fit any more.
+    /// warning says so, where markup stands beside it, sealed or not: what is opened could be sent away with
+    /// it (EFAIL, "direct exfiltration"). So does one inside of a signature, which would not fit any more.
     [[nodiscard]] std::vector<Replacement> replacements(bool crlf);
 
 private:
@@ -36,6 +36,7 @@ private:
     };
 
     void walk(const mail::Entity& entity, Kind kind, bool is_signed);
+    void walk_one(const mail::Entity& entity, Kind kind, bool is_signed);
     void walk_children(const mail::Entity& entity, bool is_signed);
     void add_world(const mail::Entity& entity, Kind kind, std::string form, bool is_signed);
     void add_detached(const mail::Entity& entity);

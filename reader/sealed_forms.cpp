@@ -226,26 +226,32 @@ std::vector<ArmorBlock> armor_blocks(std::string_view text) {
 }
 
 bool is_markup(const Entity& entity) {
-    // What is none of these is text without markup, a picture of points, or a file to be saved.
-    constexpr std::array<std::string_view, 6> types{"text/html",        "text/xml", "text/enriched",
-                                                    "text/vnd.wap.wml", "text/css", "text/richtext"};
-    const auto fields = entity.header.all("Content-Type");
-    const auto names_markup = [&](std::string_view field) {
+    // What is known to be none: plain text, pictures of points, sound, and files to be saved.
+    constexpr std::array<std::string_view, 5> families{"application/", "audio/", "font/", "image/", "video/"};
+    const auto may_be_markup = [&](std::string_view field) {
         const auto type = mail::ContentType::parse(field);
         if (!type) {
-            return lockbox::to_lower(field).find("ml") !=
-                   std::string::npos; // html, xml, in whatever is broken
+            return true;
         }
         const std::string_view name = type->media_type();
-        return std::find(types.begin(), types.end(), name) != types.end() || name.ends_with("+xml") ||
-               name.ends_with("/xml") || name.ends_with("html") || name == "message/external-body";
+        if (name.starts_with("multipart/") || name == "text/plain" || name == "message/rfc822" ||
+            name == "message/global") {
+            return false; // of the last ones, what is in them is looked at
+        }
+        const bool is_known = std::any_of(families.begin(), families.end(),
+                                          [&](std::string_view family) { return name.starts_with(family); });
+        return !is_known || name.find("xml") != std::string_view::npos ||
+               name.find("html") != std::string_view::npos || name.find("rtf") != std::string_view::npos;
     };
-    if (std::any_of(fields.begin(), fields.end(), names_markup)) {
+    const auto fields = entity.header.all("Content-Type");
+    if (std::any_of(fields.begin(), fields.end(), may_be_markup)) {
         return true;
     }
+    constexpr std::array<std::string_view, 10> suffixes{".html", ".htm", ".shtml", ".xhtml", ".xht",
+                                                        ".xml",  ".svg", ".mht",   ".mhtml", ".rtf"};
     const auto name = lockbox::to_lower(entity.file_name().value_or(""));
-    return name.ends_with(".html") || name.ends_with(".htm") || name.ends_with(".svg") ||
-           name.ends_with(".xhtml") || name.ends_with(".xml");
+    return std::any_of(suffixes.begin(), suffixes.end(),
+                       [&](std::string_view suffix) { return name.ends_with(suffix); });
 }
 
 bool is_mime_entity(std::string_view bytes) {

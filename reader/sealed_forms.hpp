@@ -46,7 +46,8 @@ struct ArmorBlock {
 [[nodiscard]] std::vector<ArmorBlock> armor_blocks(std::string_view text);
 
 /// What mail programs show with markup in it, or may: beside it nothing opened is safe (EFAIL, "direct
-/// exfiltration"). All Content-Type fields count.
+/// exfiltration"). All that is not known to be harmless counts as markup, and so do all Content-Type fields,
+/// and the suffix of a file's name.
 [[nodiscard]] bool is_markup(const mail::Entity& entity);
 
 /// The bytes begin with a header section that has a Content-Type.

@@ -25,8 +25,11 @@ std::string_view word(SignatureState state) noexcept {
 }
 
 void compare_with_sender(std::vector<Signature>& signatures, const mail::HeaderSection& header) {
-    const auto senders = mail::addresses_in(header.first("From").value_or(""));
-    const bool is_one = header.count("From") == 1 && senders.size() == 1;
+    const auto from = header.first("From").value_or("");
+    const auto senders = mail::addresses_in(from);
+    // A group's name may look like an address, and some programs end a line at a CR.
+    const bool is_clear = from.find_first_of(":;\r") == std::string::npos;
+    const bool is_one = header.count("From") == 1 && senders.size() == 1 && is_clear;
     for (auto& signature : signatures) {
         signature.is_of_sender =
             is_one && std::any_of(signature.addresses.begin(), signature.addresses.end(),

