@@ -94,7 +94,7 @@ Json json_header(const mail::HeaderSection& header) {
 Json json_view(const reader::Opened& opened, const std::vector<reader::Shown>& shown) {
     auto document = json_document();
     document.update(json_opened(opened));
-    document["header"] = json_header(shown.front().entity.header);
+    document["header"] = json_header(shown.front().header);
     document["texts"] = json_texts(shown.front().texts);
     document["attachments"] = json_attachments(shown.front().attachments);
     for (auto& entry : document["parts"]) {

@@ -535,7 +535,7 @@ RestoredHeader restore_from(const HeaderSection& outer, const HeaderSection& inn
             result.header.add(field.name, field.body);
         } else if (warned_of.insert(lockbox::to_lower(field.name)).second) {
             result.warnings.push_back("the " + printable(field.name) +
-                                      " field outside was left out: the sealed part has none");
+                                      " field outside was left out: it is not among the protected ones");
         }
     }
     for (const auto& field : inner.fields()) { // what stood inside only

@@ -40,6 +40,14 @@ mail::HeaderSection without_bare_cr(const mail::HeaderSection& header) {
     return result;
 }
 
+/// The fields outside with the protected ones in their places (RFC 9788 §4).
+mail::HeaderSection restored_header(const Peeling& peeling, const mail::HeaderSection& outer, World& world) {
+    auto restored = mail::restore(outer, mail::MessageView{peeling.root().header, peeling.root().body});
+    world.header_was_protected = restored.was_protected;
+    std::move(restored.warnings.begin(), restored.warnings.end(), std::back_inserter(world.warnings));
+    return std::move(restored.header);
+}
+
 /// What is left when the last layer is off. Its fields are those outside, the protected ones and those that
 /// describe what was inside.
 mail::HeaderSection opened_header(const Peeling& peeling, const mail::HeaderSection& outer, Kind kind,
@@ -47,13 +55,11 @@ mail::HeaderSection opened_header(const Peeling& peeling, const mail::HeaderSect
     if (kind == Kind::part) {
         return header_for_part(peeling.root().header);
     }
-    auto restored = mail::restore(outer, mail::MessageView{peeling.root().header, peeling.root().body});
-    world.header_was_protected = restored.was_protected;
-    std::move(restored.warnings.begin(), restored.warnings.end(), std::back_inserter(world.warnings));
-    if (restored.header.count("MIME-Version") == 0 && restored.header.count("Content-Type") > 0) {
-        restored.header.add("MIME-Version", " 1.0"); // RFC 2045 §4: a message needs it, a part does not
+    auto header = restored_header(peeling, outer, world);
+    if (header.count("MIME-Version") == 0 && header.count("Content-Type") > 0) {
+        header.add("MIME-Version", " 1.0"); // RFC 2045 §4: a message needs it, a part does not
     }
-    return without_bare_cr(restored.header);
+    return without_bare_cr(header);
 }
 
 Secret bare_entity(const Peeling& peeling, const mail::HeaderSection& outer, Kind kind) {
@@ -236,7 +242,15 @@ World Opening::open(std::string_view bytes, Kind kind, const mail::HeaderSection
             return world;
         }
         const bool was_peeled = world.is_sealed || world.is_opaque;
-        const auto header = was_peeled ? opened_header(peeling, outer, kind, world) : outer;
+        auto header = was_peeled ? opened_header(peeling, outer, kind, world) : outer;
+        if (!was_peeled && kind == Kind::message && peeling.root_is_signed() &&
+            any_proves_integrity(world.signatures)) {
+            auto restored = restored_header(peeling, outer, world);
+            if (world.header_was_protected) {
+                world.signed_header = restored;
+                header = std::move(restored);
+            }
+        }
         const auto& from = kind == Kind::message ? header : sender;
         compare_with_sender(world.signatures, from);
         PartOpening parts(*this, world, from, depth);
@@ -273,6 +287,7 @@ Opened open(std::string_view bytes, Engine& engine) {
     opened.recipients = std::move(world.recipients);
     opened.signatures = std::move(world.signatures);
     opened.header_was_protected = world.header_was_protected;
+    opened.signed_header = std::move(world.signed_header);
     opened.parts = std::move(world.parts);
     opened.warnings = std::move(world.warnings);
     if (world.is_sealed) {

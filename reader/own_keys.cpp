@@ -90,10 +90,7 @@ std::vector<Signature> verified(std::string_view content, const Verify& verify) 
     }
     const Secret canonical(mail::to_crlf(content));
     auto signatures = verify(canonical.expose());
-    const bool is_right = std::any_of(signatures.begin(), signatures.end(), [](const Signature& signature) {
-        return signature.proves_integrity();
-    });
-    return is_right ? std::move(signatures) : verify(content);
+    return any_proves_integrity(signatures) ? std::move(signatures) : verify(content);
 }
 
 Decrypted decrypted(crypto::CmsDecrypted cms) {

@@ -13,11 +13,6 @@
 namespace lockbox::reader {
 namespace {
 
-bool proves_integrity(const std::vector<Signature>& signatures) {
-    return std::any_of(signatures.begin(), signatures.end(),
-                       [](const Signature& signature) { return signature.proves_integrity(); });
-}
-
 bool has_sealed_header(const mail::Entity& root) {
     const auto type = mail::ContentType::parse(root.header.first("Content-Type").value_or(""));
     return type && equal_ignoring_case(type->parameter("hp").value_or(""), "cipher");
@@ -120,7 +115,7 @@ bool Peeling::take_off_detached_signature() {
 }
 
 void Peeling::take_signatures(std::vector<Signature> signatures) {
-    if (proves_integrity(signatures)) {
+    if (any_proves_integrity(signatures)) {
         unproven_ = false;
     }
     append(world_.signatures, std::move(signatures));

@@ -24,6 +24,11 @@ std::string_view word(SignatureState state) noexcept {
     return "unreadable";
 }
 
+bool any_proves_integrity(const std::vector<Signature>& signatures) noexcept {
+    return std::any_of(signatures.begin(), signatures.end(),
+                       [](const Signature& signature) { return signature.proves_integrity(); });
+}
+
 void compare_with_sender(std::vector<Signature>& signatures, const mail::HeaderSection& header) {
     const auto from = header.first("From").value_or("");
     const auto senders = mail::addresses_in(from);

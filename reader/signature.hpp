@@ -51,6 +51,9 @@ struct Signature {
     }
 };
 
+/// One of them proves_integrity().
+[[nodiscard]] bool any_proves_integrity(const std::vector<Signature>& signatures) noexcept;
+
 /// Finds out `is_of_sender`: the header section must have one From field with one mailbox.
 void compare_with_sender(std::vector<Signature>& signatures, const mail::HeaderSection& header);
 

@@ -270,6 +270,9 @@ std::vector<Shown> shown(const Opened& opened, std::string_view received) {
     for (const auto& [part, bytes] : sources) {
         const auto placed = placed_in(opened, part != nullptr ? part->number + ':' : "");
         result.push_back(taken_apart(part, bytes, placed));
+        result.back().header = part == nullptr && !opened.signed_header.fields().empty()
+                                   ? opened.signed_header
+                                   : result.back().entity.header;
         result.back().attachments = own_attachments(result.back().entity, placed);
     }
     return result;
@@ -288,7 +291,7 @@ std::string view(const Opened& opened, const std::vector<Shown>& shown, const Vi
     add_warnings(page, opened.warnings);
     page.empty_line();
     const auto& message = shown.front();
-    add_header(page, message.entity.header);
+    add_header(page, message.header);
     const bool is_readable = opened.outcome == Outcome::opened || opened.outcome == Outcome::partly_sealed ||
                              opened.outcome == Outcome::nothing_to_open;
     if (is_readable) {
@@ -304,9 +307,9 @@ std::string view(const Opened& opened, const std::vector<Shown>& shown, const Vi
         const auto own = std::find_if(shown.begin(), shown.end(),
                                       [&](const Shown& candidate) { return candidate.part == &part; });
         if (own != shown.end()) {
-            if (own->entity.header.count("From") > 0) { // a message inside of the message
+            if (own->header.count("From") > 0) { // a message inside of the message
                 page.empty_line();
-                add_header(page, own->entity.header);
+                add_header(page, own->header);
             }
             add_texts(page, *own);
             add_attachments(page, own->attachments);

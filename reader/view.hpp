@@ -16,6 +16,7 @@ namespace lockbox::reader {
 struct Shown {
     const Part* part = nullptr; ///< null: the message itself
     mail::Entity entity;
+    mail::HeaderSection header;  ///< to be shown: of a signed message what the signature covers
     std::vector<TextPart> texts; ///< without those of parts that are shown by themselves
     std::vector<Attachment> attachments;
 };

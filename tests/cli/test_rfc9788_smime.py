@@ -1,7 +1,8 @@
-"""The signed and encrypted messages of RFC 9788, Appendix C.3, opened with the keys of RFC 9216."""
+"""The messages of RFC 9788, Appendix C.2 (signed) and C.3 (signed and encrypted), with the keys of RFC 9216."""
 
 import email
 import email.policy
+import json
 import re
 import subprocess
 
@@ -13,8 +14,11 @@ from support.command import Command
 DATA = places.SOURCE / "tests" / "data" / "smime"
 KEYS = DATA / "rfc9216"
 VECTORS = DATA / "rfc9788"
-PROTECTED = ["c.3.1", "c.3.2", "c.3.3", "c.3.4", "c.3.5", "c.3.8", "c.3.16"]
+PROTECTED = [f"c.3.{number}" for number in range(1, 17)]
+SHY = ["c.3.3", "c.3.4", "c.3.7", "c.3.8", "c.3.11", "c.3.12", "c.3.15", "c.3.16"]
 OLD_SCHEME = "c.3.17"  # message/rfc822 inside, as RFC 8551 §3.1 had it
+SIGNED = ["c.2.1", "c.2.2", "c.2.3", "c.2.4"]
+SIGNED_OLD_SCHEME = ["c.2.5", "c.2.6"]
 
 
 @pytest.fixture
@@ -84,7 +88,7 @@ def test_the_protected_fields_are_restored(command, name):
     assert "the header fields are those that were sealed in" in result.err
 
 
-@pytest.mark.parametrize("name", ["c.3.3", "c.3.4", "c.3.8", "c.3.16"])
+@pytest.mark.parametrize("name", SHY)
 def test_what_hcp_shy_hid_comes_from_inside(command, name):
     """RFC 9788 §3.2.2: outside, names are removed and the time zone is UTC."""
     outside = dict(fields_of((VECTORS / f"{name}.eml").read_bytes()))
@@ -130,3 +134,75 @@ def test_the_old_scheme_stays_what_it_is(command):
     inner = email.message_from_bytes(result.out, policy=email.policy.default).get_payload(0)
     assert inner["Subject"] == "smime-enc-signed-complex-rfc8551hp-baseline"
     assert "those that were sealed in" not in result.err
+
+
+def seen(command, message):
+    """What `lockbox read` shows of a message: it is not sealed, and signed by Alice."""
+    result = command.run("read", "--json", "--smime-ca", KEYS / "ca-rsa.pem", message)
+    assert result.status == 0, result
+    found = json.loads(result.out)
+    assert (found["outcome"], [entry["proves_sender"] for entry in found["signatures"]]) == ("nothing-to-open", [True])
+    return found
+
+
+def with_another_header(command, name, *changes):
+    """A signed message to whose header section somebody did something on its way."""
+    head, empty_line, body = (VECTORS / f"{name}.eml").read_bytes().partition(b"\n\n")
+    for old, new in changes:
+        assert old in head
+        head = head.replace(old, new)
+    return command.file(f"{name}.changed.eml", head + empty_line + body)
+
+
+@pytest.mark.parametrize("name", [*SIGNED, *SIGNED_OLD_SCHEME])
+def test_openssl_verifies_what_is_only_signed(name):
+    message = VECTORS / f"{name}.eml"
+    arguments = ["-in", message] if name in ("c.2.2", "c.2.4", "c.2.6") else ["-inform", "DER"]
+    octets = email.message_from_bytes(message.read_bytes()).get_payload(decode=True)
+    result = subprocess.run(["openssl", "cms", "-verify", *map(str, arguments), "-CAfile", KEYS / "ca-rsa.pem"],
+                            input=octets, capture_output=True, check=True, timeout=60)
+    assert result.stdout == payload_of(name)
+
+
+@pytest.mark.parametrize("name", [*SIGNED, *SIGNED_OLD_SCHEME])
+def test_what_is_only_signed_is_shown_and_said_to_be_not_sealed(command, name):
+    found = seen(command, VECTORS / f"{name}.eml")
+    assert found["header_was_protected"] == (name in SIGNED)
+    assert found["header"]["subject"] == email.message_from_bytes((VECTORS / f"{name}.eml").read_bytes())["Subject"]
+    assert found["header"]["subject"] in found["texts"][0]["text"]
+    assert command.run("decrypt", VECTORS / f"{name}.eml").status == 1
+
+
+@pytest.mark.parametrize("name", SIGNED)
+def test_of_a_signed_message_the_fields_are_those_that_the_signature_covers(command, name):
+    """RFC 9788 §4: whatever a mailing list or somebody else made of them outside."""
+    subject = email.message_from_bytes((VECTORS / f"{name}.eml").read_bytes())["Subject"]
+    changed = with_another_header(command, name, (f"Subject: {subject}".encode(), b"Subject: Pay at once"),
+                                  (b"To: Bob", b"Cc: Carol <carol@example.org>\nTo: Bob"),
+                                  (b"12:0", b"23:5") if b"12:0" in (VECTORS / f"{name}.eml").read_bytes() else (b"10:0", b"23:5"))
+    found = seen(command, changed)
+    assert found["header"] == seen(command, VECTORS / f"{name}.eml")["header"]
+    assert (found["header"]["subject"], found["header"]["cc"]) == (subject, None)
+    assert "the Cc field outside was left out: it is not among the protected ones" in found["warnings"]
+    page = command.run("read", changed).out
+    assert b"Pay at once" not in page and b"carol" not in page
+
+
+@pytest.mark.parametrize("name", SIGNED)
+def test_another_from_outside_is_not_covered_up(command, name):
+    changed = with_another_header(command, name, (b"From: Alice <alice@smime.example>", b"From: Mallory <mallory@example.com>"))
+    result = command.run("read", "--json", "--smime-ca", KEYS / "ca-rsa.pem", changed)
+    found = json.loads(result.out)
+    assert [entry["proves_sender"] for entry in found["signatures"]] == [False]
+    assert found["header"]["from"] == "Mallory <mallory@example.com>"
+    assert any("alice@smime.example" in warning for warning in found["warnings"])
+
+
+def test_fields_under_a_broken_signature_are_nobodys(command):
+    """The signed part of a multipart/signed message, changed: what it says of the header section is worth nothing."""
+    octets = (VECTORS / "c.2.2.eml").read_bytes()
+    head, empty_line, body = octets.partition(b"\n\n")
+    changed = command.file("changed.eml", head + empty_line + body.replace(b"Subject: smime-multipart-hp", b"Subject: Pay at once"))
+    found = json.loads(command.run("read", "--json", "--smime-ca", KEYS / "ca-rsa.pem", changed).out)
+    assert (found["header"]["subject"], found["header_was_protected"]) == ("smime-multipart-hp", False)
+    assert [entry["state"] for entry in found["signatures"]] == ["bad"]

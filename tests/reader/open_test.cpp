@@ -90,6 +90,34 @@ TEST_CASE("protected header fields come from the root of what was sealed, and fr
     CHECK_FALSE(unsealed.header_was_protected);
 }
 
+TEST_CASE("of a message that is only signed, the fields to be shown are those that its signature covers",
+          "[reader]") {
+    const std::string outer = "From: alice@example.org\r\nTo: bob@example.org\r\nCc: carol@example.org\r\n"
+                              "List-Id: <list.example.org>\r\nSubject: [list] Dusk\r\n";
+    const std::string content = "From: alice@example.org\r\nTo: bob@example.org\r\nSubject: Dawn\r\n"
+                                "Content-Type: text/plain; hp=\"clear\"\r\n\r\nAttack.";
+    const auto result = opened(outer + signed_part(content, "good alice@example.org"));
+    CHECK(result.outcome == Outcome::nothing_to_open);
+    CHECK(result.header_was_protected);
+    CHECK(result.signed_header.first("Subject") == "Dawn");
+    CHECK(result.signed_header.count("Cc") == 0);
+    CHECK(result.signed_header.first("List-Id") == "<list.example.org>"); // who forwards may say so
+    CHECK(result.signatures.front().proves_sender());
+    CHECK(result.message.size() == 0);
+
+    const auto bad = opened(outer + signed_part(content, "bad"));
+    CHECK_FALSE(bad.header_was_protected);
+    CHECK(bad.signed_header.fields().empty());
+
+    const auto other =
+        opened("From: mallory@example.com\r\n" + signed_part(content, "good alice@example.org"));
+    CHECK(other.signed_header.first("From") == "mallory@example.com");
+    CHECK_FALSE(other.signatures.front().proves_sender());
+
+    const auto part = opened(outer + mixed({signed_part(content, "good alice@example.org")}));
+    CHECK(part.signed_header.fields().empty());
+}
+
 TEST_CASE("a From inside that names somebody else is not shown", "[reader]") {
     const auto result =
         opened(header + stub::pgp_mime("From: mallory@example.com\r\n"
