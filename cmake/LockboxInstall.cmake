@@ -18,6 +18,7 @@ install(FILES contrib/completions/lockbox.bash
     DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME lockbox)
 install(FILES contrib/completions/_lockbox DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
 install(PROGRAMS contrib/reader/lockbox-open-or-keep DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(DIRECTORY contrib/postfix contrib/reader contrib/sendmail DESTINATION ${CMAKE_INSTALL_DOCDIR}/contrib)
+install(DIRECTORY contrib/postfix contrib/reader contrib/sendmail DESTINATION ${CMAKE_INSTALL_DOCDIR}/contrib
+    USE_SOURCE_PERMISSIONS) # hooks are run where they are
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -185,7 +185,7 @@ step_checks() {
     done
     check "a test uses a name that nobody defines" sh -c "find tests -name '*.py' -print0 | xargs -0 pyflakes3"
     check "a shell script" shellcheck --severity=warning contrib/dependencies.sh contrib/demo.sh contrib/reader/lockbox-open-or-keep \
-        tests/*.sh .ci/run
+        contrib/reader/notmuch-post-new tests/*.sh .ci/run
     return "$status"
 }
 

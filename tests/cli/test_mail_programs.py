@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from support import places
-from support.mime import HEADER, pgp_mime
+from support.mime import HEADER, multipart, pgp_mime, text
 from support.terminal import Terminal
 from support.waiting import wait_for
 
@@ -60,16 +60,90 @@ def test_mutt(environment, maildir, tmp_path, program):
     assert files_below(maildir) == before
 
 
-def test_notmuch(environment, maildir, tmp_path):
+@pytest.fixture
+def notmuch(environment, maildir, tmp_path):
+    """Runs notmuch on the Maildir, and returns what it prints."""
     if shutil.which("notmuch") is None:
         pytest.skip("notmuch is not installed")
     config = tmp_path / "notmuch-config"
-    config.write_text(f"[database]\npath={maildir}\n[user]\nname=Bob\nprimary_email={BOB}\n", encoding="ascii")
-    environment = {**environment, "NOTMUCH_CONFIG": str(config)}
-    subprocess.run(["notmuch", "new"], env=environment, check=True, capture_output=True, timeout=60)
-    done = subprocess.run("notmuch show --format=raw id:1@example.com | lockbox read", shell=True, env=environment, check=True,
+    config.write_text(f"[database]\npath={maildir}\n[user]\nname=Bob\nprimary_email={BOB}\n[new]\ntags=new;unread\n", encoding="ascii")
+
+    def run(*arguments, **more_environment):
+        done = subprocess.run(["notmuch", *arguments], env={**environment, "NOTMUCH_CONFIG": str(config), **more_environment},
+                              check=False, capture_output=True, timeout=60)
+        return done.stdout.decode()
+
+    run.environment = {**environment, "NOTMUCH_CONFIG": str(config)}
+    return run
+
+
+def test_notmuch(notmuch):
+    notmuch("new")
+    done = subprocess.run("notmuch show --format=raw id:1@example.com | lockbox read", shell=True, env=notmuch.environment, check=True,
                           capture_output=True, timeout=60)
     assert b"Subject:    Dawn" in done.stdout and b"Attack at dawn." in done.stdout
+
+
+@pytest.fixture
+def hooked(notmuch, maildir):
+    """The Maildir has the hook, and messages of every kind: their identifiers are what the hook should tag them with."""
+    hooks = maildir / ".notmuch" / "hooks"
+    hooks.mkdir(parents=True)
+    (hooks / "post-new").symlink_to(CONTRIB / "notmuch-post-new")
+    sealed_one = (maildir / "cur" / "1.host:2,S").read_bytes()
+    armor = sealed_one[sealed_one.index(b"-----BEGIN PGP"):sealed_one.index(b"--b1--")]
+    lines = armor.split(b"\n")
+    broken = b"\n".join([*lines[:4], lines[4][::-1], *lines[5:]])
+    bodies = {
+        "whole": pgp_mime(armor),
+        "plain": text(b"Good morning.\n"),
+        "partly": multipart(b"mixed", text(b"Beside it.\n"), pgp_mime(armor)),
+        "damaged": pgp_mime(broken),
+    }
+    (maildir / "cur" / "1.host:2,S").unlink()
+    for name, body in bodies.items():
+        (maildir / "new" / name).write_bytes(HEADER + f"Message-ID: <{name}@example.com>\n".encode() + body)
+    return notmuch
+
+
+def test_the_hook_of_notmuch_tags_what_is_sealed(hooked, maildir):
+    before = files_below(maildir / "new")
+    hooked("new")
+    for name, tags in {"whole": "sealed", "plain": "", "partly": "sealed-partly", "damaged": "sealed-damaged"}.items():
+        found = hooked("search", "--output=tags", f"id:{name}@example.com").split()
+        assert [tag for tag in found if tag.startswith("sealed")] == tags.split(), name
+        assert "new" not in found
+    assert files_below(maildir / "new") == before  # nothing opened is kept
+
+
+def test_the_hook_of_notmuch_without_the_key(hooked, tmp_path):
+    home = tmp_path / "nobody"
+    home.mkdir(mode=0o700)
+    hooked("new", GNUPGHOME=str(home))
+    assert "sealed-no-key" in hooked("search", "--output=tags", "id:whole@example.com").split()
+
+
+def test_the_hook_of_notmuch_tries_again_what_it_could_not_do(hooked):
+    """As it is when gpg-agent cannot be reached, or when the disk is full."""
+    hooked("new", LOCKBOX="/bin/false")
+    assert hooked("count", "tag:new").strip() == "0"  # false says 1: not sealed
+    hooked("tag", "+new", "id:whole@example.com")
+    hooked("new", LOCKBOX="/nonexistent/lockbox")
+    assert hooked("search", "--output=messages", "tag:new").split() == ["id:whole@example.com"]
+    hooked("new")
+    assert hooked("search", "--output=messages", "tag:sealed").split() == ["id:whole@example.com"]
+    assert hooked("count", "tag:new").strip() == "0"
+
+
+def test_a_message_id_is_no_query_for_the_hook(hooked, maildir):
+    """A sender's Message-ID that notmuch would read as an expression, and not find the message, were it not quoted."""
+    sealed_one = (maildir / "new" / "whole").read_bytes()
+    hostile = b'"x"OR(tag:unread)'
+    (maildir / "new" / "hostile").write_bytes(sealed_one.replace(b"whole@example.com", hostile))
+    hooked("new")
+    assert "sealed" not in hooked("search", "--output=tags", "id:plain@example.com").split()
+    assert hooked("count", "tag:sealed").strip() == "2"
+    assert hooked("count", "tag:new").strip() == "0"
 
 
 def test_aerc(environment, maildir, tmp_path):
