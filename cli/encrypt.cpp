@@ -166,7 +166,7 @@ Sealing sealing_for(const Invocation& invocation) {
     const auto transaction = transaction_to(invocation.values("to"));
     const auto config = invocation.config_if_readable();
     const auto& configured = config.policy;
-    const auto revocations = revocations_of(config, invocation, UnreadableList::fail);
+    const auto revocations = revocations_of(config, invocation, UnreadableList::fail).lists;
     auto keyring = invocation.open_keyring(keyring::Access::read);
     const auto judge = [&](std::optional<crypto::Protocol> protocol) {
         const auto policy = everybody_sealed(configured, protocol, invocation.has("hide-subject"));

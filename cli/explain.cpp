@@ -76,16 +76,17 @@ policy::Transaction transaction_from(const Invocation& invocation) {
 }
 
 policy::KeyringView view_for(const policy::Transaction& transaction, const policy::Config& config,
-                             const Invocation& invocation) {
+                             const Invocation& invocation, std::vector<std::string>& warnings) {
     const auto& policy = config.policy;
     const auto addresses = policy::addresses_to_look_up(transaction, policy);
     if (addresses.empty()) {
         return {}; // nor is a keyring needed
     }
     auto keyring = invocation.open_keyring(keyring::Access::read);
-    const auto revocations = revocations_of(config, invocation, UnreadableList::warn);
+    auto revocations = revocations_of(config, invocation, UnreadableList::warn);
+    warnings = std::move(revocations.warnings);
     return policy::gather(addresses, policy, [&](const mail::Address& address) {
-        return keyring::marked_revoked(keyring.look_up(address), *revocations);
+        return keyring::marked_revoked(keyring.look_up(address), *revocations.lists);
     });
 }
 
@@ -95,6 +96,7 @@ struct Explanation {
     std::optional<std::string> out_of_scope;
     std::optional<std::string> tls_missing;
     policy::Plan plan;
+    std::vector<std::string> warnings; ///< of what the plan rests on
 
     policy::DeliveryMode delivery = policy::DeliveryMode::automatic;
     std::optional<policy::Listener> reinject;
@@ -318,6 +320,7 @@ Json to_json(const Explanation& explanation) {
                                                                                 : Json("obscured")},
              {"certificates", std::move(certificates)}});
     }
+    json["warnings"] = explanation.warnings;
     return json;
 }
 
@@ -328,9 +331,8 @@ int run(Invocation& invocation) {
     }
     const auto config = invocation.config();
     const auto transaction = transaction_from(invocation);
-    const auto view = view_for(transaction, config, invocation);
-
     Explanation explanation;
+    const auto view = view_for(transaction, config, invocation, explanation.warnings);
     explanation.origin = describe_origin(transaction.origin);
     explanation.out_of_scope = policy::why_out_of_scope(transaction, config.policy);
     explanation.tls_missing = policy::why_tls_is_missing(transaction.origin, config.policy);

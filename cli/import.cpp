@@ -113,7 +113,7 @@ keyring::ImportOptions options_from(const Invocation& invocation) {
     if (invocation.has("content-encryption")) {
         options.content_encryption = content_encryption_named(invocation.value("content-encryption"));
     }
-    options.revocations = revocations_of(config, invocation, UnreadableList::warn);
+    options.revocations = revocations_of(config, invocation, UnreadableList::warn).lists;
     return options;
 }
 

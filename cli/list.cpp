@@ -123,9 +123,9 @@ public:
         add_rows(entry, former, /*revoked=*/true);
     }
 
-    std::size_t finish() {
+    std::size_t finish(const std::vector<std::string>& warnings) {
         if (as_json_) {
-            out_ << (count_ > 0 ? "\n]}\n" : "]}\n");
+            out_ << (count_ > 0 ? "\n" : "") << fmt::format("], \"warnings\": {}}}\n", to_text(warnings, -1));
         } else {
             table_.finish();
         }
@@ -159,16 +159,16 @@ int run(Invocation& invocation) {
     Listing listing(invocation, query);
     if (query.address()) {
         for (auto& entry : keyring.find(*query.address())) {
-            keyring::mark_revoked(entry, *revocations);
+            keyring::mark_revoked(entry, *revocations.lists);
             listing.add(entry);
         }
     } else {
         keyring.for_each([&](keyring::Entry entry) {
-            keyring::mark_revoked(entry, *revocations);
+            keyring::mark_revoked(entry, *revocations.lists);
             listing.add(entry);
         });
     }
-    if (listing.finish() == 0 && !text.empty()) {
+    if (listing.finish(revocations.warnings) == 0 && !text.empty()) {
         throw Error(ErrorKind::no_certificate, fmt::format("the keyring has no certificate for {}", text),
                     "`lockbox list` shows what is there, `lockbox import FILE` adds to it");
     }

@@ -1,24 +1,24 @@
 #include "cli/revocations.hpp"
 
-#include <string>
-#include <vector>
-
 namespace lockbox::cli {
 
-std::shared_ptr<const crypto::RevocationLists>
-revocations_of(const policy::Config& config, const Invocation& invocation, UnreadableList unreadable) {
-    auto& err = invocation.io().err;
+Revocations revocations_of(const policy::Config& config, const Invocation& invocation,
+                           UnreadableList unreadable) {
+    Revocations found;
     std::vector<std::string> problems;
-    auto lists = unreadable == UnreadableList::fail
-                     ? crypto::RevocationLists::load(config.smime_revocations)
-                     : crypto::RevocationLists::load_readable(config.smime_revocations, problems);
+    found.lists = unreadable == UnreadableList::fail
+                      ? crypto::RevocationLists::load(config.smime_revocations)
+                      : crypto::RevocationLists::load_readable(config.smime_revocations, problems);
     for (const auto& problem : problems) {
-        warn(err, problem + "; nothing is known of what it has revoked");
+        found.warnings.push_back(problem + "; nothing is known of what it has revoked");
     }
-    for (const auto& list : lists->overdue(invocation.environment().now)) {
-        warn(err, list.describe());
+    for (const auto& list : found.lists->overdue(invocation.environment().now)) {
+        found.warnings.push_back(list.describe());
     }
-    return lists;
+    for (const auto& warning : found.warnings) {
+        warn(invocation.io().err, warning);
+    }
+    return found;
 }
 
 } // namespace lockbox::cli

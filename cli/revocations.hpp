@@ -5,6 +5,8 @@
 #include "crypto/revocation.hpp"
 
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace lockbox::cli {
 
@@ -13,9 +15,14 @@ enum class UnreadableList {
     fail, ///< something would be sealed without knowing who is revoked
 };
 
+struct Revocations {
+    std::shared_ptr<const crypto::RevocationLists> lists; ///< never null
+    std::vector<std::string> warnings;                    ///< what is wrong with which list
+};
+
 /// Warns of lists that are overdue, and of those that cannot be read unless they are a failure: then it
 /// throws what RevocationLists::load() throws.
-[[nodiscard]] std::shared_ptr<const crypto::RevocationLists>
-revocations_of(const policy::Config& config, const Invocation& invocation, UnreadableList unreadable);
+[[nodiscard]] Revocations revocations_of(const policy::Config& config, const Invocation& invocation,
+                                         UnreadableList unreadable);
 
 } // namespace lockbox::cli

@@ -96,7 +96,7 @@ int run(Invocation& invocation) {
 
     const int status = for_each_argument(invocation, invocation.arguments(), [&](const std::string& name) {
         for (auto entry : named(name, keyring)) {
-            keyring::mark_revoked(entry, *revocations);
+            keyring::mark_revoked(entry, *revocations.lists);
             entry.address_revoked = false; // the certificate is shown, not one address of it
             if (as_json) {
                 document["certificates"].push_back(json_entry(entry, now));
@@ -109,6 +109,7 @@ int run(Invocation& invocation) {
         return EX_OK;
     });
     if (as_json) {
+        document["warnings"] = revocations.warnings;
         out << to_text(document) << '\n';
     }
     return status;

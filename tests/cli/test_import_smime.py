@@ -260,9 +260,13 @@ def test_an_overdue_list_is_said_to_be_so(lockbox):
     for arguments in (["list"], ["show", ALICE], ["encrypt", "--to", ALICE], ["explain", "--from", "a@example.com", "--to", ALICE]):
         result = lockbox.run(*arguments, *config, input=b"Subject: x\n\nx\n")
         assert (result.status, result.err) == (0, warning), result
+        if arguments[0] != "encrypt":
+            found = lockbox.run(arguments[0], "--json", *arguments[1:], *config).json
+            assert [f"lockbox: warning: {text}\n" for text in found["warnings"]] == [warning], found
     # A newer list of the same authority makes up for it.
     both = configured(lockbox, smime_crl=[str(crl), str(DATA / "issuing.crl")])
     assert lockbox.run("list", *both).err == ""
+    assert lockbox.run("list", "--json", *both).json["warnings"] == []
 
 
 @pytest.mark.parametrize("what", ["missing", "garbage"])
