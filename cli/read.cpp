@@ -99,7 +99,7 @@ Json json_view(const reader::Opened& opened, const std::vector<reader::Shown>& s
     document["attachments"] = json_attachments(shown.front().attachments);
     for (auto& entry : document["parts"]) {
         for (const auto& candidate : shown) {
-            if (candidate.part != nullptr && candidate.part->number == entry["number"]) {
+            if (candidate.part != nullptr && candidate.part->number == entry["number"].get<std::string>()) {
                 entry["texts"] = json_texts(candidate.texts);
                 entry["attachments"] = json_attachments(candidate.attachments);
             }
