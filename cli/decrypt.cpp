@@ -49,6 +49,7 @@ Options:
                    not ask for it
   --smime-ca PATH  trust these certificates, a file or a directory, to say who
                    made an S/MIME signature inside; may be repeated
+  --smime-crl FILE the certificates that these have revoked; may be repeated
   -o, --output PATH
                    write to this file, mode 0600, whole or not at all; of a
                    Maildir, make a new one here

@@ -38,6 +38,7 @@ Options:
                    not ask for it
   --smime-ca PATH  trust these certificates, a file or a directory, to say who
                    made an S/MIME signature; may be repeated
+  --smime-crl FILE the certificates that these have revoked; may be repeated
   --json           print everything as JSON
 
 Example:

@@ -60,7 +60,20 @@ std::optional<crypto::KeyFile> key_file(const Invocation& invocation, const std:
 
 crypto::Authorities authorities(const Invocation& invocation) {
     const auto paths = invocation.values("smime-ca");
-    return crypto::Authorities::read({paths.begin(), paths.end()});
+    const auto lists = invocation.values("smime-crl");
+    if (!lists.empty() && paths.empty()) {
+        throw Error(ErrorKind::usage, "--smime-crl goes with --smime-ca",
+                    "a list counts for certificates whose authority you trust");
+    }
+    auto found = crypto::Authorities::read({paths.begin(), paths.end()});
+    if (!lists.empty()) {
+        auto revocations = crypto::RevocationLists::load({lists.begin(), lists.end()});
+        for (const auto& list : revocations->overdue(invocation.environment().now)) {
+            warn(invocation.io().err, list.describe());
+        }
+        found.set_revocations(std::move(revocations));
+    }
+    return found;
 }
 
 } // namespace
@@ -68,7 +81,8 @@ crypto::Authorities authorities(const Invocation& invocation) {
 void declare_reader_keys(boost::program_options::options_description_easy_init option) {
     namespace po = boost::program_options;
     option("key", po::value<std::string>(), "")("certificate", po::value<std::string>(), "")(
-        "passphrase-fd", po::value<std::string>(), "")("smime-ca", po::value<std::vector<std::string>>(), "");
+        "passphrase-fd", po::value<std::string>(), "")("smime-ca", po::value<std::vector<std::string>>(), "")(
+        "smime-crl", po::value<std::vector<std::string>>(), "");
 }
 
 ReaderKeys::ReaderKeys(const Invocation& invocation, const std::string& message)

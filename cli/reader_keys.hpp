@@ -14,15 +14,15 @@
 
 namespace lockbox::cli {
 
-/// --key, --certificate, --passphrase-fd, --smime-ca.
+/// --key, --certificate, --passphrase-fd, --smime-ca, --smime-crl.
 void declare_reader_keys(boost::program_options::options_description_easy_init option);
 
 /// What these options name, read.
 class ReaderKeys {
 public:
     /// `message` is the name of what is opened: a passphrase cannot come from the same standard input. Throws
-    /// Error: usage; no_input and malformed for files that are no keys or authorities; no_secret_key without
-    /// a passphrase.
+    /// Error: usage; no_input, malformed and configuration for files that are not what they should be;
+    /// no_secret_key without a passphrase.
     ReaderKeys(const Invocation& invocation, const std::string& message);
 
     /// An engine with these keys, which must outlive it. Engines of several threads share the keys.

@@ -120,6 +120,15 @@ Judged judged_failure(int error) {
     }
 }
 
+/// Of a chain that leads to an authority, from the signer on.
+std::optional<Time> revoked_since(STACK_OF(X509) * chain, const RevocationLists& lists) {
+    std::vector<std::string> above;
+    for (int i = 1; i < sk_X509_num(chain); ++i) {
+        above.push_back(der_of(sk_X509_value(chain, i)));
+    }
+    return lists.revoked_since(der_of(sk_X509_value(chain, 0)), above);
+}
+
 Judged judge_chain(X509* signer, STACK_OF(X509) * others, const Authorities& authorities, Time now) {
     if (auto words = validity_in_words(signer, now); !words.empty()) {
         return {ChainState::expired, std::move(words)};
@@ -141,6 +150,15 @@ Judged judge_chain(X509* signer, STACK_OF(X509) * others, const Authorities& aut
     // What somebody names is trusted, be it a root or not.
     X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN);
     if (X509_verify_cert(context.get()) == 1) {
+        const auto revoked =
+            authorities.revocations() != nullptr
+                ? revoked_since(X509_STORE_CTX_get0_chain(context.get()), *authorities.revocations())
+                : std::nullopt;
+        if (revoked) {
+            return {ChainState::revoked,
+                    fmt::format("but its certificate, or one above it, was revoked on {}",
+                                format_date(*revoked))};
+        }
         return {ChainState::good, "its chain is good"};
     }
     auto judged = judged_failure(X509_STORE_CTX_get_error(context.get()));

@@ -3,13 +3,16 @@
 
 #include "base/time.hpp"
 #include "crypto/openssl_handles.hpp"
+#include "crypto/revocation.hpp"
 #include "mail/address.hpp"
 
 #include <cstddef>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace lockbox::crypto {
@@ -30,17 +33,26 @@ public:
     /// no_input for what cannot be read, malformed for what has no certificate, too_large.
     [[nodiscard]] static Authorities read(const std::vector<std::filesystem::path>& paths);
 
+    /// What they, and those below them, have revoked.
+    void set_revocations(std::shared_ptr<const RevocationLists> lists) noexcept {
+        revocations_ = std::move(lists);
+    }
+
     [[nodiscard]] bool none() const noexcept { return store_ == nullptr; }
     [[nodiscard]] X509_STORE* store() const noexcept { return store_.get(); }
+    /// Null: no lists were given.
+    [[nodiscard]] const RevocationLists* revocations() const noexcept { return revocations_.get(); }
 
 private:
     X509StoreHandle store_;
+    std::shared_ptr<const RevocationLists> revocations_;
 };
 
 /// What is known of a signer's certificate.
 enum class ChainState {
     not_checked,       ///< no authority was given
-    good,              ///< revocation is not asked for: that needs the network, or lists nobody gave
+    good,              ///< and in none of the lists that were given: the network is not asked
+    revoked,           ///< it, or one above it
     expired,           ///< it, or one above it, or not valid yet
     unknown_authority, ///< it leads to none of the given ones
     wrong_use,         ///< it is not for signing mail

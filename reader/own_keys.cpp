@@ -34,6 +34,8 @@ SignatureState state_of(const crypto::CmsSignature& signature) noexcept {
     switch (signature.chain) {
     case crypto::ChainState::good:
         return SignatureState::good;
+    case crypto::ChainState::revoked:
+        return SignatureState::revoked;
     case crypto::ChainState::expired:
         return SignatureState::expired;
     case crypto::ChainState::not_checked:

@@ -22,9 +22,9 @@ _lockbox_options_of() {
         set) echo --content-encryption ;;
         explain) echo --from --to --client --login --tls --daemon --json ;;
         encrypt) echo --to --protocol --hide-subject --text --output ;;
-        decrypt) echo --key --certificate --passphrase-fd --smime-ca --output --in-place --jobs --part --json ;;
+        decrypt) echo --key --certificate --passphrase-fd --smime-ca --smime-crl --output --in-place --jobs --part --json ;;
         key) echo --name --expires --no-passphrase --another --output --autocrypt --prefer-encrypt --wkd --direct --replace ;;
-        read) echo --key --certificate --passphrase-fd --smime-ca --save-attachments --json ;;
+        read) echo --key --certificate --passphrase-fd --smime-ca --smime-crl --save-attachments --json ;;
     esac
 }
 
@@ -45,7 +45,7 @@ _lockbox() {
     done
 
     case $previous in
-        --save-attachments | --wkd | --keyring | --config | --output | -o | --key | --certificate | --smime-ca)
+        --save-attachments | --wkd | --keyring | --config | --output | -o | --key | --certificate | --smime-ca | --smime-crl)
             _lockbox_files "$current"
             return
             ;;

@@ -5,7 +5,7 @@ import base64
 
 import pytest
 
-from support import cms
+from support import cms, places
 from support.attacks import OPENED, PARTLY, SECRET, decrypt, read
 from support.command import Command
 from support.gnupg import GnuPgHome
@@ -14,6 +14,7 @@ from support.mime import HEADER, detached, multipart, pgp_mime, smime, text
 ALICE = "alice@example.com"
 BOB = "bob@example.org"
 MALLORY = "mallory@example.net"
+LISTS = places.SOURCE / "tests" / "data" / "smime"
 ENTITY = b"Content-Type: text/plain\n\nsigned\n"
 
 
@@ -246,6 +247,28 @@ def test_smime_without_an_authority(trusting, smime_keys):
     """A certificate in Alice's name costs nothing where nobody checks who made it."""
     message = HEADER + smime_signed(ENTITY, signed_by(smime_keys, ALICE))
     assert states(read(trusting, message, "--json")) == [("unvouched", False)]
+
+
+def test_smime_revoked(trusting, smime_keys, authority, tmp_path):
+    """The authority's list, made by openssl: of Alice's certificate it says so, of Mallory's not."""
+    crl = tmp_path / "list.crl"
+    crl.write_bytes(smime_keys.revocation_list(ALICE))
+    message = HEADER + smime_signed(ENTITY, signed_by(smime_keys, ALICE))
+    assert states(read(trusting, message, "--json", *authority)) == [("good", True)]
+    assert states(read(trusting, message, "--json", *authority, "--smime-crl", crl)) == [("revoked", False)]
+    assert "signed with the REVOKED certificate of " in read(trusting, message, *authority, "--smime-crl", crl).text
+    other = by(MALLORY.encode()) + smime_signed(ENTITY, signed_by(smime_keys, MALLORY))
+    assert states(read(trusting, other, "--json", *authority, "--smime-crl", crl)) == [("good", True)]
+
+
+def test_smime_list_that_cannot_be_used(trusting, smime_keys, authority, tmp_path):
+    message = HEADER + smime_signed(ENTITY, signed_by(smime_keys, ALICE))
+    missing = read(trusting, message, *authority, "--smime-crl", tmp_path / "missing.crl")
+    assert (missing.status, missing.out) == (66, b"") and "missing.crl" in missing.err, missing
+    alone = read(trusting, message, "--smime-crl", LISTS / "root.crl")
+    assert (alone.status, alone.out) == (64, b"") and "--smime-crl goes with --smime-ca" in alone.err, alone
+    overdue = read(trusting, message, *authority, "--smime-crl", LISTS / "stale.crl")
+    assert overdue.status == 0 and "was due for renewal on 2026-04-01" in overdue.err, overdue
 
 
 def test_smime_of_another_text(trusting, smime_keys, authority):
