@@ -42,7 +42,9 @@ TEST_CASE("an empty keyring lists nothing", "[cli]") {
     CHECK(result.out.empty());
     CHECK(result.err.empty());
     CHECK(nlohmann::json::parse(line.run({"list", "--json"}).out) ==
-          nlohmann::json({{"version", 1}, {"certificates", nlohmann::json::array()}}));
+          nlohmann::json({{"version", 1},
+                          {"certificates", nlohmann::json::array()},
+                          {"warnings", nlohmann::json::array()}}));
 }
 
 TEST_CASE("list has a line for each address of a certificate", "[cli]") {
