@@ -5,6 +5,7 @@
 #include "base/handle.hpp"
 #include "reader/in_order.hpp"
 #include "reader/maildir.hpp"
+#include "reader/same_file.hpp"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -35,10 +36,6 @@ constexpr int renames_followed_max = 8;
 /// How our files in tmp begin.
 constexpr std::string_view temporary_prefix = "lockbox.";
 constexpr mode_t directory_mode = 0700;
-
-bool is_same_file(const struct stat& left, const struct stat& right) noexcept {
-    return left.st_dev == right.st_dev && left.st_ino == right.st_ino;
-}
 
 Descriptor open_directory(const fs::path& path) {
     Descriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));

@@ -1,6 +1,7 @@
 #include "reader/mbox_lock.hpp"
 
 #include "base/error.hpp"
+#include "reader/same_file.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -63,10 +64,6 @@ bool set_lock(int fd, short type) noexcept {
     whole.l_type = type;
     whole.l_whence = SEEK_SET;
     return ::fcntl(fd, F_SETLK, &whole) == 0;
-}
-
-bool is_same_file(const struct stat& left, const struct stat& right) noexcept {
-    return left.st_dev == right.st_dev && left.st_ino == right.st_ino;
 }
 
 [[noreturn]] void throw_busy(const std::filesystem::path& path, std::string hint) {

@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "reader/in_order.hpp"
 #include "reader/mbox_lock.hpp"
+#include "reader/same_file.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -68,10 +69,6 @@ void write_result(const Result& result, const ByteSink& sink) {
         sink(stored.quoted);
     }
     sink(stored.end);
-}
-
-bool is_same_file(const struct stat& left, const struct stat& right) noexcept {
-    return left.st_dev == right.st_dev && left.st_ino == right.st_ino;
 }
 
 bool is_same_time(const timespec& left, const timespec& right) noexcept {
