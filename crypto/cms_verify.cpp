@@ -25,15 +25,6 @@ std::string_view text_of(const ASN1_STRING* string) {
             static_cast<std::size_t>(ASN1_STRING_length(string))};
 }
 
-std::optional<Time> time_of(const ASN1_TIME* time) {
-    std::tm parts{};
-    if (time == nullptr || ASN1_TIME_to_tm(time, &parts) != 1) {
-        ERR_clear_error();
-        return std::nullopt;
-    }
-    return Time(std::chrono::seconds(::timegm(&parts)));
-}
-
 // --------------------------------------------------------------------------------------------- certificates
 
 void add_if_address(std::vector<mail::Address>& addresses, const ASN1_STRING* text) {
@@ -168,7 +159,7 @@ Judged judge_chain(X509* signer, STACK_OF(X509) * others, const Authorities& aut
 
 // ----------------------------------------------------------------------------------------------- signatures
 
-CmsContent parse(std::string_view bytes) {
+CmsContent parse_signed(std::string_view bytes) {
     if (bytes.size() > cms_octets_max) {
         return {};
     }
@@ -326,7 +317,7 @@ Authorities Authorities::read(const std::vector<std::filesystem::path>& paths) {
 
 std::vector<CmsSignature> verify_detached(std::string_view content, std::string_view signed_data,
                                           const Authorities& authorities, Time now) {
-    const auto parsed = parse(signed_data);
+    const auto parsed = parse_signed(signed_data);
     if (!parsed) {
         return {not_good("the signature is damaged")};
     }
@@ -340,7 +331,7 @@ std::vector<CmsSignature> verify_detached(std::string_view content, std::string_
 
 std::optional<OpaqueSigned> verify_opaque(std::string_view signed_data, const Authorities& authorities,
                                           Time now) {
-    const auto parsed = parse(signed_data);
+    const auto parsed = parse_signed(signed_data);
     if (!parsed || OBJ_obj2nid(CMS_get0_eContentType(parsed.get())) != NID_pkcs7_data) {
         return std::nullopt;
     }

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <climits>
+#include <ctime>
 
 namespace lockbox::crypto {
 
@@ -72,6 +73,19 @@ std::string der_of(const X509* certificate) {
 
 std::string x509_fingerprint(std::string_view der) {
     return hex_encode(sha256(der));
+}
+
+std::optional<Time> time_of(const ASN1_TIME* time) {
+    std::tm parts{};
+    if (time == nullptr || ASN1_TIME_to_tm(time, &parts) != 1) {
+        ERR_clear_error();
+        return std::nullopt;
+    }
+    const auto day = std::chrono::year(parts.tm_year + 1900) /
+                     std::chrono::month(static_cast<unsigned>(parts.tm_mon + 1)) /
+                     std::chrono::day(static_cast<unsigned>(parts.tm_mday));
+    return std::chrono::sys_days(day) + std::chrono::hours(parts.tm_hour) +
+           std::chrono::minutes(parts.tm_min) + std::chrono::seconds(parts.tm_sec);
 }
 
 std::string name_of(const X509_NAME* name) {

@@ -2,12 +2,14 @@
 #pragma once
 
 #include "base/handle.hpp"
+#include "base/time.hpp"
 
 #include <openssl/bio.h>
 #include <openssl/cms.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -44,6 +46,9 @@ void check_openssl(bool succeeded, std::string_view doing);
 
 /// SHA-256 over its DER, 64 upper-case hexadecimal digits: how Lockbox names an X.509 certificate.
 [[nodiscard]] std::string x509_fingerprint(std::string_view der);
+
+/// nullopt: there is none, or it cannot be read.
+[[nodiscard]] std::optional<Time> time_of(const ASN1_TIME* time);
 
 /// A distinguished name as RFC 4514 writes it, UTF-8: "CN=Alice,O=Example".
 [[nodiscard]] std::string name_of(const X509_NAME* name);

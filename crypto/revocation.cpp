@@ -50,24 +50,11 @@ std::vector<X509CrlHandle> lists_in(const std::string& path) {
     return lists;
 }
 
-/// Since 1970 where the list gives a moment that cannot be read: revoked all the same.
-Time moment(const ASN1_TIME* time) {
-    std::tm parts{};
-    if (time == nullptr || ASN1_TIME_to_tm(time, &parts) != 1) {
-        ERR_clear_error();
-        return {};
-    }
-    return std::chrono::sys_days(std::chrono::year(parts.tm_year + 1900) /
-                                 std::chrono::month(static_cast<unsigned>(parts.tm_mon + 1)) /
-                                 std::chrono::day(static_cast<unsigned>(parts.tm_mday))) +
-           std::chrono::hours(parts.tm_hour) + std::chrono::minutes(parts.tm_min) +
-           std::chrono::seconds(parts.tm_sec);
-}
-
-/// nullopt: the list does not say, which RFC 5280 §5.1.2.5 does not allow.
+/// nullopt: the list does not say, which RFC 5280 §5.1.2.5 does not allow. Since 1970 where it cannot be
+/// read.
 std::optional<Time> next_update(const X509_CRL* list) {
     const auto* time = X509_CRL_get0_nextUpdate(list);
-    return time != nullptr ? std::optional(moment(time)) : std::nullopt;
+    return time != nullptr ? std::optional(time_of(time).value_or(Time{})) : std::nullopt;
 }
 
 } // namespace
@@ -146,7 +133,8 @@ private:
             // 2: a delta list takes the certificate out again (removeFromCRL).
             if (X509_CRL_get0_by_cert(list.get(), &revoked, certificate) == 1 &&
                 X509_CRL_verify(list.get(), X509_get0_pubkey(issuer)) == 1) {
-                return moment(X509_REVOKED_get0_revocationDate(revoked));
+                // Since 1970 where the list gives a moment that cannot be read: revoked all the same.
+                return time_of(X509_REVOKED_get0_revocationDate(revoked)).value_or(Time{});
             }
             ERR_clear_error();
         }

@@ -81,20 +81,6 @@ std::vector<std::string> files_in(const std::string& directory) {
 
 // --- What a certificate says ---
 
-/// A moment in a certificate. nullopt: none, or one that cannot be read.
-std::optional<Time> moment(const ASN1_TIME* time) {
-    std::tm parts{};
-    if (time == nullptr || ASN1_TIME_to_tm(time, &parts) != 1) {
-        ERR_clear_error();
-        return std::nullopt;
-    }
-    const auto day = std::chrono::year(parts.tm_year + 1900) /
-                     std::chrono::month(static_cast<unsigned>(parts.tm_mon + 1)) /
-                     std::chrono::day(static_cast<unsigned>(parts.tm_mday));
-    return std::chrono::sys_days(day) + std::chrono::hours(parts.tm_hour) +
-           std::chrono::minutes(parts.tm_min) + std::chrono::seconds(parts.tm_sec);
-}
-
 /// RFC 5280 §4.1.2.5: 99991231235959Z says that there is no end.
 constexpr Time no_end =
     std::chrono::sys_days(std::chrono::year(9999) / 12 / 31) + std::chrono::seconds(86399);
@@ -105,8 +91,8 @@ struct Validity {
 };
 
 std::optional<Validity> validity_of(const X509* certificate) {
-    const auto begins = moment(X509_get0_notBefore(certificate));
-    const auto ends = moment(X509_get0_notAfter(certificate));
+    const auto begins = time_of(X509_get0_notBefore(certificate));
+    const auto ends = time_of(X509_get0_notAfter(certificate));
     if (!begins || !ends) {
         return std::nullopt;
     }
