@@ -21,22 +21,30 @@ def openssl(*arguments, input=b""):
     return subprocess.run(["openssl", *map(str, arguments)], input=input, capture_output=True, check=True, timeout=120).stdout
 
 
+def validity(expired):
+    """Options of `openssl x509`. Since OpenSSL 3.4 it refuses to count backwards, and before it knew no other way."""
+    if not expired:
+        return ["-days", 30]
+    numbers = openssl("version").split()[1].split(b".")
+    return ["-not_before", "20200101000000Z", "-not_after", "20200201000000Z"] if (int(numbers[0]), int(numbers[1])) >= (3, 4) else ["-days", -1]
+
+
 class Identity:
     """A key with its certificate, self-signed or by `authority`."""
 
-    def __init__(self, folder, name, kind="rsa2048", authority=None, address=None, options=(), days=30):
+    def __init__(self, folder, name, kind="rsa2048", authority=None, address=None, options=(), expired=False):
         self.key, self.certificate, self.pem = (folder / f"{name}.{end}" for end in ("key", "crt", "pem"))
         self.name = name
         arguments = ["req", "-newkey", *KINDS[kind], "-nodes", "-keyout", self.key, "-subj", f"/CN={name}"]
         extensions = [f"subjectAltName=email:{address or name + '@example.org'}", *options]
         if authority is None:
-            openssl(*arguments, "-x509", "-days", days, "-out", self.certificate,
+            openssl(*arguments, "-x509", "-days", 30, "-out", self.certificate,
                     *[word for extension in extensions for word in ("-addext", extension)])
         else:
             request = openssl(*arguments)
             file = folder / f"{name}.ext"
             file.write_text("basicConstraints=critical,CA:FALSE\n" + "\n".join(extensions) + "\n")
-            openssl("x509", "-req", "-CA", authority.certificate, "-CAkey", authority.key, "-days", days, "-extfile", file,
+            openssl("x509", "-req", "-CA", authority.certificate, "-CAkey", authority.key, *validity(expired), "-extfile", file,
                     "-out", self.certificate, "-set_serial", 7, input=request)
         self.pem.write_bytes(self.key.read_bytes() + self.certificate.read_bytes())
         os.chmod(self.pem, 0o600)
@@ -50,7 +58,7 @@ def people(tmp_path_factory):
     made["alice"] = Identity(folder, "alice", authority=made["ca"])
     made["server"] = Identity(folder, "server", authority=made["ca"], address="alice@example.org",
                               options=["extendedKeyUsage=serverAuth"])
-    made["expired"] = Identity(folder, "expired", authority=made["ca"], address="alice@example.org", days=-1)
+    made["expired"] = Identity(folder, "expired", authority=made["ca"], address="alice@example.org", expired=True)
     return made
 
 

@@ -401,12 +401,13 @@ def test_mbox_killed_and_run_again(lockbox, bob_home, tmp_path):
 
 
 def test_terminated_in_the_middle(lockbox, bob_home, tmp_path):
-    """Ctrl-C: the message at hand is finished, nothing of ours is left lying about, and the status says what happened."""
+    """Ctrl-C: the message at hand is finished, nothing of ours is left lying about, and the status says what happened. Whoever
+    runs the tests in the background of a script has them ignore it."""
     mail = {f"n{number:03}": HEADER + pgp_mime(bob_home.encrypt(ENTITY, BOB)) for number in range(60)}
     path = make_maildir(tmp_path / "Maildir", mail)
     command = Command(tmp_path, bob_home)
-    with subprocess.Popen([command.program, "decrypt", "--in-place", path], stderr=subprocess.PIPE,
-                          env=command.environment()) as process:
+    with subprocess.Popen([command.program, "decrypt", "--in-place", path], stderr=subprocess.PIPE, env=command.environment(),
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as process:
         wait_for(lambda: any(is_open(file.read_bytes()) for file in files_in(path).values() if file.exists()), "a message")
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
