@@ -13,7 +13,33 @@ from support.smime import SmimeKeys
 ALICE = "alice@example.net"
 BOB = "bob@example.net"
 
-# D.1.2.1 and D.2.2.1; the RFC's "-- " has lost its space on paper.
+# The texts of D.1.1 and D.2.1; the RFC's "-- " has lost its space on paper.
+D_1_TEXT = """\
+Please review and approve or decline by Thursday, it's critical!
+
+Thanks,
+Bob
+
+--\x20
+Bob Gonzalez
+ACME, Inc.
+"""
+D_2_TEXT = """\
+On Wed, 11 Jan 2023 16:08:43 -0500, Bob wrote:
+
+> Please review and approve or decline by Thursday,
+> it's critical!
+
+I'll get right on it, Bob!
+
+Regards,
+Alice
+
+--\x20
+Alice Jenkins
+ACME, Inc.
+"""
+# D.1.2.1 and D.2.2.1.
 D_1_2 = """\
 Date: Wed, 11 Jan 2023 16:08:43 -0500
 From: Bob <bob@example.net>
@@ -31,15 +57,7 @@ HP-Outer: Message-ID: <20230111T210843Z.1234@lhp.example>
 
 Subject: Handling the Jones contract
 
-Please review and approve or decline by Thursday, it's critical!
-
-Thanks,
-Bob
-
---\x20
-Bob Gonzalez
-ACME, Inc.
-"""
+""" + D_1_TEXT
 D_1_2_OUTER = """\
 Date: Wed, 11 Jan 2023 16:08:43 -0500
 From: Bob <bob@example.net>
@@ -57,15 +75,7 @@ Message-ID: <20230111T210843Z.1234@lhp.example>
 Content-Type: text/plain; charset="us-ascii"
 MIME-Version: 1.0
 
-Please review and approve or decline by Thursday, it's critical!
-
-Thanks,
-Bob
-
---\x20
-Bob Gonzalez
-ACME, Inc.
-"""
+""" + D_1_TEXT
 D_2_2 = """\
 Date: Wed, 11 Jan 2023 16:48:22 -0500
 From: Alice <alice@example.net>
@@ -87,20 +97,7 @@ HP-Outer: References: <20230111T210843Z.1234@lhp.example>
 
 Subject: Re: Handling the Jones contract
 
-On Wed, 11 Jan 2023 16:08:43 -0500, Bob wrote:
-
-> Please review and approve or decline by Thursday,
-> it's critical!
-
-I'll get right on it, Bob!
-
-Regards,
-Alice
-
---\x20
-Alice Jenkins
-ACME, Inc.
-"""
+""" + D_2_TEXT
 D_2_2_OUTER = """\
 Date: Wed, 11 Jan 2023 16:48:22 -0500
 From: Alice <alice@example.net>
@@ -122,20 +119,7 @@ References: <20230111T210843Z.1234@lhp.example>
 Content-Type: text/plain; charset="us-ascii"
 MIME-Version: 1.0
 
-On Wed, 11 Jan 2023 16:08:43 -0500, Bob wrote:
-
-> Please review and approve or decline by Thursday,
-> it's critical!
-
-I'll get right on it, Bob!
-
-Regards,
-Alice
-
---\x20
-Alice Jenkins
-ACME, Inc.
-"""
+""" + D_2_TEXT
 E_HEADER = """\
 Date: Fri, 21 Jan 2022 20:40:48 -0500
 From: Alice <alice@example.net>
