@@ -124,10 +124,11 @@ std::string harmless(std::string_view text) {
         const auto character = first_of(text);
         if (character.valid && is_harmless(character.code, before)) {
             result += text.substr(0, character.octets);
+            before = character.code;
         } else {
             result += harmless_replacement;
+            before = 0; // a joiner has nothing to join to it
         }
-        before = character.code;
         text.remove_prefix(character.octets);
     }
     return result;

@@ -39,6 +39,7 @@ TEST_CASE("what steers a terminal or misleads the eye is replaced", "[reader]") 
         {"\xef\xbb\xbfx", gone + "x"},                                    // U+FEFF
         {"a\xcc\x88", "a\xcc\x88"},                                       // a combining mark
         {"\xd9\x85\xe2\x80\x8c\xd9\x85", "\xd9\x85\xe2\x80\x8c\xd9\x85"}, // a joiner in Arabic script
+        {"\xe1\xa0\x8e\xe2\x80\x8d", "\xef\xbf\xbd\xef\xbf\xbd"},         // a joiner behind what is not shown
         {"a\xe2\x80\x8d"
          "b",
          "a" + gone + "b"}, // and one that only hides
