@@ -18,6 +18,7 @@ namespace lockbox::crypto {
 namespace {
 
 using Pkcs12 = Handle<PKCS12, PKCS12_free>;
+using Provider = Handle<OSSL_PROVIDER, OSSL_PROVIDER_unload>;
 
 /// Asks once, and remembers: a file's keys have one passphrase.
 class Passphrase {
@@ -119,9 +120,10 @@ std::vector<EvpKey> pem_keys(std::string_view text, const std::string& name, Pas
 /// Older files are encrypted with algorithms that OpenSSL 3 keeps in a provider of its own. It is loaded for
 /// the rest of the process; what a message may be encrypted with is decided by read_cms_form().
 void allow_old_algorithms() {
-    static const bool loaded =
-        OSSL_PROVIDER_load(nullptr, "default") != nullptr && OSSL_PROVIDER_load(nullptr, "legacy") != nullptr;
-    (void)loaded;
+    // Loading one by its name switches off that the default one is there by itself. Both go before OpenSSL
+    // does, or what the legacy one has allocated is left (3.5).
+    static const Provider standard(OSSL_PROVIDER_load(nullptr, "default"));
+    static const Provider legacy(OSSL_PROVIDER_load(nullptr, "legacy"));
     ERR_clear_error();
 }
 

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import random
+import shutil
 import subprocess
 import threading
 
@@ -276,9 +277,11 @@ def test_stopping_finishes_messages_and_takes_no_new_ones(folder, lockbox, bin_d
     check_sanitizers(milter)
 
 
-def test_an_overdue_list_of_revoked_certificates_is_logged_once(milters):
+def test_an_overdue_list_of_revoked_certificates_is_logged_once(milters, folder):
     """When it is read, with what it lacks, and not at each message."""
-    crl = places.SOURCE / "tests" / "data" / "smime" / "stale.crl"
+    crl = folder / "stale.crl"  # the milter's user may not read what is below root's home
+    shutil.copyfile(places.SOURCE / "tests" / "data" / "smime" / "stale.crl", crl)
+    crl.chmod(0o644)
     milter = milters.with_settings(*REQUIRE, ("smime-crl", crl))
     # `openssl crl -nextupdate` prints Apr  1 00:00:00 2026 GMT.
     said = f"smime-crl: overdue, and still holds, file={crl}, issuer=\"CN=Example Issuing CA,O=Example\", due=2026-04-01"
