@@ -23,7 +23,7 @@ def test_list_and_show(filled, bob_home, carol_home):
 
     shown = filled.run("show", BOB)
     assert shown.status == 0
-    keys = [line.split(":")[9] for line in bob_home.run("--with-colons", "--list-keys").decode().splitlines()
+    keys = [line.split(":")[9] for line in bob_home.run("--with-colons", "--list-keys", bob_home.fingerprint(BOB)).decode().splitlines()
             if line.startswith("fpr:")]
     for part in (*keys, "Bob Example <bob@example.org>", "ed25519", "cv25519", "manual"):
         assert part in shown.text
