@@ -66,9 +66,10 @@ installed() {
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-# A package by another name counts: pkg-config is pkgconf, an unversioned name may be provided.
+# A package by another name counts: pkg-config is pkgconf, an unversioned name may be provided. Of a name that others
+# only mention, apt-cache shows nothing, and is content.
 known_to_apt() {
-    apt-cache show --no-all-versions "$1" >/dev/null 2>&1
+    [ -n "$(apt-cache show --no-all-versions "$1" 2>/dev/null)" ]
 }
 
 missing_packages() { # packages…
