@@ -95,6 +95,12 @@ Json json_header(const mail::HeaderSection& header) {
 Json json_view(const reader::Opened& opened, const std::vector<reader::Shown>& shown) {
     auto document = json_document();
     document.update(json_opened(opened));
+    if (opened.signed_header) {
+        document["header_was_protected"] = true;
+        for (const auto& warning : opened.signed_header->warnings) {
+            document["warnings"].push_back(warning);
+        }
+    }
     document["header"] = json_header(shown.front().header);
     document["texts"] = json_texts(shown.front().texts);
     document["attachments"] = json_attachments(shown.front().attachments);

@@ -41,11 +41,8 @@ mail::HeaderSection without_bare_cr(const mail::HeaderSection& header) {
 }
 
 /// The fields outside with the protected ones in their places (RFC 9788 §4).
-mail::HeaderSection restored_header(const Peeling& peeling, const mail::HeaderSection& outer, World& world) {
-    auto restored = mail::restore(outer, mail::MessageView{peeling.root().header, peeling.root().body});
-    world.header_was_protected = restored.was_protected;
-    std::move(restored.warnings.begin(), restored.warnings.end(), std::back_inserter(world.warnings));
-    return std::move(restored.header);
+mail::RestoredHeader restored_header(const Peeling& peeling, const mail::HeaderSection& outer) {
+    return mail::restore(outer, mail::MessageView{peeling.root().header, peeling.root().body});
 }
 
 /// What is left when the last layer is off. Its fields are those outside, the protected ones and those that
@@ -55,7 +52,10 @@ mail::HeaderSection opened_header(const Peeling& peeling, const mail::HeaderSect
     if (kind == Kind::part) {
         return header_for_part(peeling.root().header);
     }
-    auto header = restored_header(peeling, outer, world);
+    auto restored = restored_header(peeling, outer);
+    world.header_was_protected = restored.was_protected;
+    std::move(restored.warnings.begin(), restored.warnings.end(), std::back_inserter(world.warnings));
+    auto& header = restored.header;
     if (header.count("MIME-Version") == 0 && header.count("Content-Type") > 0) {
         header.add("MIME-Version", " 1.0"); // RFC 2045 §4: a message needs it, a part does not
     }
@@ -245,10 +245,10 @@ World Opening::open(std::string_view bytes, Kind kind, const mail::HeaderSection
         auto header = was_peeled ? opened_header(peeling, outer, kind, world) : outer;
         if (!was_peeled && kind == Kind::message && peeling.root_is_signed() &&
             any_proves_integrity(world.signatures)) {
-            auto restored = restored_header(peeling, outer, world);
-            if (world.header_was_protected) {
-                world.signed_header = restored;
-                header = std::move(restored);
+            auto restored = restored_header(peeling, outer);
+            if (restored.was_protected) {
+                header = restored.header;
+                world.signed_header = std::move(restored);
             }
         }
         const auto& from = kind == Kind::message ? header : sender;

@@ -3,11 +3,12 @@
 
 #include "base/secret.hpp"
 #include "mail/entity.hpp"
-#include "mail/header.hpp"
+#include "mail/protection.hpp"
 #include "reader/engine.hpp"
 #include "reader/outcome.hpp"
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,11 +50,11 @@ struct Opened {
     std::vector<std::string> layers; ///< around the whole message, outermost first: "OpenPGP, PGP/MIME", …
     std::vector<std::string> recipients;
     std::vector<Signature> signatures; ///< over the whole message
-    /// The header fields are those that were sealed in, or that a whole signature covers.
-    bool header_was_protected = false;
+    bool header_was_protected = false; ///< the fields of `message` are those inside of its layers
     /// Of a message that is only signed and stays in its signature: the fields to be shown, those that the
-    /// signature covers in the place of those outside (RFC 9788 §4). Empty where it covers none.
-    mail::HeaderSection signed_header;
+    /// signature covers in the place of those outside (RFC 9788 §4), and what to say of that. Nothing is
+    /// written with them. nullopt: it covers none.
+    std::optional<mail::RestoredHeader> signed_header;
     std::vector<Part> parts;
     std::vector<std::string> warnings;
     /// The message with everything in its place that could be opened there, the line ends those of the

@@ -270,9 +270,8 @@ std::vector<Shown> shown(const Opened& opened, std::string_view received) {
     for (const auto& [part, bytes] : sources) {
         const auto placed = placed_in(opened, part != nullptr ? part->number + ':' : "");
         result.push_back(taken_apart(part, bytes, placed));
-        result.back().header = part == nullptr && !opened.signed_header.fields().empty()
-                                   ? opened.signed_header
-                                   : result.back().entity.header;
+        result.back().header = part == nullptr && opened.signed_header ? opened.signed_header->header
+                                                                       : result.back().entity.header;
         result.back().attachments = own_attachments(result.back().entity, placed);
     }
     return result;
@@ -289,6 +288,9 @@ std::string view(const Opened& opened, const std::vector<Shown>& shown, const Vi
     }
     add_signatures(page, opened.signatures);
     add_warnings(page, opened.warnings);
+    if (opened.signed_header) {
+        add_warnings(page, opened.signed_header->warnings);
+    }
     page.empty_line();
     const auto& message = shown.front();
     add_header(page, message.header);

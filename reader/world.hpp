@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "mail/header.hpp"
 #include "mail/layer.hpp"
+#include "mail/protection.hpp"
 #include "reader/engine.hpp"
 #include "reader/open.hpp"
 #include "reader/sealed_forms.hpp"
@@ -41,7 +42,7 @@ struct World {
     bool is_sealed = false; ///< a sealed layer was taken off
     bool is_opaque = false; ///< a signed layer that hid its text was taken off
     bool header_was_protected = false;
-    mail::HeaderSection signed_header; ///< Opened::signed_header
+    std::optional<mail::RestoredHeader> signed_header; ///< Opened::signed_header
     /// Composed; of a world that was neither sealed nor opaque only where parts were put in place.
     Secret entity;
 };
