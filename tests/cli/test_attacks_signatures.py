@@ -265,6 +265,8 @@ def test_smime_list_that_cannot_be_used(trusting, smime_keys, authority, tmp_pat
     message = HEADER + smime_signed(ENTITY, signed_by(smime_keys, ALICE))
     missing = read(trusting, message, *authority, "--smime-crl", tmp_path / "missing.crl")
     assert (missing.status, missing.out) == (66, b"") and "missing.crl" in missing.err, missing
+    garbage = read(trusting, message, *authority, "--smime-crl", LISTS / "make.sh")
+    assert (garbage.status, garbage.out) == (78, b"") and "make.sh" in garbage.err, garbage
     alone = read(trusting, message, "--smime-crl", LISTS / "root.crl")
     assert (alone.status, alone.out) == (64, b"") and "--smime-crl goes with --smime-ca" in alone.err, alone
     overdue = read(trusting, message, *authority, "--smime-crl", LISTS / "stale.crl")

@@ -39,87 +39,36 @@ Alice
 Alice Jenkins
 ACME, Inc.
 """
-# D.1.2.1 and D.2.2.1.
-D_1_2 = """\
+D_1_FIELDS = """\
 Date: Wed, 11 Jan 2023 16:08:43 -0500
 From: Bob <bob@example.net>
 To: Alice <alice@example.net>
-Subject: Handling the Jones contract
+Subject: {subject}
 Message-ID: <20230111T210843Z.1234@lhp.example>
-Content-Type: text/plain; charset="us-ascii"; hp-legacy-display="1";
- hp="cipher"
-MIME-Version: 1.0
-HP-Outer: Date: Wed, 11 Jan 2023 16:08:43 -0500
-HP-Outer: From: Bob <bob@example.net>
-HP-Outer: To: Alice <alice@example.net>
-HP-Outer: Subject: [...]
-HP-Outer: Message-ID: <20230111T210843Z.1234@lhp.example>
-
-Subject: Handling the Jones contract
-
-""" + D_1_TEXT
-D_1_2_OUTER = """\
-Date: Wed, 11 Jan 2023 16:08:43 -0500
-From: Bob <bob@example.net>
-To: Alice <alice@example.net>
-Subject: [...]
-Message-ID: <20230111T210843Z.1234@lhp.example>
-MIME-Version: 1.0
 """
-D_1_1 = """\
-Date: Wed, 11 Jan 2023 16:08:43 -0500
-From: Bob <bob@example.net>
-To: Alice <alice@example.net>
-Subject: Handling the Jones contract
-Message-ID: <20230111T210843Z.1234@lhp.example>
-Content-Type: text/plain; charset="us-ascii"
-MIME-Version: 1.0
-
-""" + D_1_TEXT
-D_2_2 = """\
+D_2_FIELDS = """\
 Date: Wed, 11 Jan 2023 16:48:22 -0500
 From: Alice <alice@example.net>
 To: Bob <bob@example.net>
-Subject: Re: Handling the Jones contract
+Subject: {subject}
 Message-ID: <20230111T214822Z.5678@lhp.example>
 In-Reply-To: <20230111T210843Z.1234@lhp.example>
 References: <20230111T210843Z.1234@lhp.example>
-Content-Type: text/plain; charset="us-ascii"; hp-legacy-display="1";
- hp="cipher"
-MIME-Version: 1.0
-HP-Outer: Date: Wed, 11 Jan 2023 16:48:22 -0500
-HP-Outer: From: Alice <alice@example.net>
-HP-Outer: To: Bob <bob@example.net>
-HP-Outer: Subject: Re: [...]
-HP-Outer: Message-ID: <20230111T214822Z.5678@lhp.example>
-HP-Outer: In-Reply-To: <20230111T210843Z.1234@lhp.example>
-HP-Outer: References: <20230111T210843Z.1234@lhp.example>
-
-Subject: Re: Handling the Jones contract
-
-""" + D_2_TEXT
-D_2_2_OUTER = """\
-Date: Wed, 11 Jan 2023 16:48:22 -0500
-From: Alice <alice@example.net>
-To: Bob <bob@example.net>
-Subject: Re: [...]
-Message-ID: <20230111T214822Z.5678@lhp.example>
-In-Reply-To: <20230111T210843Z.1234@lhp.example>
-References: <20230111T210843Z.1234@lhp.example>
-MIME-Version: 1.0
 """
-D_2_1 = """\
-Date: Wed, 11 Jan 2023 16:48:22 -0500
-From: Alice <alice@example.net>
-To: Bob <bob@example.net>
-Subject: Re: Handling the Jones contract
-Message-ID: <20230111T214822Z.5678@lhp.example>
-In-Reply-To: <20230111T210843Z.1234@lhp.example>
-References: <20230111T210843Z.1234@lhp.example>
-Content-Type: text/plain; charset="us-ascii"
-MIME-Version: 1.0
 
-""" + D_2_TEXT
+
+def composed(fields, subject, outer_subject, text):
+    """The payload (D.1.2.1, D.2.2.1), the outer header section (D.1.2.2, D.2.2.2) without what describes the sealed form, and the
+    message without cryptography (D.1.1, D.2.1)."""
+    inside, outside = fields.format(subject=subject), fields.format(subject=outer_subject)
+    hp_outer = "".join(f"HP-Outer: {line}\n" for line in outside.splitlines())
+    payload = (f'{inside}Content-Type: text/plain; charset="us-ascii"; hp-legacy-display="1";\n hp="cipher"\nMIME-Version: 1.0\n'
+               f"{hp_outer}\nSubject: {subject}\n\n{text}")
+    return payload, outside + "MIME-Version: 1.0\n", f'{inside}Content-Type: text/plain; charset="us-ascii"\nMIME-Version: 1.0\n\n{text}'
+
+
+D_1 = composed(D_1_FIELDS, "Handling the Jones contract", "[...]", D_1_TEXT)
+D_2 = composed(D_2_FIELDS, "Re: Handling the Jones contract", "Re: [...]", D_2_TEXT)
 E_HEADER = """\
 Date: Fri, 21 Jan 2022 20:40:48 -0500
 From: Alice <alice@example.net>
@@ -194,9 +143,9 @@ def opening(request, home, keys, tmp_path):
     return sealed
 
 
-@pytest.mark.parametrize("payload, outer, unprotected, sender, recipient",
-                         [(D_1_2, D_1_2_OUTER, D_1_1, BOB, ALICE), (D_2_2, D_2_2_OUTER, D_2_1, ALICE, BOB)], ids=["D.1", "D.2"])
-def test_opened_it_is_the_message_without_cryptography(opening, payload, outer, unprotected, sender, recipient):
+@pytest.mark.parametrize("example, sender, recipient", [(D_1, BOB, ALICE), (D_2, ALICE, BOB)], ids=["D.1", "D.2"])
+def test_opened_it_is_the_message_without_cryptography(opening, example, sender, recipient):
+    payload, outer, unprotected = example
     message, options = opening(outer, payload, sender, recipient)
     result = opening.command.run("decrypt", *options, "-", input=message)
     assert result.status == 0, result
