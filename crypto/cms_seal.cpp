@@ -1,104 +1,145 @@
 #include "crypto/cms_seal.hpp"
 
 #include "base/encoding.hpp"
-#include "base/error.hpp"
+#include "crypto/cms_recipient.hpp"
+#include "crypto/der.hpp"
 #include "crypto/loaded_certificates.hpp"
 #include "crypto/openssl_handles.hpp"
+#include "mail/ber.hpp"
 
 #include <fmt/format.h>
 #include <openssl/crypto.h>
+#include <openssl/objects.h>
 
 #include <algorithm>
-#include <climits>
-#include <exception>
+#include <array>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace lockbox::crypto {
 namespace {
 
-/// The payload is in CRLF line ends already, and stays as it is.
-constexpr unsigned cms_flags = CMS_BINARY | CMS_PARTIAL | CMS_STREAM;
+namespace ber = mail::ber;
+using namespace std::string_view_literals;
 
-/// Hands OpenSSL's output on; an exception waits until OpenSSL has returned.
-struct OutputWriter {
-    const CmsSealer::Output& output;
-    std::exception_ptr failure;
+constexpr std::size_t block_octets = 16;
+constexpr std::size_t cbc_iv_octets = 16;
+/// RFC 5084 §3.2 recommends 12, which GCM takes as they are.
+constexpr std::size_t gcm_nonce_octets = 12;
+constexpr std::size_t gcm_tag_octets = 16;
 
-    static int write(BIO* bio, const char* data, int octets) noexcept {
-        auto& self = *static_cast<OutputWriter*>(BIO_get_data(bio));
-        try {
-            self.output({data, static_cast<std::size_t>(octets)});
-            return octets;
-        } catch (...) {
-            self.failure = std::current_exception();
-            return -1;
-        }
-    }
-    static long control(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*/) noexcept {
-        return command == BIO_CTRL_FLUSH ? 1 : 0;
-    }
-};
+/// As much as is encrypted and output at once: large enough that a call for each does not count, small enough
+/// to stay in the processor's first cache.
+constexpr std::size_t piece_octets = 16U << 10U;
 
-using BioMethod = Handle<BIO_METHOD, BIO_meth_free>;
+constexpr unsigned encrypted_content = 0x80; // EncryptedContentInfo: encryptedContent [0] IMPLICIT
 
-/// One for the life of the program: its type number is never given back.
-const BIO_METHOD* output_method() {
-    static const BioMethod method = [] {
-        BioMethod made(BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "Lockbox output"));
-        check_openssl(made != nullptr && BIO_meth_set_write(made.get(), &OutputWriter::write) == 1 &&
-                          BIO_meth_set_ctrl(made.get(), &OutputWriter::control) == 1,
-                      "preparing to write");
-        return made;
-    }();
-    return method.get();
+unsigned char* octets_of(std::string& text) noexcept {
+    return reinterpret_cast<unsigned char*>(text.data());
+}
+const unsigned char* octets_of(std::string_view text) noexcept {
+    return reinterpret_cast<const unsigned char*>(text.data());
 }
 
-/// The filters that BIO_new_CMS() puts in front of the output: they go one by one, the output stays.
-class CmsFilters {
+/// The content of one message under its own key.
+class ContentCipher {
 public:
-    CmsFilters(BIO* output, CMS_ContentInfo* content)
-        : output_(output), first_(BIO_new_CMS(output, content)) {
-        check_openssl(first_ != nullptr, "encrypting");
+    ContentCipher(ContentEncryption encryption, const Aes256Key& key)
+        : is_gcm_(encryption == ContentEncryption::aes256_gcm),
+          iv_(random_bytes(is_gcm_ ? gcm_nonce_octets : cbc_iv_octets)), context_(EVP_CIPHER_CTX_new()) {
+        static_assert(gcm_nonce_octets == 12, "what EVP takes for GCM where nothing else is asked for");
+        const auto* const cipher = is_gcm_ ? EVP_aes_256_gcm() : EVP_aes_256_cbc();
+        check_openssl(context_ != nullptr && EVP_EncryptInit_ex2(context_.get(), cipher, key.octets.data(),
+                                                                 octets_of(iv_), nullptr) == 1,
+                      "preparing to encrypt");
     }
-    ~CmsFilters() {
-        while (first_ != nullptr && first_ != output_) {
-            BIO* const next = BIO_pop(first_);
-            BIO_free(first_);
-            first_ = next;
+
+    /// AlgorithmIdentifier: RFC 3565 §2.3.1 for CBC, GCMParameters of RFC 5084 §3.2.
+    [[nodiscard]] std::string algorithm() const {
+        const auto iv = der::element(ber::octet_string, iv_);
+        constexpr auto tag_length = "\x10"sv; // aes-ICVlen: gcm_tag_octets
+        const auto parameters =
+            is_gcm_ ? der::element(ber::sequence, iv + der::element(ber::integer, tag_length)) : iv;
+        return der::element(ber::sequence,
+                            der::object_identifier(is_gcm_ ? NID_aes_256_gcm : NID_aes_256_cbc) + parameters);
+    }
+
+    /// How long `octets` become: CBC pads to full blocks, by at least one octet (RFC 5652 §6.3).
+    [[nodiscard]] std::size_t encrypted_octets(std::size_t octets) const noexcept {
+        return is_gcm_ ? octets : (octets / block_octets + 1) * block_octets;
+    }
+
+    void write(std::string_view plaintext, const CmsSealer::Output& output) {
+        while (!plaintext.empty()) {
+            const auto now = plaintext.substr(0, piece_octets);
+            int written = 0;
+            check_openssl(EVP_EncryptUpdate(context_.get(), octets_of(buffer_), &written, octets_of(now),
+                                            static_cast<int>(now.size())) == 1,
+                          "encrypting");
+            hand_on(written, output);
+            plaintext.remove_prefix(now.size());
         }
     }
-    CmsFilters(const CmsFilters&) = delete;
-    CmsFilters& operator=(const CmsFilters&) = delete;
-    [[nodiscard]] BIO* get() const noexcept { return first_; }
+
+    /// How long the `mac` of an AuthEnvelopedData is, which comes last; 0 for CBC.
+    [[nodiscard]] std::size_t mac_octets() const {
+        return is_gcm_ ? der::header(ber::octet_string, gcm_tag_octets).size() + gcm_tag_octets : 0;
+    }
+
+    /// What is left of the encrypted content, and the `mac`.
+    void finish(const CmsSealer::Output& output) {
+        int written = 0;
+        check_openssl(EVP_EncryptFinal_ex(context_.get(), octets_of(buffer_), &written) == 1, "encrypting");
+        hand_on(written, output);
+        if (is_gcm_) {
+            std::string tag(gcm_tag_octets, '\0');
+            check_openssl(EVP_CIPHER_CTX_ctrl(context_.get(), EVP_CTRL_AEAD_GET_TAG,
+                                              static_cast<int>(tag.size()), tag.data()) == 1,
+                          "authenticating");
+            output(der::element(ber::octet_string, tag));
+        }
+    }
 
 private:
-    BIO* output_;
-    BIO* first_;
+    void hand_on(int octets, const CmsSealer::Output& output) {
+        if (octets > 0) {
+            output(std::string_view(buffer_).substr(0, static_cast<std::size_t>(octets)));
+        }
+    }
+
+    bool is_gcm_;
+    std::string iv_;
+    CipherContext context_;
+    std::string buffer_ = std::string(piece_octets + block_octets, '\0');
 };
 
-X509Handle load(const Certificate& certificate) {
-    auto loaded = x509_from_der(certificate.bytes);
-    if (!loaded) {
-        throw Error(ErrorKind::engine,
-                    fmt::format("OpenSSL cannot read certificate {}", certificate.fingerprint));
-    }
-    return loaded;
-}
+/// The recipients of one message, as a CMS structure has them.
+struct RecipientInfos {
+    std::string set;     ///< in DER
+    bool agrees = false; ///< one of them is a KeyAgreeRecipientInfo
+};
 
-void add_recipient(CMS_ContentInfo* content, X509* certificate, const std::string& fingerprint) {
-    const auto doing = fmt::format("encrypting to certificate {}", fingerprint);
-    auto* const recipient = CMS_add1_recipient_cert(content, certificate, CMS_KEY_PARAM);
-    check_openssl(recipient != nullptr, doing);
-    auto* const parameters = CMS_RecipientInfo_get0_pkey_ctx(recipient);
-    if (CMS_RecipientInfo_type(recipient) == CMS_RECIPINFO_AGREE) {
-        // The default is SHA-1.
-        check_openssl(parameters != nullptr && EVP_PKEY_CTX_set_ecdh_kdf_md(parameters, EVP_sha256()) == 1,
-                      doing);
-    }
-}
-
-const EVP_CIPHER* cipher_of(ContentEncryption encryption) {
-    return encryption == ContentEncryption::aes256_gcm ? EVP_aes_256_gcm() : EVP_aes_256_cbc();
+/// A ContentInfo (RFC 5652 §3) from inside to outside, up to where the encrypted content begins.
+/// `octets_after` is what will follow that content.
+std::string before_content(ContentEncryption encryption, const RecipientInfos& recipients,
+                           const std::string& algorithm, std::size_t content_octets,
+                           std::size_t octets_after) {
+    const bool is_gcm = encryption == ContentEncryption::aes256_gcm;
+    const auto begun = [](unsigned tag, const std::string& start, std::size_t octets_to_come) {
+        return der::header(tag, start.size() + octets_to_come) + start;
+    };
+    const auto content = begun(ber::sequence,
+                               der::object_identifier(NID_pkcs7_data) + algorithm +
+                                   der::header(encrypted_content, content_octets),
+                               content_octets);
+    // RFC 5652 §6.1: 2 where a RecipientInfo has another version than 0. RFC 5083 §2.1: always 0.
+    const auto version = der::element(ber::integer, !is_gcm && recipients.agrees ? "\2"sv : "\0"sv);
+    const auto octets_to_come = content_octets + octets_after;
+    const auto enveloped = begun(ber::sequence, version + recipients.set + content, octets_to_come);
+    const auto type =
+        der::object_identifier(is_gcm ? NID_id_smime_ct_authEnvelopedData : NID_pkcs7_enveloped);
+    return begun(ber::sequence, type + begun(ber::content, enveloped, octets_to_come), octets_to_come);
 }
 
 } // namespace
@@ -107,44 +148,37 @@ class CmsSealer::Impl {
 public:
     void encrypt(const Recipients& recipients, std::span<const std::string_view> pieces,
                  const Output& output) {
-        CmsContent content(
-            CMS_encrypt(nullptr, nullptr, cipher_of(recipients.content_encryption()), cms_flags));
-        check_openssl(content != nullptr, "preparing to encrypt");
-        loaded_.make_room_for(recipients.all().size());
-        for (const auto& certificate : recipients.all()) {
-            const auto& loaded = loaded_.get(sha256(certificate.bytes), [&] { return load(certificate); });
-            add_recipient(content.get(), loaded.get(), certificate.fingerprint);
+        Aes256Key key;
+        key.make_random();
+        const auto infos = infos_for(recipients, key);
+        ContentCipher cipher(recipients.content_encryption(), key);
+        std::size_t octets = 0;
+        for (const auto piece : pieces) {
+            octets += piece.size();
         }
-        OutputWriter writer{output, nullptr};
-        const BioHandle sink(BIO_new(output_method()));
-        check_openssl(sink != nullptr, "writing the message");
-        BIO_set_data(sink.get(), &writer);
-        BIO_set_init(sink.get(), 1);
-        const bool written = write(content.get(), sink.get(), pieces);
-        if (writer.failure) {
-            (void)take_openssl_error();
-            std::rethrow_exception(writer.failure);
+        output(before_content(recipients.content_encryption(), infos, cipher.algorithm(),
+                              cipher.encrypted_octets(octets), cipher.mac_octets()));
+        for (const auto piece : pieces) {
+            cipher.write(piece, output);
         }
-        check_openssl(written, "encrypting");
+        cipher.finish(output);
     }
 
 private:
-    static bool write(CMS_ContentInfo* content, BIO* sink, std::span<const std::string_view> pieces) {
-        const CmsFilters filters(sink, content);
-        for (auto piece : pieces) {
-            while (!piece.empty()) {
-                const auto octets = std::min<std::size_t>(piece.size(), INT_MAX);
-                const int taken = BIO_write(filters.get(), piece.data(), static_cast<int>(octets));
-                if (taken <= 0) {
-                    return false;
-                }
-                piece.remove_prefix(static_cast<std::size_t>(taken));
-            }
+    RecipientInfos infos_for(const Recipients& recipients, const Aes256Key& key) {
+        loaded_.make_room_for(recipients.all().size());
+        std::vector<std::string> infos;
+        bool agrees = false;
+        for (const auto& certificate : recipients.all()) {
+            const auto& recipient =
+                loaded_.get(sha256(certificate.bytes), [&] { return CmsRecipient(certificate); });
+            infos.push_back(recipient.recipient_info(key));
+            agrees = agrees || recipient.agrees();
         }
-        return BIO_flush(filters.get()) == 1;
+        return {der::set_of(std::move(infos)), agrees};
     }
 
-    LoadedCertificates<X509Handle> loaded_;
+    LoadedCertificates<CmsRecipient> loaded_;
 };
 
 CmsSealer::CmsSealer() : impl_(std::make_unique<Impl>()) {}

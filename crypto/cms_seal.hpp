@@ -1,4 +1,4 @@
-// S/MIME encryption in process, with OpenSSL's CMS: AES-256, RSA PKCS #1 v1.5 or ECDH key management.
+// S/MIME encryption in process: CMS of our own writing around OpenSSL's AES-256, RSA and ECDH.
 #pragma once
 
 #include "crypto/certificate.hpp"
@@ -26,11 +26,10 @@ public:
 
     /// Encrypts the concatenation of `pieces`, which is not empty and has CRLF line ends, to the recipients
     /// with one fresh content key: EnvelopedData (RFC 5652 §6) with AES-256-CBC or AuthEnvelopedData (RFC
-    /// 5083) with AES-256-GCM, as recipients.content_encryption() says. RSA recipients get the key by PKCS #1
-    /// v1.5, which every reader has; EC recipients by ECDH with the SHA-256 KDF and AES-256 key wrap (RFC
-    /// 5753). The CMS, BER in definite and indefinite lengths, goes to `output` in pieces, in constant
-    /// memory. What `output` throws comes through. Throws Error(engine) naming the certificate that OpenSSL
-    /// does not accept; what was output by then is to be thrown away.
+    /// 5083) with AES-256-GCM (RFC 5084 §3.2), as recipients.content_encryption() says; for the recipients
+    /// see CmsRecipient. The CMS goes to `output` in pieces, in constant memory; it is DER, because all its
+    /// lengths are known before. What `output` throws comes through. Throws Error(engine) naming the
+    /// certificate that OpenSSL does not accept; what was output by then is to be thrown away.
     void encrypt(const Recipients& recipients, std::span<const std::string_view> pieces,
                  const Output& output);
 

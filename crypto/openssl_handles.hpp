@@ -16,8 +16,10 @@
 namespace lockbox::crypto {
 
 using BioHandle = Handle<BIO, BIO_free_all>;
+using CipherContext = Handle<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>;
 using CmsContent = Handle<CMS_ContentInfo, CMS_ContentInfo_free>;
 using EvpKey = Handle<EVP_PKEY, EVP_PKEY_free>;
+using EvpKeyContext = Handle<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
 using X509Handle = Handle<X509, X509_free>;
 using X509CrlHandle = Handle<X509_CRL, X509_CRL_free>;
 using X509StoreHandle = Handle<X509_STORE, X509_STORE_free>;

@@ -90,6 +90,58 @@ TEST_CASE("The algorithms are those that readers have", "[crypto]") {
     CHECK(contains(strong, "id-aes256-wrap"));
 }
 
+TEST_CASE("What is written is DER, whatever lengths it takes", "[crypto]") {
+    // X.690 §10: openssl, which reads the structure and writes it again, has only one way to do so.
+    SmimeKeys keys;
+    keys.make("rsa", "rsa:2048");
+    keys.make("one", "ec", "P-256");
+    keys.make("two", "ec", "P-384");
+    CmsSealer sealer;
+    for (const auto encryption : {cbc, gcm}) {
+        // CBC pads 111 octets to 112 and 112 to 128, which is the first length of two octets.
+        for (const std::size_t octets : {1U, 15U, 16U, 111U, 112U, 127U, 128U, 255U, 256U, 65535U, 65536U}) {
+            CAPTURE(to_string(encryption), octets);
+            const auto cms =
+                encrypt(sealer,
+                        {keys.certificate("rsa", encryption), keys.certificate("one", encryption),
+                         keys.certificate("two", encryption)},
+                        std::string(octets, 'x'));
+            CHECK(keys.in_der(cms) == cms);
+            CHECK(keys.decrypt(cms, "two") == std::string(octets, 'x'));
+        }
+    }
+}
+
+TEST_CASE("An EnvelopedData has the version that its recipients ask for", "[crypto]") {
+    // RFC 5652 §6.1, RFC 5083 §2.1.
+    SmimeKeys keys;
+    keys.make("rsa", "rsa:2048");
+    keys.make("ec", "ec", "P-256");
+    CmsSealer sealer;
+    const auto version_of = [&](std::vector<Certificate> certificates) {
+        const auto words = keys.print(encrypt(sealer, std::move(certificates), "x"));
+        const auto at = words.find("version: ");
+        return words.substr(at, words.find('\n', at) - at);
+    };
+    CHECK(version_of({keys.certificate("rsa", cbc)}) == "version: 0");
+    CHECK(version_of({keys.certificate("ec", cbc)}) == "version: 2");
+    CHECK(version_of({keys.certificate("rsa", cbc), keys.certificate("ec", cbc)}) == "version: 2");
+    CHECK(version_of({keys.certificate("ec", gcm)}) == "version: 0");
+}
+
+TEST_CASE("The ephemeral key is uncompressed, whatever the certificate has", "[crypto]") {
+    // RFC 5480 §2.2: uncompressed is what every implementation supports.
+    SmimeKeys keys;
+    keys.make_compressed("short");
+    CmsSealer sealer;
+    const auto certificate = keys.certificate("short", cbc);
+    constexpr auto bit_string_of_point = std::string_view("\x03\x42\x00\x04", 4);
+    CHECK_FALSE(contains(certificate.bytes, bit_string_of_point));
+    const auto cms = encrypt(sealer, {certificate}, "x");
+    CHECK(contains(cms, bit_string_of_point));
+    CHECK(keys.decrypt(cms, "short") == "x");
+}
+
 TEST_CASE("Each message has a content key of its own", "[crypto]") {
     SmimeKeys keys;
     keys.make("ec", "ec", "P-256");
@@ -150,7 +202,7 @@ TEST_CASE("Recipients of different strength are not recipients of one message", 
 }
 
 TEST_CASE("What comes out comes in small pieces, however long the message is", "[crypto]") {
-    // So nothing is held but a buffer: RFC 5652 lets the length of the whole be indefinite.
+    // So nothing is held but a buffer.
     constexpr std::size_t piece_octets_max = 64U << 10U;
     const std::string text(25U << 20U, 'x');
     SmimeKeys keys;

@@ -29,8 +29,18 @@ public:
             command.insert(command.end(), {"-pkeyopt", "ec_paramgen_curve:" + curve});
         }
         REQUIRE(run_program(command, "/dev/null", "/dev/null") == 0);
-        REQUIRE(run_program({"openssl", "x509", "-in", path(name + ".crt"), "-outform", "DER"}, "/dev/null",
-                            path(name + ".der")) == 0);
+        write_der(name);
+    }
+    /// On P-256, and the point in the certificate compressed (SEC 1 §2.3.3).
+    void make_compressed(const std::string& name) {
+        make(name, "ec", "P-256");
+        REQUIRE(run_program({"openssl", "ec", "-in", path(name + ".key"), "-conv_form", "compressed", "-out",
+                             path(name + ".compressed")},
+                            "/dev/null", "/dev/null") == 0);
+        REQUIRE(run_program({"openssl", "req", "-x509", "-new", "-key", path(name + ".compressed"), "-subj",
+                             "/CN=" + name, "-days", "3650", "-out", path(name + ".crt")},
+                            "/dev/null", "/dev/null") == 0);
+        write_der(name);
     }
 
     [[nodiscard]] crypto::Certificate certificate(const std::string& name,
@@ -49,6 +59,10 @@ public:
                             path(name + ".crt")},
                            cms);
     }
+    /// The same structure, as openssl writes it in DER.
+    [[nodiscard]] std::string in_der(const std::string& cms) const {
+        return openssl_cms({"-cmsout", "-inform", "DER", "-outform", "DER"}, cms).value();
+    }
     /// The structure in words.
     [[nodiscard]] std::string print(const std::string& cms) const {
         return openssl_cms({"-cmsout", "-print", "-inform", "DER"}, cms).value();
@@ -59,6 +73,10 @@ public:
     }
 
 private:
+    void write_der(const std::string& name) const {
+        REQUIRE(run_program({"openssl", "x509", "-in", path(name + ".crt"), "-outform", "DER"}, "/dev/null",
+                            path(name + ".der")) == 0);
+    }
     [[nodiscard]] std::optional<std::string> openssl_cms(std::vector<std::string> arguments,
                                                          const std::string& in) const {
         std::ofstream(path("in"), std::ios::binary) << in;
