@@ -171,7 +171,7 @@ private:
         bool agrees = false;
         for (const auto& certificate : recipients.all()) {
             const auto& recipient =
-                loaded_.get(sha256(certificate.bytes), [&] { return CmsRecipient(certificate); });
+                loaded_.get(certificate.bytes, [&] { return CmsRecipient(certificate); });
             infos.push_back(recipient.recipient_info(key));
             agrees = agrees || recipient.agrees();
         }

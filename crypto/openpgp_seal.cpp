@@ -1,6 +1,5 @@
 #include "crypto/openpgp_seal.hpp"
 
-#include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "crypto/loaded_certificates.hpp"
 #include "crypto/rnp_handles.hpp"
@@ -89,7 +88,7 @@ public:
     void make_room_for(std::size_t recipients) { loaded_.make_room_for(recipients); }
 
     rnp_key_handle_t encryption_key(const Certificate& certificate) {
-        const auto key = sha256(certificate.bytes) + certificate.encryption_key;
+        const auto key = certificate.encryption_key + ":" + certificate.bytes;
         return loaded_.get(key, [&] { return load(certificate); }).encryption_key.get();
     }
 

@@ -34,7 +34,8 @@ std::string date_time(Time time) {
 } // namespace
 
 std::vector<HeaderField> missing_origination_fields(const HeaderSection& header, Time now,
-                                                    std::string_view random, std::string_view host) {
+                                                    const std::function<std::string()>& random,
+                                                    std::string_view host) {
     std::vector<HeaderField> fields;
     if (header.count("Date") == 0) {
         fields.push_back({"Date", ' ' + date_time(now)});
@@ -42,7 +43,7 @@ std::vector<HeaderField> missing_origination_fields(const HeaderSection& header,
     if (header.count("Message-ID") == 0) {
         const bool usable = host.size() <= host_octets_max && is_dot_atom_text(host);
         fields.push_back(
-            {"Message-ID", fmt::format(" <{}@{}>", hex_encode(random), usable ? host : "localhost")});
+            {"Message-ID", fmt::format(" <{}@{}>", hex_encode(random()), usable ? host : "localhost")});
     }
     return fields;
 }

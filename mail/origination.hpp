@@ -5,6 +5,8 @@
 #include "mail/header.hpp"
 
 #include <cstddef>
+#include <functional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -19,10 +21,10 @@ constexpr std::size_t message_id_octets = 16;
 /// Sendmail adds them after its milters: what is sealed before has to get them here, or they are outside
 /// only. They have to be added to the message as well as to what is sealed.
 ///
-/// `random` is message_id_octets from a generator that cannot be predicted. A `host` that cannot stand in a
-/// Message-ID becomes localhost.
+/// `random` gives message_id_octets from a generator that cannot be predicted, where they are needed. A
+/// `host` that cannot stand in a Message-ID becomes localhost.
 [[nodiscard]] std::vector<HeaderField> missing_origination_fields(const HeaderSection& header, Time now,
-                                                                  std::string_view random,
+                                                                  const std::function<std::string()>& random,
                                                                   std::string_view host);
 
 } // namespace lockbox::mail

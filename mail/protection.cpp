@@ -548,6 +548,15 @@ RestoredHeader restore_from(const HeaderSection& outer, const HeaderSection& inn
     return result;
 }
 
+/// The first field of that name, exactly as `field` is.
+bool is_first_of_its_name(const HeaderSection& header, const HeaderField& field) {
+    const auto& fields = header.fields();
+    const auto first = std::find_if(fields.begin(), fields.end(), [&](const HeaderField& other) {
+        return equal_ignoring_case(other.name, field.name);
+    });
+    return first != fields.end() && *first == field;
+}
+
 } // namespace
 
 ProtectedHeader protect(const HeaderSection& header, std::string_view body, OuterSubject outer_subject) {
@@ -574,6 +583,11 @@ HeaderEdits outer_edits(const ProtectedHeader& protection, const HeaderSection& 
     for (const auto& field : structural) {
         set(field);
     }
+    // What is as it should be already would cost the MTA an edit and change nothing.
+    std::erase_if(edits.changes, [&](const HeaderChange& change) {
+        return change.occurrence == 1 && change.body &&
+               is_first_of_its_name(original, {change.name, *change.body});
+    });
     return edits;
 }
 

@@ -87,8 +87,9 @@ mail::HeaderSection with(mail::HeaderSection header, const std::vector<mail::Hea
 /// The fields that the message lacks and its MTA would add only after the milter: what is sealed has to have
 /// them, and all copies the same.
 std::vector<mail::HeaderField> origination_fields(const policy::Transaction& transaction, Time now) {
-    return mail::missing_origination_fields(transaction.header, now, random_bytes(mail::message_id_octets),
-                                            transaction.origin.mta_name);
+    return mail::missing_origination_fields(
+        transaction.header, now, [] { return random_bytes(mail::message_id_octets); },
+        transaction.origin.mta_name);
 }
 
 } // namespace

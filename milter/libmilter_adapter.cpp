@@ -257,6 +257,7 @@ void ask_for_macros(SMFICTX* ctx) {
     ask(SMFIM_CONNECT, "j _ {daemon_name} {client_addr}");
     ask(SMFIM_HELO, "{tls_version}");
     ask(SMFIM_ENVFROM, "i {auth_authen} {tls_version}");
+    ask(SMFIM_ENVRCPT, ""); // none: a packet less for each recipient
     ask(SMFIM_EOM, "i");
 }
 

@@ -17,7 +17,7 @@ namespace {
 
 /// RFC 5322 appendix A.1.1: Fri, 21 Nov 1997 09:55:06 -0600.
 const Time rfc_5322_example{std::chrono::seconds(880127706)};
-const std::string random_octets = "\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\xfa\xfb\xfc\xfd\xfe\xff"s;
+const auto random_octets = [] { return "\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\xfa\xfb\xfc\xfd\xfe\xff"s; };
 const HeaderField date{"Date", " Fri, 21 Nov 1997 15:55:06 +0000"};
 const HeaderField message_id{"Message-ID", " <00010203040506070809FAFBFCFDFEFF@mx.example.org>"};
 

@@ -124,11 +124,27 @@ TEST_CASE("the edits go from the highest occurrence to the lowest", "[mail]") {
                        change.body.value_or(" -"));
     }
     CHECK(seen == std::vector<std::string>{"content-type 3 -", "content-type 2 -", "content-type 1 a/b",
-                                           "mime-version 1 1.0", "bcc 2 -", "bcc 1 -", "subject 3 -",
-                                           "subject 2 -", "subject 1 [...]"});
+                                           "bcc 2 -", "bcc 1 -", "subject 3 -", "subject 2 -",
+                                           "subject 1 [...]"});
     CHECK(edits.appended == std::vector<HeaderField>{{"Content-Transfer-Encoding", " 7bit"}});
     CHECK(apply(edits, message.header).to_string() == "Content-Type: a/b\r\nSubject: [...]\r\nMIME-Version: "
                                                       "1.0\r\nX-A: 1\r\nContent-Transfer-Encoding: 7bit\r\n");
+}
+
+TEST_CASE("a field that is as it should be already is not edited", "[mail]") {
+    const auto edited = [](const std::string& field) {
+        const auto message = Message::parse(field + "\r\nSubject: [...]\r\n\r\nx");
+        std::vector<std::string> names;
+        for (const auto& change : outer_edits(protect(message), message.header, {}).changes) {
+            names.push_back(change.name);
+        }
+        return names;
+    };
+    CHECK(edited("MIME-Version: 1.0").empty());
+    // All of these come out as `MIME-Version: 1.0`, and once.
+    CHECK(edited("MIME-Version:  1.0") == std::vector<std::string>{"MIME-Version"});
+    CHECK(edited("Mime-Version: 1.0") == std::vector<std::string>{"MIME-Version"});
+    CHECK(edited("MIME-Version: 1.0\r\nMIME-Version: 1.0") == std::vector<std::string>{"MIME-Version"});
 }
 
 TEST_CASE("all duplicates go inside", "[mail]") {
