@@ -45,21 +45,43 @@ mail::RestoredHeader restored_header(const Peeling& peeling, const mail::HeaderS
     return mail::restore(outer, mail::MessageView{peeling.root().header, peeling.root().body});
 }
 
+/// The fields outside, around the content of the last layer: nothing inside says anything of them.
+mail::HeaderSection unprotected_header(const Peeling& peeling, const mail::HeaderSection& outer) {
+    mail::HeaderSection header;
+    for (const auto& field : outer.fields()) {
+        if (!mail::is_structural(field.name)) {
+            header.add(field.name, field.body);
+        }
+    }
+    const auto structural = header_for_part(peeling.root().header);
+    for (const auto& field : structural.fields()) {
+        header.add(field.name, field.body);
+    }
+    return header;
+}
+
 /// What is left when the last layer is off. Its fields are those outside, the protected ones and those that
-/// describe what was inside.
+/// describe what was inside. A signature that is not right protects none (RFC 9788 §4).
 mail::HeaderSection opened_header(const Peeling& peeling, const mail::HeaderSection& outer, Kind kind,
                                   World& world) {
     if (kind == Kind::part) {
         return header_for_part(peeling.root().header);
     }
-    auto restored = restored_header(peeling, outer);
-    world.header_was_protected = restored.was_protected;
-    std::move(restored.warnings.begin(), restored.warnings.end(), std::back_inserter(world.warnings));
+    const bool is_protected = world.is_sealed || any_proves_integrity(world.signatures);
+    auto restored = is_protected ? restored_header(peeling, outer)
+                                 : mail::RestoredHeader{unprotected_header(peeling, outer), false, {}};
     auto& header = restored.header;
     if (header.count("MIME-Version") == 0 && header.count("Content-Type") > 0) {
         header.add("MIME-Version", " 1.0"); // RFC 2045 §4: a message needs it, a part does not
     }
-    return without_bare_cr(header);
+    header = without_bare_cr(header);
+    if (world.is_sealed) {
+        world.header_was_protected = restored.was_protected;
+        std::move(restored.warnings.begin(), restored.warnings.end(), std::back_inserter(world.warnings));
+    } else if (restored.was_protected) {
+        world.signed_header = restored;
+    }
+    return std::move(header);
 }
 
 Secret bare_entity(const Peeling& peeling, const mail::HeaderSection& outer, Kind kind) {

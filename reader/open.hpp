@@ -51,9 +51,9 @@ struct Opened {
     std::vector<std::string> recipients;
     std::vector<Signature> signatures; ///< over the whole message
     bool header_was_protected = false; ///< the fields of `message` are those inside of its layers
-    /// Of a message that is only signed and stays in its signature: the fields to be shown, those that the
-    /// signature covers in the place of those outside (RFC 9788 §4), and what to say of that. Nothing is
-    /// written with them. nullopt: it covers none.
+    /// Of a message that is only signed and stays as it is: the fields to be shown, those that the signature
+    /// covers in the place of those outside (RFC 9788 §4), and what to say of that. Nothing is written with
+    /// them. nullopt: it covers none, or is not right.
     std::optional<mail::RestoredHeader> signed_header;
     std::vector<Part> parts;
     std::vector<std::string> warnings;

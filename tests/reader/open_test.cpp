@@ -121,6 +121,32 @@ TEST_CASE("of a message that is only signed, the fields to be shown are those th
     CHECK_FALSE(part.signed_header);
 }
 
+TEST_CASE("a message signed in a form that hides its text shows the same fields, and says the same",
+          "[reader]") {
+    const std::string outer = "From: alice@example.org\r\nCc: carol@example.org\r\nSubject: Dusk\r\n";
+    const auto message =
+        outer + stub::smime(stub::signed_data, "From: alice@example.org\r\nSubject: Dawn\r\n"
+                                               "Content-Type: text/plain; hp=\"clear\"\r\n\r\nAttack.");
+    const auto result = opened(message);
+    CHECK(result.outcome == Outcome::nothing_to_open);
+    CHECK(result.warnings.empty()); // nothing is written, so nothing is left out of it
+    CHECK_FALSE(result.header_was_protected);
+    REQUIRE(result.signed_header);
+    CHECK(result.signed_header->header.first("Subject") == "Dawn");
+    REQUIRE(result.signed_header->warnings.size() == 1);
+    CHECK_THAT(result.signed_header->warnings.front(), contains_text("Cc"));
+
+    StubEngine engine;
+    engine.opaque_signature = "bad";
+    const auto bad = open(message, engine);
+    CHECK_FALSE(bad.signed_header);
+    CHECK(holds(bad, "Subject: Dusk\r\n"));
+    CHECK(holds(bad, "Cc: carol@example.org\r\n"));
+    CHECK(holds(bad, "\r\n\r\nAttack."));
+    CHECK_FALSE(holds(bad, "Dawn"));
+    CHECK_FALSE(holds(bad, "pkcs7-mime"));
+}
+
 TEST_CASE("a From inside that names somebody else is not shown", "[reader]") {
     const auto result =
         opened(header + stub::pgp_mime("From: mallory@example.com\r\n"

@@ -112,6 +112,7 @@ inline std::optional<std::string_view> cms_plaintext(std::string_view bytes) {
 class StubEngine : public reader::Engine {
 public:
     unsigned decryptions = 0;
+    std::string opaque_signature = "good alice@example.org"; ///< on whatever SignedData with content
 
     [[nodiscard]] reader::Decrypted decrypt_openpgp(std::string_view packets) override {
         mail::PacketReader reader(packets);
@@ -151,7 +152,7 @@ public:
         if (!content) {
             return std::nullopt;
         }
-        return reader::Verified{std::string(*content), {read("good alice@example.org")}};
+        return reader::Verified{std::string(*content), {read(opaque_signature)}};
     }
     [[nodiscard]] std::optional<reader::Verified> verify_clear_signed(std::string_view armor) override {
         const auto begin = armor.find("\n\n");
