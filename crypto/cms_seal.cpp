@@ -170,8 +170,7 @@ private:
         std::vector<std::string> infos;
         bool agrees = false;
         for (const auto& certificate : recipients.all()) {
-            const auto& recipient =
-                loaded_.get(certificate.bytes, [&] { return CmsRecipient(certificate); });
+            const auto& recipient = loaded_.get(certificate.bytes, [&] { return CmsRecipient(certificate); });
             infos.push_back(recipient.recipient_info(key));
             agrees = agrees || recipient.agrees();
         }

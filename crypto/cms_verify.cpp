@@ -111,16 +111,47 @@ Judged judged_failure(int error) {
     }
 }
 
-/// Of a chain that leads to an authority, from the signer on.
-std::optional<Time> revoked_since(STACK_OF(X509) * chain, const RevocationLists& lists) {
+/// The chain of a signer, to be verified.
+StoreContext chain_of(X509* signer, STACK_OF(X509) * others, const Authorities& authorities) {
+    StoreContext context(X509_STORE_CTX_new());
+    check_openssl(context != nullptr &&
+                      X509_STORE_CTX_init(context.get(), authorities.store(), signer, others) == 1,
+                  "checking a chain");
+    auto* parameters = X509_STORE_CTX_get0_param(context.get());
+    X509_VERIFY_PARAM_set_depth(parameters, chain_length_max);
+    // What somebody names is trusted, be it a root or not.
+    X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN);
+    return context;
+}
+
+/// A chain that leads to an authority, and one of whose certificates was revoked, be they valid now or not:
+/// who has stolen a key may use it for as long as he likes.
+std::optional<Time> revoked_since(X509* signer, STACK_OF(X509) * others, const Authorities& authorities) {
+    if (authorities.revocations() == nullptr) {
+        return std::nullopt;
+    }
+    const auto context = chain_of(signer, others, authorities);
+    X509_VERIFY_PARAM_set_flags(X509_STORE_CTX_get0_param(context.get()), X509_V_FLAG_NO_CHECK_TIME);
+    if (X509_verify_cert(context.get()) != 1) {
+        ERR_clear_error();
+        return std::nullopt;
+    }
+    const auto* chain = X509_STORE_CTX_get0_chain(context.get());
     std::vector<std::string> above;
     for (int i = 1; i < sk_X509_num(chain); ++i) {
         above.push_back(der_of(sk_X509_value(chain, i)));
     }
-    return lists.revoked_since(der_of(sk_X509_value(chain, 0)), above);
+    return authorities.revocations()->revoked_since(der_of(sk_X509_value(chain, 0)), above);
 }
 
 Judged judge_chain(X509* signer, STACK_OF(X509) * others, const Authorities& authorities, Time now) {
+    if (!authorities.none()) {
+        if (const auto revoked = revoked_since(signer, others, authorities)) {
+            return {ChainState::revoked,
+                    fmt::format("but its certificate, or one above it, was revoked on {}",
+                                format_date(*revoked))};
+        }
+    }
     if (auto words = validity_in_words(signer, now); !words.empty()) {
         return {ChainState::expired, std::move(words)};
     }
@@ -131,25 +162,10 @@ Judged judge_chain(X509* signer, STACK_OF(X509) * others, const Authorities& aut
         return {ChainState::not_checked,
                 "the chain of its certificate is not checked, for no authority was given"};
     }
-    const StoreContext context(X509_STORE_CTX_new());
-    check_openssl(context != nullptr &&
-                      X509_STORE_CTX_init(context.get(), authorities.store(), signer, others) == 1,
-                  "checking a chain");
-    auto* parameters = X509_STORE_CTX_get0_param(context.get());
-    X509_VERIFY_PARAM_set_time(parameters, static_cast<std::time_t>(now.time_since_epoch().count()));
-    X509_VERIFY_PARAM_set_depth(parameters, chain_length_max);
-    // What somebody names is trusted, be it a root or not.
-    X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN);
+    const auto context = chain_of(signer, others, authorities);
+    X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(context.get()),
+                               static_cast<std::time_t>(now.time_since_epoch().count()));
     if (X509_verify_cert(context.get()) == 1) {
-        const auto revoked =
-            authorities.revocations() != nullptr
-                ? revoked_since(X509_STORE_CTX_get0_chain(context.get()), *authorities.revocations())
-                : std::nullopt;
-        if (revoked) {
-            return {ChainState::revoked,
-                    fmt::format("but its certificate, or one above it, was revoked on {}",
-                                format_date(*revoked))};
-        }
         return {ChainState::good, "its chain is good"};
     }
     auto judged = judged_failure(X509_STORE_CTX_get_error(context.get()));

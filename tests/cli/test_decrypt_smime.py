@@ -3,11 +3,11 @@
 import base64
 import os
 import pty
-import subprocess
 
 import pytest
 
 from support.command import Command
+from support.smime import openssl, revocation_list
 
 ENTITY = b"Content-Type: text/plain; charset=utf-8\r\n\r\nfrom openssl\r\n"
 KINDS = {"rsa2048": ["rsa:2048"], "rsa4096": ["rsa:4096"],
@@ -15,10 +15,6 @@ KINDS = {"rsa2048": ["rsa:2048"], "rsa4096": ["rsa:4096"],
 NO_INTEGRITY = "carries no integrity"
 CBC_OID = bytes.fromhex("060960864801650304012a")
 GCM_OID = bytes.fromhex("060960864801650304012e")
-
-
-def openssl(*arguments, input=b""):
-    return subprocess.run(["openssl", *map(str, arguments)], input=input, capture_output=True, check=True, timeout=120).stdout
 
 
 def validity(expired):
@@ -307,6 +303,18 @@ def test_signatures_inside(command, people, opaque):
     assert "not for signing" in opened(sign(ENTITY, people["server"], opaque), "--smime-ca", ca.certificate)
     assert "expired on" in opened(sign(ENTITY, people["expired"], opaque), "--smime-ca", ca.certificate)
     assert "broken" in opened(sign(ENTITY, alice, opaque, digest="sha1"), "--smime-ca", ca.certificate)
+
+
+def test_a_signer_both_expired_and_revoked_is_revoked(command, people, tmp_path):
+    """Whoever has stolen the key may go on to use it after that."""
+    ca, expired = people["ca"], people["expired"]
+    crl = tmp_path / "list.crl"
+    message = as_message(seal(sign(ENTITY, expired, opaque=True), people["rsa2048"]))
+    for serial, words in (("07", "was revoked on 2026-01-01"), ("08", "expired on")):
+        crl.write_bytes(revocation_list(tmp_path, ca.certificate, ca.key, serial))
+        result = command.run("decrypt", "--key", people["rsa2048"].pem, "--smime-ca", ca.certificate, "--smime-crl", crl,
+                             input=message)
+        assert result.status == 0 and words in result.err, result
 
 
 def test_a_bad_signature_is_reported_as_bad(command, people):

@@ -2,7 +2,8 @@
 
 import base64
 import hashlib
-import subprocess
+
+from support.smime import openssl
 
 SIGNED_DATA, DATA = "2a864886f70d010702", "2a864886f70d010701"
 CONTENT_TYPE, MESSAGE_DIGEST = "2a864886f70d010903", "2a864886f70d010904"
@@ -10,10 +11,6 @@ SMIME_CAPABILITIES, ENCRYPTION_KEY_PREFERENCE = "2a864886f70d01090f", "2a864886f
 SHA256, RSA = "608648016503040201", "2a864886f70d010101"
 AES_128_CBC, AES_256_CBC = "608648016503040102", "60864801650304012a"
 AES_128_GCM, AES_256_GCM = "608648016503040106", "60864801650304012e"
-
-
-def openssl(*arguments, input=b""):
-    return subprocess.run(["openssl", *map(str, arguments)], input=input, capture_output=True, check=True, timeout=120).stdout
 
 
 def tlv(tag, *contents):

@@ -14,6 +14,23 @@ ALGORITHMS = {
 }
 
 
+def openssl(*arguments, input=b""):
+    """What it prints; an assertion fails with its own words where it does."""
+    done = subprocess.run(["openssl", *map(str, arguments)], input=input, capture_output=True, check=False, timeout=300)
+    assert done.returncode == 0, f"openssl {' '.join(map(str, arguments))}: {done.stderr.decode('utf-8', 'replace')}"
+    return done.stdout
+
+
+def revocation_list(folder, authority, key, *serials):
+    """What an authority has revoked, in PEM: certificates by their serial numbers, in hexadecimal digits."""
+    config, index = folder / "ca.conf", folder / "index.txt"
+    index.write_text("".join(f"R\t380101000000Z\t260101000000Z\t{serial}\tunknown\t/CN={serial}\n" for serial in serials),
+                     encoding="ascii")
+    config.write_text(f"[ca]\ndefault_ca = this\n[this]\ndatabase = {index}\ndefault_md = sha256\ndefault_crl_days = 30\n",
+                      encoding="ascii")
+    return openssl("ca", "-config", config, "-gencrl", "-cert", authority, "-keyfile", key)
+
+
 class SmimeKeys:
     """An authority, and the keys and certificates of those it certifies, in a folder of its own."""
 
@@ -21,9 +38,9 @@ class SmimeKeys:
         self._folder = tempfile.TemporaryDirectory(prefix="lockbox-smime.", dir="/tmp")
         self.path = pathlib.Path(self._folder.name)
         self.authority = self.path / "authority.pem"
-        self._openssl("req", "-x509", "-noenc", "-days", "3650", "-subj", "/O=Example/CN=Example CA", *ALGORITHMS["p256"],
-                      "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", self.path / "authority.key",
-                      "-out", self.authority)
+        openssl("req", "-x509", "-noenc", "-days", "3650", "-subj", "/O=Example/CN=Example CA", *ALGORITHMS["p256"],
+                "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", self.path / "authority.key",
+                "-out", self.authority)
 
     def __enter__(self):
         return self
@@ -31,19 +48,14 @@ class SmimeKeys:
     def __exit__(self, *unused):
         self._folder.cleanup()
 
-    def _openssl(self, *arguments, input=b""):
-        done = subprocess.run(["openssl", *map(str, arguments)], input=input, capture_output=True, check=False, timeout=300)
-        assert done.returncode == 0, f"openssl {' '.join(map(str, arguments))}: {done.stderr.decode('utf-8', 'replace')}"
-        return done.stdout
-
     def make(self, address, algorithm):
         """A key, and a certificate for the address; returns the path of the certificate."""
         usage = "keyAgreement" if algorithm.startswith("p") else "keyEncipherment"
-        self._openssl("req", "-x509", "-noenc", "-days", "365", "-subj", f"/CN={address}", *ALGORITHMS[algorithm],
-                      "-CA", self.authority, "-CAkey", self.path / "authority.key",
-                      "-addext", "basicConstraints=critical,CA:false", "-addext", f"keyUsage=critical,digitalSignature,{usage}",
-                      "-addext", "extendedKeyUsage=emailProtection", "-addext", f"subjectAltName=email:{address}",
-                      "-keyout", self.key_of(address), "-out", self.certificate_of(address))
+        openssl("req", "-x509", "-noenc", "-days", "365", "-subj", f"/CN={address}", *ALGORITHMS[algorithm],
+                "-CA", self.authority, "-CAkey", self.path / "authority.key",
+                "-addext", "basicConstraints=critical,CA:false", "-addext", f"keyUsage=critical,digitalSignature,{usage}",
+                "-addext", "extendedKeyUsage=emailProtection", "-addext", f"subjectAltName=email:{address}",
+                "-keyout", self.key_of(address), "-out", self.certificate_of(address))
         return self.certificate_of(address)
 
     def certificate_of(self, address):
@@ -54,34 +66,27 @@ class SmimeKeys:
 
     def revocation_list(self, *addresses):
         """The authority's list of revoked certificates in PEM, with those of these addresses on it."""
-        config = self.path / "ca.conf"
-        index = self.path / "index.txt"
-        index.write_text("".join(f"R\t380101000000Z\t260101000000Z\t{self._serial(address)}\tunknown\t/CN={address}\n"
-                                 for address in addresses), encoding="ascii")
-        config.write_text(f"[ca]\ndefault_ca = this\n[this]\ndatabase = {index}\ndefault_md = sha256\n"
-                          "default_crl_days = 30\n", encoding="ascii")
-        return self._openssl("ca", "-config", config, "-gencrl", "-cert", self.authority, "-keyfile",
-                             self.path / "authority.key")
+        return revocation_list(self.path, self.authority, self.path / "authority.key", *map(self._serial, addresses))
 
     def _serial(self, address):
-        text = self._openssl("x509", "-in", self.certificate_of(address), "-noout", "-serial").decode("ascii")
+        text = openssl("x509", "-in", self.certificate_of(address), "-noout", "-serial").decode("ascii")
         return text.split("=", 1)[1].strip()
 
     def decrypt(self, cms, address):
         """What `openssl cms` makes of it with that address's key; an assertion fails where it makes nothing."""
-        return self._openssl("cms", "-decrypt", "-inform", "DER", "-binary", "-inkey", self.key_of(address), "-recip",
-                             self.certificate_of(address), input=cms)
+        return openssl("cms", "-decrypt", "-inform", "DER", "-binary", "-inkey", self.key_of(address), "-recip",
+                       self.certificate_of(address), input=cms)
 
     def structure(self, cms):
-        return self._openssl("cms", "-cmsout", "-print", "-inform", "DER", input=cms).decode("utf-8", "replace")
+        return openssl("cms", "-cmsout", "-print", "-inform", "DER", input=cms).decode("utf-8", "replace")
 
     def pkcs12(self, address, *options):
-        return self._openssl("pkcs12", "-export", "-inkey", self.key_of(address), "-in", self.certificate_of(address),
-                             "-certfile", self.authority, *options)
+        return openssl("pkcs12", "-export", "-inkey", self.key_of(address), "-in", self.certificate_of(address),
+                       "-certfile", self.authority, *options)
 
     def fingerprint(self, certificate, digest="sha256"):
         """With colons, as openssl-x509(1) prints it."""
-        text = self._openssl("x509", "-in", certificate, "-noout", "-fingerprint", f"-{digest}").decode("ascii")
+        text = openssl("x509", "-in", certificate, "-noout", "-fingerprint", f"-{digest}").decode("ascii")
         return text.split("=", 1)[1].strip()
 
 
