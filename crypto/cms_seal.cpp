@@ -43,9 +43,9 @@ const unsigned char* octets_of(std::string_view text) noexcept {
 }
 
 /// The content of one message under its own key.
-class ContentCipher {
+class ContentEncryptor {
 public:
-    ContentCipher(ContentEncryption encryption, const Aes256Key& key)
+    ContentEncryptor(ContentEncryption encryption, const Aes256Key& key)
         : is_gcm_(encryption == ContentEncryption::aes256_gcm),
           iv_(random_bytes(is_gcm_ ? gcm_nonce_octets : cbc_iv_octets)), context_(EVP_CIPHER_CTX_new()) {
         static_assert(gcm_nonce_octets == 12, "what EVP takes for GCM where nothing else is asked for");
@@ -151,7 +151,7 @@ public:
         Aes256Key key;
         key.make_random();
         const auto infos = infos_for(recipients, key);
-        ContentCipher cipher(recipients.content_encryption(), key);
+        ContentEncryptor cipher(recipients.content_encryption(), key);
         std::size_t octets = 0;
         for (const auto piece : pieces) {
             octets += piece.size();

@@ -6,12 +6,40 @@
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
 #include <iterator>
 
 using namespace lockbox;
 using namespace lockbox::reader;
 using namespace lockbox::test;
+
+namespace {
+
+/// While it lives, the file system has none of the flags of renameat2(2), as NFS.
+class OldFileSystem {
+public:
+    explicit OldFileSystem(bool is_old) { is_in_use = is_old; }
+    ~OldFileSystem() { is_in_use = false; }
+    OldFileSystem(const OldFileSystem&) = delete;
+    OldFileSystem& operator=(const OldFileSystem&) = delete;
+    static inline std::atomic<bool> is_in_use = false;
+};
+
+} // namespace
+
+/// Of this program, in place of the C library's.
+extern "C" int renameat2(int from, const char* name, int to, const char* new_name, unsigned flags) noexcept {
+    if (flags != 0 && OldFileSystem::is_in_use) {
+        errno = EINVAL;
+        return -1;
+    }
+    return static_cast<int>(::syscall(SYS_renameat2, from, name, to, new_name, flags));
+}
 
 namespace {
 
@@ -94,6 +122,7 @@ MaildirRun run_before(Record& record, Told& told,
 } // namespace
 
 TEST_CASE("Maildirs are opened in place: names, flags, modes and times stay", "[reader]") {
+    const OldFileSystem old(GENERATE(false, true));
     const Maildirs maildirs;
     const auto jobs = GENERATE(1U, 4U);
     const auto path = maildirs.path() / "cur" / "1700000001.M1P1.host:2,FS";
@@ -160,6 +189,7 @@ TEST_CASE("a Maildir whose run was killed has each message old or new, and the n
 }
 
 TEST_CASE("a message that gets other flags meanwhile keeps them, and is there once", "[reader]") {
+    const OldFileSystem old(GENERATE(false, true));
     const Maildirs maildirs;
     Record record;
     Told told;
@@ -199,6 +229,7 @@ TEST_CASE("a message that has other flags before it is read is found again", "[r
 }
 
 TEST_CASE("a message that is removed or replaced meanwhile is not brought back", "[reader]") {
+    const OldFileSystem old(GENERATE(false, true));
     const Maildirs maildirs;
     Record record;
     Told told;
@@ -217,6 +248,20 @@ TEST_CASE("a message that is removed or replaced meanwhile is not brought back",
           std::vector<std::string>{
               "cur/1700000001.M1P1.host:2,FS: it was removed or changed meanwhile: left alone",
               "new/1700000003.M3P1.host: it was removed or changed meanwhile: left alone"});
+}
+
+TEST_CASE("no message is put over another one of that name, whatever the file system can do", "[reader]") {
+    const OldFileSystem old(GENERATE(false, true));
+    const Maildirs maildirs;
+    // What the sizes in the name are going to be: 22 octets, 25 with CRLF.
+    maildirs.put(".Sent/cur/1700000004.M4P1.host,S=22,W=25:2,RS", plain);
+    maildirs.put(".Sent/cur/1700000004.M4P1.host:2,RS", plain); // and without them
+    Record record;
+    Told told;
+    rewrite_maildirs_in_place(maildirs.path() / ".Sent", run_of(record, told));
+    CHECK(bytes_of_file(maildirs.path() / ".Sent/cur/1700000004.M4P1.host,S=22,W=25:2,RS") == plain);
+    CHECK(bytes_of_file(maildirs.path() / ".Sent/cur/1700000004.M4P1.host:2,RS") == plain);
+    CHECK(bytes_of_file(maildirs.path() / ".Sent/cur/1700000004.M4P1.host,S=24,W=27:2,RS") == opened);
 }
 
 TEST_CASE("a name that lost its sizes to a killed run stays as it is", "[reader]") {
@@ -295,6 +340,7 @@ TEST_CASE("a directory without a Maildir is an error, and makes no output", "[re
 }
 
 TEST_CASE("new Maildirs have the folders, names, flags, modes and times of the old ones", "[reader]") {
+    const OldFileSystem old(GENERATE(false, true));
     const Maildirs maildirs;
     set_status(maildirs.path() / "cur/1700000001.M1P1.host:2,FS", 0640, {1'700'000'000, 123'456'789});
     set_status(maildirs.path() / "cur/1700000002.M2P1.host:2,", 0600, {1'600'000'000, 1});
