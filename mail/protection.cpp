@@ -2,9 +2,9 @@
 
 #include "base/ascii.hpp"
 #include "base/encoding.hpp"
-#include "mail/address.hpp"
 #include "mail/content_type.hpp"
 #include "mail/layer.hpp"
+#include "mail/protected_fields.hpp"
 
 #include <algorithm>
 #include <array>
@@ -17,84 +17,16 @@ namespace {
 
 constexpr std::size_t line_octets_max = 998; // RFC 5322 §2.1.1, CRLF excluded
 
-/// What the sender wrote is copied inside. Everything else was or may have been added on the way.
-constexpr std::array<std::string_view, 28> protected_names{
-    "From",
-    "Sender",
-    "Reply-To",
-    "To",
-    "Cc",
-    "Date",
-    "Message-ID",
-    "Subject",
-    "In-Reply-To",
-    "References",
-    "Comments",
-    "Keywords",
-    "Organization",
-    "User-Agent",
-    "X-Mailer",
-    "Importance",
-    "X-Priority",
-    "Priority",
-    "Sensitivity",
-    "Disposition-Notification-To",
-    "Mail-Followup-To",
-    "Autocrypt",
-    "Resent-From",
-    "Resent-To",
-    "Resent-Cc",
-    "Resent-Date",
-    "Resent-Message-ID",
-    "Resent-Sender",
-};
-
-/// Of these, the ones that a submission server (RFC 6409 §8) or somebody who resends may rightly have added
-/// outside.
-constexpr std::array<std::string_view, 10> rightly_added_names{
-    "From",      "Sender",    "Date",        "Message-ID",        "Resent-From",
-    "Resent-To", "Resent-Cc", "Resent-Date", "Resent-Message-ID", "Resent-Sender",
-};
-
-/// Fields that only those on the way may write: inside a payload they are somebody's invention.
-constexpr std::array<std::string_view, 8> transit_names{
-    "Received",      "Return-Path", "Authentication-Results", "Received-SPF", "Delivered-To",
-    "X-Original-To", "Envelope-To", "X-Envelope-To",
-};
-
 constexpr std::array<std::string_view, 2> blind_copy_names{"Bcc", "Resent-Bcc"};
 constexpr std::array<std::string_view, 2> removed_outside_names{"Comments", "Keywords"};
-
-template <typename Names>
-bool is_one_of(std::string_view name, const Names& names) noexcept {
-    return std::any_of(names.begin(), names.end(),
-                       [&](std::string_view known) { return equal_ignoring_case(name, known); });
-}
 
 bool is_subject(std::string_view name) noexcept {
     return equal_ignoring_case(name, "Subject");
 }
 
-bool is_transit(std::string_view name) noexcept {
-    return is_one_of(name, transit_names) || starts_with_ignoring_case(name, "X-Spam-");
-}
-
-/// Signatures of mail servers over the header section and the body that they saw: DKIM (RFC 6376) and the
-/// private variants of large providers (X-Google-DKIM-Signature), DomainKeys (RFC 4870), ARC (RFC 8617, whose
-/// three fields mean something together only).
-bool is_domain_signature(std::string_view name) noexcept {
-    constexpr std::string_view dkim = "DKIM-Signature";
-    return (name.size() >= dkim.size() &&
-            equal_ignoring_case(name.substr(name.size() - dkim.size()), dkim)) ||
-           equal_ignoring_case(name, "DomainKey-Signature") || starts_with_ignoring_case(name, "ARC-");
-}
-
 bool is_removed_outside(std::string_view name) noexcept {
     return is_one_of(name, removed_outside_names) || is_domain_signature(name);
 }
-
-// ------------------------------------------------------------------------------------------------------
-// writing
 
 /// `name:body CRLF`. Whatever the body holds, nothing in it begins another field.
 void write_field(std::string& out, std::string_view name, std::string_view body) {
@@ -165,9 +97,6 @@ std::optional<std::string> hp_outer_field(std::string_view name, std::string_vie
     return field + "\r\n";
 }
 
-// ------------------------------------------------------------------------------------------------ what is
-// sealed
-
 /// What the payload's Content-* fields have to be.
 struct Structure {
     std::string fields; ///< at the payload's root
@@ -177,11 +106,6 @@ struct Structure {
 };
 
 constexpr std::string_view protection_parameters = "; hp=\"cipher\"; protected-headers=\"v1\"";
-
-/// The Content-Type without the parameters of any protection; nullopt: it cannot be parsed.
-std::optional<std::string> without_marks(std::string_view content_type) {
-    return with_parameters(content_type, {"hp", "protected-headers", "hp-legacy-display"}, "");
-}
 
 /// `rest` is what stays behind the parameters: a stray semicolon with its blanks.
 std::string marked_as_protected(std::string content_type, std::string_view rest = {}) {
@@ -289,26 +213,7 @@ bool is_copied_inside(const HeaderField& field) noexcept {
     if (is_subject(field.name) || is_removed_outside(field.name)) {
         return true;
     }
-    return is_one_of(field.name, protected_names) && field.body.size() <= protected_field_octets_max;
-}
-
-/// What the Content-Type at the root of a payload says of its header section.
-enum class Assertion {
-    none,
-    some_fields, ///< protected-headers: perhaps the Subject alone
-    all_fields,  ///< hp: all that the sender wrote (RFC 9788 §4.1)
-};
-
-Assertion assertion_of(const HeaderSection& payload) {
-    const auto type = ContentType::parse(payload.first("Content-Type").value_or(""));
-    if (!type) {
-        return Assertion::none;
-    }
-    const auto hp = type->parameter("hp");
-    if (hp && (equal_ignoring_case(*hp, "cipher") || equal_ignoring_case(*hp, "clear"))) {
-        return Assertion::all_fields;
-    }
-    return type->parameter("protected-headers") ? Assertion::some_fields : Assertion::none;
+    return is_written_by_sender(field.name) && field.body.size() <= protected_field_octets_max;
 }
 
 /// Collects the changes outside. Within a name they must go from the highest occurrence to the lowest,
@@ -408,146 +313,6 @@ ProtectedHeader protect_signed(const HeaderSection& header, std::string_view bod
     return result;
 }
 
-// -------------------------------------------------------------------------------------------------- what is
-// opened
-
-using FieldGroups = std::unordered_map<std::string, std::vector<const HeaderField*>>;
-
-std::vector<std::string> mailboxes(const std::vector<std::string_view>& bodies) {
-    std::vector<std::string> result;
-    for (const auto body : bodies) {
-        for (const auto& address : addresses_in(body)) {
-            result.push_back(address.folded());
-        }
-    }
-    std::sort(result.begin(), result.end());
-    return result;
-}
-
-std::string joined(const std::vector<std::string_view>& bodies) {
-    std::string text;
-    for (const auto body : bodies) {
-        text += text.empty() ? "" : ", ";
-        text += printable(unfold(body));
-    }
-    return text;
-}
-
-/// RFC 9788 §4.4: who wrote the outer From is known to the mail system; who wrote the inner one is known to
-/// nobody.
-bool inner_from_is_kept_out(const HeaderSection& outer, const HeaderSection& inner,
-                            std::vector<std::string>& warnings) {
-    const auto outer_from = outer.all("From");
-    const auto inner_from = inner.all("From");
-    const auto outer_mailboxes = mailboxes(outer_from);
-    const bool same =
-        outer_mailboxes.empty() ? outer_from == inner_from : outer_mailboxes == mailboxes(inner_from);
-    if (outer_from.empty() || inner_from.empty() || same) {
-        return false;
-    }
-    warnings.push_back("the sealed part says it is from " + joined(inner_from) +
-                       ", but the message came from " + joined(outer_from));
-    return true;
-}
-
-/// The names of the fields that the sender says were left outside (RFC 9788 §4.2.1).
-std::unordered_set<std::string> names_left_outside(const HeaderSection& inner) {
-    std::unordered_set<std::string> names;
-    for (const auto body : inner.all("HP-Outer")) {
-        const auto field = trim(body);
-        names.insert(lockbox::to_lower(trim(field.substr(0, field.find(':')))));
-    }
-    return names;
-}
-
-/// Whether a protected message may show this outer field, which its protected fields do not have.
-bool may_stay(const HeaderField& field, bool complete, const std::unordered_set<std::string>& left_outside) {
-    return !complete || !is_one_of(field.name, protected_names) ||
-           is_one_of(field.name, rightly_added_names) || field.body.size() > protected_field_octets_max ||
-           left_outside.contains(lockbox::to_lower(field.name));
-}
-
-/// What describes or signs the whole message as its payload has it. It comes from the payload alone: outside,
-/// the same fields belong to the sealed form, which is gone now.
-bool belongs_to_form(std::string_view name) noexcept {
-    return is_structural(name) || is_domain_signature(name);
-}
-
-void add_form(HeaderSection& result, const HeaderSection& payload) {
-    for (const auto& field : payload.fields()) {
-        if (equal_ignoring_case(field.name, "Content-Type")) {
-            result.add(field.name, without_marks(field.body).value_or(field.body));
-        } else if (belongs_to_form(field.name)) {
-            result.add(field.name, field.body);
-        }
-    }
-}
-
-RestoredHeader restore_unprotected(const HeaderSection& outer, const HeaderSection& payload) {
-    RestoredHeader result;
-    for (const auto& field : outer.fields()) {
-        if (!belongs_to_form(field.name)) {
-            result.header.add(field.name, field.body);
-        }
-    }
-    add_form(result.header, payload);
-    return result;
-}
-
-RestoredHeader restore_from(const HeaderSection& outer, const HeaderSection& inner,
-                            const HeaderSection& payload) {
-    const auto assertion = assertion_of(inner);
-    if (assertion == Assertion::none) {
-        return restore_unprotected(outer, payload);
-    }
-    RestoredHeader result;
-    result.was_protected = true;
-    const bool from_kept_out = inner_from_is_kept_out(outer, inner, result.warnings);
-    const auto comes_from_inside = [&](const HeaderField& field) {
-        return !belongs_to_form(field.name) && !is_transit(field.name) &&
-               !equal_ignoring_case(field.name, "HP-Outer") &&
-               !(from_kept_out && equal_ignoring_case(field.name, "From"));
-    };
-    FieldGroups groups;
-    for (const auto& field : inner.fields()) {
-        if (comes_from_inside(field)) {
-            groups[lockbox::to_lower(field.name)].push_back(&field);
-        }
-    }
-    const auto add_group = [&](std::vector<const HeaderField*>& group) {
-        for (const auto* field : group) {
-            result.header.add(field->name, field->body);
-        }
-        group.clear();
-    };
-
-    const bool complete = assertion == Assertion::all_fields;
-    const auto left_outside = names_left_outside(inner);
-    std::unordered_set<std::string> warned_of;
-    for (const auto& field : outer.fields()) {
-        if (belongs_to_form(field.name)) {
-            continue;
-        }
-        const auto group = groups.find(lockbox::to_lower(field.name));
-        if (group != groups.end()) {
-            add_group(group->second);
-        } else if (may_stay(field, complete, left_outside)) {
-            result.header.add(field.name, field.body);
-        } else if (warned_of.insert(lockbox::to_lower(field.name)).second) {
-            result.warnings.push_back("the " + printable(field.name) +
-                                      " field outside was left out: it is not among the protected ones");
-        }
-    }
-    for (const auto& field : inner.fields()) { // what stood inside only
-        const auto group = groups.find(lockbox::to_lower(field.name));
-        if (group != groups.end()) {
-            add_group(group->second);
-        }
-    }
-    add_form(result.header, payload);
-    return result;
-}
-
 /// The first field of that name, exactly as `field` is.
 bool is_first_of_its_name(const HeaderSection& header, const HeaderField& field) {
     const auto& fields = header.fields();
@@ -589,16 +354,6 @@ HeaderEdits outer_edits(const ProtectedHeader& protection, const HeaderSection& 
                is_first_of_its_name(original, {change.name, *change.body});
     });
     return edits;
-}
-
-RestoredHeader restore(const HeaderSection& outer, const HeaderSection& payload) {
-    return restore_from(outer, payload, payload);
-}
-
-RestoredHeader restore(const HeaderSection& outer, const MessageView& payload) {
-    const auto signed_part = signed_part_header(payload.header, payload.body);
-    return restore_from(outer, assertion_of(signed_part) != Assertion::none ? signed_part : payload.header,
-                        payload.header);
 }
 
 } // namespace lockbox::mail

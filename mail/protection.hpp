@@ -1,7 +1,7 @@
 // Header protection: RFC 9788 and the older "protected-headers" dialect, hcp_baseline (RFC 9788 §3.2.1).
 //
 // Sealing splits a header section in two: what goes inside, at the root of the Cryptographic Payload, and
-// what is left outside. Opening puts it together again.
+// what is left outside. Opening puts it together again: see mail/restoration.hpp.
 #pragma once
 
 #include "mail/header.hpp"
@@ -63,36 +63,5 @@ struct ProtectedHeader {
 /// empty, further structural fields such as Content-Transfer-Encoding).
 [[nodiscard]] HeaderEdits outer_edits(const ProtectedHeader& protection, const HeaderSection& original,
                                       const std::vector<HeaderField>& structural);
-
-/// The opened message's header section.
-struct RestoredHeader {
-    HeaderSection header;
-    bool was_protected = false;        ///< the payload asserts protected header fields
-    std::vector<std::string> warnings; ///< sentences for the reader: inner and outer From differ, …
-};
-
-/// Puts together the outer header section of a sealed message and the header section of its payload (RFC 9788
-/// §4.2.1 and §4.4; for payloads with only protected-headers="v1" the same). Structural fields, without the
-/// protection's parameters, and signatures of mail servers come from the payload; those outside belong to the
-/// sealed form and go. A signature inside is as good as its verification: whoever sealed may have invented
-/// it.
-///
-/// Fields inside replace those outside; HP-Outer goes. The outer From is kept, with a warning, where the
-/// inner one names another mailbox: nothing here is signed (RFC 9788 §4.4.2).
-///
-/// Outer fields that the payload does not have stay, but for those a payload with the `hp` parameter would
-/// have if its sender had written them (Subject, To, Reply-To, …): these go, with a warning (RFC 9788 §4).
-/// Trace fields, Authentication-Results and what filters add come from outside only, whatever the payload
-/// says.
-///
-/// What protect() took apart comes back with its exact bytes, and duplicates in their order, as a DKIM
-/// verifier needs them. Not so: Bcc; a protection of the original's own, whose parameters are gone; a
-/// MIME-Version or Content-Type that was missing and now is there; an entity that had to be wrapped, which
-/// stays wrapped.
-[[nodiscard]] RestoredHeader restore(const HeaderSection& outer, const HeaderSection& payload);
-
-/// The same for the whole payload: where it is a signed message, the protected fields are those of the signed
-/// part and the structural ones its own.
-[[nodiscard]] RestoredHeader restore(const HeaderSection& outer, const MessageView& payload);
 
 } // namespace lockbox::mail

@@ -3,7 +3,7 @@
 #include "base/ascii.hpp"
 #include "mail/base64_lines.hpp"
 #include "mail/content_type.hpp"
-#include "mail/protection.hpp"
+#include "mail/restoration.hpp"
 #include "mail/transfer_encoding.hpp"
 
 #include <fmt/format.h>

@@ -6,7 +6,7 @@
 #include "mail/layer.hpp"
 #include "mail/line_ends.hpp"
 #include "mail/openpgp_packet.hpp"
-#include "mail/protection.hpp"
+#include "mail/restoration.hpp"
 #include "reader/alteration.hpp"
 #include "reader/composition.hpp"
 #include "reader/part_opening.hpp"

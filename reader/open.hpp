@@ -3,7 +3,7 @@
 
 #include "base/secret.hpp"
 #include "mail/entity.hpp"
-#include "mail/protection.hpp"
+#include "mail/restoration.hpp"
 #include "reader/engine.hpp"
 #include "reader/outcome.hpp"
 

@@ -4,7 +4,7 @@
 #include "base/error.hpp"
 #include "mail/header.hpp"
 #include "mail/layer.hpp"
-#include "mail/protection.hpp"
+#include "mail/restoration.hpp"
 #include "reader/engine.hpp"
 #include "reader/open.hpp"
 #include "reader/sealed_forms.hpp"

@@ -2,6 +2,7 @@
 #include "base/ascii.hpp"
 #include "mail/layer.hpp"
 #include "mail/protection.hpp"
+#include "mail/restoration.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace lockbox;

@@ -5,6 +5,7 @@
 #include "mail/line_ends.hpp"
 #include "mail/multipart.hpp"
 #include "mail/protection.hpp"
+#include "mail/restoration.hpp"
 #include "tests/mail/data.hpp"
 #include "tests/mail/fields.hpp"
 #include "tests/support/catch.hpp"
