@@ -20,7 +20,7 @@ END = "[GNUPG:] END_DECRYPTION\n"
 
 # gpg as GPGME calls it: --status-fd N somewhere, the message as a file or on standard input, the plaintext on standard output.
 STAND_IN = """#!/usr/bin/python3
-import os, sys
+import os, select, sys
 arguments = sys.argv[1:]
 if "--decrypt" not in arguments and "-d" not in arguments:
     os.execv({gpg!r}, ["gpg", *arguments])
@@ -97,8 +97,17 @@ def large(bob_home, tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("end", ["sys.exit(2)", "os.read(0, 10); sys.exit(2)", "os.kill(os.getpid(), 9)",
-                                 "import time; time.sleep(1); sys.exit(2)"])
+# The message comes through a pipe, whose other end tells when nothing more goes into it.
+WHEN_FULL = """
+pipe = os.open("/proc/self/fd/" + arguments[-1].removeprefix("-&"), os.O_WRONLY)
+while select.select([], [pipe], [], 0)[1]:
+    os.sched_yield()
+sys.exit(2)
+"""
+
+
+@pytest.mark.parametrize("end", ["sys.exit(2)", "os.read(0, 10); sys.exit(2)", "os.kill(os.getpid(), 9)", WHEN_FULL],
+                         ids=["at once", "after ten octets", "killed", "when the pipe is full"])
 def test_gpg_ends_without_reading(with_gpg, large, end):
     """The pipe to it is full, and nobody is there any more who could empty it: not a reason to wait for ever."""
     result = with_gpg("decrypt", "", "", end, large)
