@@ -65,13 +65,13 @@ crypto::Authorities authorities(const Invocation& invocation) {
         throw Error(ErrorKind::usage, "--smime-crl goes with --smime-ca",
                     "a list counts for certificates whose authority you trust");
     }
-    auto found = crypto::Authorities::read({paths.begin(), paths.end()});
+    crypto::Authorities found{crypto::TrustedAuthorities::load(paths), nullptr};
     if (!lists.empty()) {
         auto revocations = crypto::RevocationLists::load({lists.begin(), lists.end()});
         for (const auto& list : revocations->overdue(invocation.environment().now)) {
             warn(invocation.io().err, list.describe());
         }
-        found.set_revocations(std::move(revocations));
+        found.revocations = std::move(revocations);
     }
     return found;
 }

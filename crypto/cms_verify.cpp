@@ -1,10 +1,9 @@
 #include "crypto/cms_verify.hpp"
 
 #include "base/error.hpp"
-#include "base/file.hpp"
 #include "crypto/cms_form.hpp"
 #include "crypto/judgement.hpp"
-#include "crypto/key_file.hpp"
+#include "crypto/x509_addresses.hpp"
 
 #include <fmt/format.h>
 #include <openssl/err.h>
@@ -12,51 +11,28 @@
 
 #include <algorithm>
 #include <ctime>
-#include <system_error>
 
 namespace lockbox::crypto {
 namespace {
 
-using GeneralNames = Handle<GENERAL_NAMES, GENERAL_NAMES_free>;
 using StoreContext = Handle<X509_STORE_CTX, X509_STORE_CTX_free>;
-
-std::string_view text_of(const ASN1_STRING* string) {
-    return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(string)),
-            static_cast<std::size_t>(ASN1_STRING_length(string))};
-}
 
 // --------------------------------------------------------------------------------------------- certificates
 
-void add_if_address(std::vector<mail::Address>& addresses, const ASN1_STRING* text) {
-    if (auto address = mail::Address::parse(text_of(text))) {
-        addresses.push_back(std::move(*address));
+std::vector<mail::Address> parsed(const std::vector<std::string>& texts) {
+    std::vector<mail::Address> addresses;
+    for (const auto& text : texts) {
+        if (auto address = mail::Address::parse(text)) {
+            addresses.push_back(std::move(*address));
+        }
     }
+    return addresses;
 }
 
 /// RFC 8550 §3: those of the subject alternative name; those of the subject only where it has none.
 std::vector<mail::Address> addresses_of(const X509* certificate) {
-    std::vector<mail::Address> addresses;
-    const GeneralNames names(
-        static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
-    for (int i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names.get()); ++i) {
-        const auto* name = sk_GENERAL_NAME_value(names.get(), i);
-        if (name->type == GEN_EMAIL) {
-            add_if_address(addresses, name->d.rfc822Name);
-        } else if (name->type == GEN_OTHERNAME &&
-                   OBJ_obj2nid(name->d.otherName->type_id) == NID_id_on_SmtpUTF8Mailbox &&
-                   name->d.otherName->value->type == V_ASN1_UTF8STRING) {
-            add_if_address(addresses, name->d.otherName->value->value.utf8string);
-        }
-    }
-    ERR_clear_error();
-    if (!addresses.empty()) {
-        return addresses;
-    }
-    const auto* subject = X509_get_subject_name(certificate);
-    for (int at = -1; (at = X509_NAME_get_index_by_NID(subject, NID_pkcs9_emailAddress, at)) >= 0;) {
-        add_if_address(addresses, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-    }
-    return addresses;
+    auto addresses = parsed(alternative_addresses(certificate));
+    return addresses.empty() ? parsed(subject_addresses(certificate)) : addresses;
 }
 
 /// RFC 8550 §4.4.2 and §4.4.4.
@@ -115,7 +91,7 @@ Judged judged_failure(int error) {
 StoreContext chain_of(X509* signer, STACK_OF(X509) * others, const Authorities& authorities) {
     StoreContext context(X509_STORE_CTX_new());
     check_openssl(context != nullptr &&
-                      X509_STORE_CTX_init(context.get(), authorities.store(), signer, others) == 1,
+                      X509_STORE_CTX_init(context.get(), authorities.trusted.store(), signer, others) == 1,
                   "checking a chain");
     auto* parameters = X509_STORE_CTX_get0_param(context.get());
     X509_VERIFY_PARAM_set_depth(parameters, chain_length_max);
@@ -127,7 +103,7 @@ StoreContext chain_of(X509* signer, STACK_OF(X509) * others, const Authorities& 
 /// A chain that leads to an authority, and one of whose certificates was revoked, be they valid now or not:
 /// who has stolen a key may use it for as long as he likes.
 std::optional<Time> revoked_since(X509* signer, STACK_OF(X509) * others, const Authorities& authorities) {
-    if (authorities.revocations() == nullptr) {
+    if (authorities.revocations == nullptr) {
         return std::nullopt;
     }
     const auto context = chain_of(signer, others, authorities);
@@ -141,11 +117,11 @@ std::optional<Time> revoked_since(X509* signer, STACK_OF(X509) * others, const A
     for (int i = 1; i < sk_X509_num(chain); ++i) {
         above.push_back(der_of(sk_X509_value(chain, i)));
     }
-    return authorities.revocations()->revoked_since(der_of(sk_X509_value(chain, 0)), above);
+    return authorities.revocations->revoked_since(der_of(sk_X509_value(chain, 0)), above);
 }
 
 Judged judge_chain(X509* signer, STACK_OF(X509) * others, const Authorities& authorities, Time now) {
-    if (!authorities.none()) {
+    if (!authorities.trusted.empty()) {
         if (const auto revoked = revoked_since(signer, others, authorities)) {
             return {ChainState::revoked,
                     fmt::format("but its certificate, or one above it, was revoked on {}",
@@ -158,7 +134,7 @@ Judged judge_chain(X509* signer, STACK_OF(X509) * others, const Authorities& aut
     if (!may_sign_mail(signer)) {
         return {ChainState::wrong_use, "its certificate is not for signing mail"};
     }
-    if (authorities.none()) {
+    if (authorities.trusted.empty()) {
         return {ChainState::not_checked,
                 "the chain of its certificate is not checked, for no authority was given"};
     }
@@ -280,56 +256,7 @@ std::vector<CmsSignature> verify(CMS_ContentInfo* content, BIO* detached, BIO* o
     return signatures;
 }
 
-// ---------------------------------------------------------------------------------------------- authorities
-
-std::size_t add_file(X509_STORE* store, const std::filesystem::path& path) {
-    const auto certificates = certificates_in(read_file(path, authority_file_octets_max));
-    for (const auto& certificate : certificates) {
-        check_openssl(X509_STORE_add_cert(store, certificate.get()) == 1, "trusting an authority");
-    }
-    return certificates.size();
-}
-
-std::size_t add_directory(X509_STORE* store, const std::filesystem::path& path) {
-    std::error_code error;
-    std::size_t files = 0;
-    std::size_t certificates = 0;
-    for (const auto& file : std::filesystem::directory_iterator(path, error)) {
-        if (!file.is_regular_file(error)) {
-            continue;
-        }
-        if (++files > authority_files_max) {
-            throw Error(ErrorKind::too_large, fmt::format("there are more than {} files in {}",
-                                                          authority_files_max, path.string()));
-        }
-        certificates += add_file(store, file.path());
-    }
-    if (error) {
-        throw Error(ErrorKind::no_input, fmt::format("cannot read {}: {}", path.string(), error.message()));
-    }
-    return certificates;
-}
-
 } // namespace
-
-Authorities Authorities::read(const std::vector<std::filesystem::path>& paths) {
-    Authorities authorities;
-    if (paths.empty()) {
-        return authorities;
-    }
-    authorities.store_.reset(X509_STORE_new());
-    check_openssl(authorities.store_ != nullptr, "making a place for authorities");
-    for (const auto& path : paths) {
-        std::error_code error;
-        const auto count = std::filesystem::is_directory(path, error)
-                               ? add_directory(authorities.store(), path)
-                               : add_file(authorities.store(), path);
-        if (count == 0) {
-            throw Error(ErrorKind::malformed, fmt::format("there is no certificate in {}", path.string()));
-        }
-    }
-    return authorities;
-}
 
 std::vector<CmsSignature> verify_detached(std::string_view content, std::string_view signed_data,
                                           const Authorities& authorities, Time now) {

@@ -4,15 +4,14 @@
 #include "base/time.hpp"
 #include "crypto/openssl_handles.hpp"
 #include "crypto/revocation.hpp"
+#include "crypto/trusted_authorities.hpp"
 #include "mail/address.hpp"
 
 #include <cstddef>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace lockbox::crypto {
@@ -22,30 +21,12 @@ constexpr std::size_t cms_certificates_max = 50;
 constexpr std::size_t cms_signers_max = 10;
 /// Certificates between a signer and an authority.
 constexpr int chain_length_max = 8;
-constexpr std::size_t authority_file_octets_max = 4U << 20U; // Debian's bundle has 220 KiB
-constexpr std::size_t authority_files_max = 1000;
 
 /// Whom the reader trusts to say who somebody is. Without any, no chain is checked.
-class Authorities {
-public:
-    Authorities() = default;
-    /// Each path is a file with certificates, PEM or DER, or a directory of such files. Throws Error:
-    /// no_input for what cannot be read, malformed for what has no certificate, too_large.
-    [[nodiscard]] static Authorities read(const std::vector<std::filesystem::path>& paths);
-
-    /// What they, and those below them, have revoked.
-    void set_revocations(std::shared_ptr<const RevocationLists> lists) noexcept {
-        revocations_ = std::move(lists);
-    }
-
-    [[nodiscard]] bool none() const noexcept { return store_ == nullptr; }
-    [[nodiscard]] X509_STORE* store() const noexcept { return store_.get(); }
-    /// Null: no lists were given.
-    [[nodiscard]] const RevocationLists* revocations() const noexcept { return revocations_.get(); }
-
-private:
-    X509StoreHandle store_;
-    std::shared_ptr<const RevocationLists> revocations_;
+struct Authorities {
+    TrustedAuthorities trusted;
+    /// What they, and those below them, have revoked. Null: no lists were given.
+    std::shared_ptr<const RevocationLists> revocations;
 };
 
 /// What is known of a signer's certificate.

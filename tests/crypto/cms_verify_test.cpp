@@ -25,7 +25,7 @@ std::filesystem::path path_of(const std::string& name) {
     return std::filesystem::path(LOCKBOX_TEST_DATA) / "smime" / name;
 }
 Authorities authorities(const std::string& name = "root.pem") {
-    return Authorities::read({path_of(name)});
+    return {TrustedAuthorities::load({path_of(name)}), nullptr};
 }
 constexpr Time in_year(int year) {
     return std::chrono::sys_days(std::chrono::year(year) / 6 / 1);
@@ -215,28 +215,4 @@ TEST_CASE("Limits: more signers or certificates are not checked", "[crypto]") {
     const auto certificate = certificates.certificates().front();
     certificates.certificates().assign(cms_certificates_max + 1, certificate);
     refused(certificates);
-}
-
-TEST_CASE("Authorities are read from files and directories of them", "[crypto]") {
-    const TemporaryDirectory directory;
-    CHECK(Authorities::read({}).none());
-    const auto kind_of = [](const std::filesystem::path& path) {
-        try {
-            (void)Authorities::read({path});
-        } catch (const Error& error) {
-            CHECK_THAT(error.what(), contains_text(path.string()));
-            return error.kind();
-        }
-        FAIL("no error");
-        return ErrorKind::io;
-    };
-    CHECK(kind_of(directory.path()) == ErrorKind::malformed);
-    CHECK(kind_of(directory.path() / "missing") == ErrorKind::no_input);
-    CHECK(kind_of(path_of("alice.key")) == ErrorKind::malformed);
-    std::ofstream(directory.path() / "README") << "no certificate\n";
-    CHECK(kind_of(directory.path()) == ErrorKind::malformed);
-    std::filesystem::copy(path_of("root.pem"), directory.path());
-    CHECK(verified(opaque(), Authorities::read({directory.path()})).chain == ChainState::good);
-    CHECK(verified(opaque(), Authorities::read({path_of("stranger.pem"), path_of("root.pem")})).chain ==
-          ChainState::good);
 }

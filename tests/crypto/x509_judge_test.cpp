@@ -234,6 +234,8 @@ TEST_CASE("Authorities are read from files and directories, and what is none is 
     std::ofstream(folder / "README") << "nothing here\n";
     CHECK(error_of((folder / "README").string()) == ErrorKind::configuration);
     CHECK(error_of((folder / "missing.pem").string()) == ErrorKind::no_input);
+    CHECK(error_of(path_of("alice.key")) == ErrorKind::configuration);
+    CHECK_FALSE(TrustedAuthorities::load({path_of("alice.der")}).empty());
     std::filesystem::copy(path_of("root.pem"), folder / "root.pem");
     Judge judge;
     judge.authorities = TrustedAuthorities::load({folder.string()});
@@ -241,4 +243,10 @@ TEST_CASE("Authorities are read from files and directories, and what is none is 
     std::ofstream(folder / "bad.pem") << "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n";
     CHECK(error_of(folder.string()) == ErrorKind::configuration);
     CHECK(TrustedAuthorities::load({}).empty());
+    const auto crowded = directory.path() / "crowded";
+    std::filesystem::create_directory(crowded);
+    for (std::size_t i = 0; i <= authority_files_max; ++i) {
+        std::ofstream(crowded / std::to_string(i)) << "";
+    }
+    CHECK(error_of(crowded.string()) == ErrorKind::too_large);
 }

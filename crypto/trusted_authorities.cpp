@@ -1,0 +1,93 @@
+#include "crypto/trusted_authorities.hpp"
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+
+#include <fmt/format.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+
+namespace lockbox::crypto {
+namespace {
+
+void add_authority(X509_STORE* store, X509* certificate) {
+    check_openssl(X509_STORE_add_cert(store, certificate) == 1, "keeping a trusted certificate");
+}
+
+/// How many certificates of a file the store has taken. Throws Error(configuration).
+std::size_t add_authorities(X509_STORE* store, std::string_view bytes, const std::string& path) {
+    if (const auto one = x509_from_der(bytes)) {
+        add_authority(store, one.get());
+        return 1;
+    }
+    const auto bio = bio_reading(bytes);
+    std::size_t count = 0;
+    while (const X509Handle certificate{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)}) {
+        add_authority(store, certificate.get());
+        ++count;
+    }
+    const auto last = ERR_peek_last_error();
+    ERR_clear_error();
+    const bool at_end = ERR_GET_LIB(last) == ERR_LIB_PEM && ERR_GET_REASON(last) == PEM_R_NO_START_LINE;
+    if (!at_end) {
+        throw Error(ErrorKind::configuration,
+                    fmt::format("{}: certificate {} in it is damaged", path, count + 1));
+    }
+    return count;
+}
+
+bool is_directory(const std::string& path) {
+    std::error_code error;
+    return std::filesystem::is_directory(path, error);
+}
+
+std::vector<std::string> files_in(const std::string& directory) {
+    std::vector<std::string> files;
+    std::error_code error;
+    for (auto entry = std::filesystem::directory_iterator(directory, error);
+         !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+        std::error_code gone;
+        if (entry->is_regular_file(gone)) {
+            files.push_back(entry->path().string());
+        }
+    }
+    if (error) {
+        throw Error(ErrorKind::no_input,
+                    fmt::format("cannot read the directory {}: {}", directory, error.message()));
+    }
+    if (files.size() > authority_files_max) {
+        throw Error(ErrorKind::too_large,
+                    fmt::format("there are more than {} files in {}", authority_files_max, directory));
+    }
+    std::sort(files.begin(), files.end());
+    return files;
+}
+
+} // namespace
+
+TrustedAuthorities TrustedAuthorities::load(const std::vector<std::string>& paths) {
+    TrustedAuthorities authorities;
+    for (const auto& path : paths) {
+        if (!authorities.store_) {
+            authorities.store_.reset(X509_STORE_new());
+            check_openssl(authorities.store_ != nullptr, "making a list of trusted certificates");
+        }
+        std::size_t count = 0;
+        for (const auto& file : is_directory(path) ? files_in(path) : std::vector<std::string>{path}) {
+            count += add_authorities(authorities.store_.get(), read_file(file, authorities_octets_max), file);
+        }
+        if (count == 0) {
+            throw Error(
+                ErrorKind::configuration, fmt::format("there is no certificate in {}", path),
+                "authorities are named by files of certificates in PEM or DER, or directories of such files");
+        }
+    }
+    return authorities;
+}
+
+} // namespace lockbox::crypto
