@@ -1,4 +1,4 @@
-// The filter: from a recorded transaction to a verdict. Knows no libmilter.
+// The filter: from a recorded transaction to a verdict. Knows no protocol.
 #pragma once
 
 #include "base/log.hpp"

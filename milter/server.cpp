@@ -5,7 +5,7 @@
 #include "crypto/seal.hpp"
 #include "crypto/x509_judge.hpp"
 #include "keyring/keyring.hpp"
-#include "milter/libmilter_adapter.hpp"
+#include "milter/connections.hpp"
 #include "milter/privileges.hpp"
 #include "milter/socket.hpp"
 
@@ -27,9 +27,6 @@ namespace {
 /// How long a stop waits beyond the time budget for clients that are still sending. The unit's TimeoutStopSec
 /// is longer.
 constexpr std::chrono::seconds drain_wait{30};
-
-/// How long a stop leaves libmilter for the last answer, which is a few octets.
-constexpr std::chrono::seconds reply_wait{1};
 
 std::optional<Identity> identity_for(const policy::Config& config) {
     if (config.user.empty()) {
@@ -70,18 +67,10 @@ private:
     std::string path_;
 };
 
-void listen_and_drop(const policy::Config& config, const SocketName& socket) {
+Descriptor listen_and_drop(const policy::Config& config, const SocketName& socket) {
     const auto identity = identity_for(config);
     const auto group = group_for(config);
-    const auto old_mask = ::umask(0177); // nobody connects before the mode is set
-    try {
-        listen(config.socket);
-    } catch (...) {
-        (void)::umask(old_mask);
-        throw;
-    }
-    (void)::umask(old_mask);
-    send_without_delay();
+    auto listening = listen_on(socket);
     const bool as_root = ::geteuid() == 0;
     set_socket_owner(socket, static_cast<mode_t>(config.socket_mode),
                      as_root && identity ? std::optional(identity->uid) : std::nullopt,
@@ -90,6 +79,7 @@ void listen_and_drop(const policy::Config& config, const SocketName& socket) {
         become(*identity);
     }
     forbid_dumps();
+    return listening;
 }
 
 /// Signals are waited for, never handled: every thread made later inherits this mask.
@@ -162,14 +152,13 @@ void run(const policy::Config& config, const std::filesystem::path& config_path,
     (void)identity_for(config); // a wrong user is said before a socket appears
     check_socket(socket, /*for_listening=*/true);
 
-    Shared shared;
-    register_with_libmilter(shared);
     SocketFile socket_file(socket.path);
-    listen_and_drop(config, socket);
+    const auto listening = listen_and_drop(config, socket);
     const auto certificates = certificates_in(config);
     const auto delivery = delivery_for(config);
     Filter filter(settings_from(config), keyring::Location::parse(config.keyring), config.concurrency, &now,
                   delivery.get());
+    Shared shared;
     shared.filter = &filter;
     shared.on_unix_socket = !socket.path.empty();
     shared.expected = delivery ? &delivery->expected() : nullptr;
@@ -195,7 +184,7 @@ void run(const policy::Config& config, const std::filesystem::path& config_path,
     std::atomic<bool> ended = false;
     std::thread server([&] {
         try {
-            serve();
+            serve(listening, shared);
         } catch (const std::exception& error) {
             log::error("serve", error.what());
         }
@@ -206,7 +195,7 @@ void run(const policy::Config& config, const std::filesystem::path& config_path,
 
     int signal = 0;
     while (signal != SIGTERM && signal != SIGINT) {
-        signal = sigwaitinfo(&signals, nullptr); // not sigwait(): see milter/signals.cpp
+        signal = sigwaitinfo(&signals, nullptr);
         if (signal == SIGUSR1) {
             reload(filter, config, config_path);
         } else if (signal == SIGHUP) {
@@ -221,16 +210,13 @@ void run(const policy::Config& config, const std::filesystem::path& config_path,
     }
     const auto deadline = std::chrono::steady_clock::now() + config.time_budget + drain_wait;
     const bool finished = shared.in_flight.wait_for_none(deadline);
-    // libmilter writes the answer to the last message when its callback has returned, and gives no sign of
-    // having done so.
-    std::this_thread::sleep_until(shared.in_flight.last_end() + reply_wait);
     socket_file.remove();
     if (finished && delivery) {
         delivery->settle_answered();
     }
     log::info("stop", finished ? "done, nothing was in flight any more"
                                : "done, clients that had not finished must try again");
-    // Threads of libmilter still wait for idle connections: nothing is left to do for them.
+    // Threads still wait for idle connections: nothing is left to do for them.
     std::_Exit(asked_to_stop ? EX_OK : EX_SOFTWARE);
 }
 

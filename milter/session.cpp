@@ -34,7 +34,6 @@ void InFlight::end() {
     {
         const std::scoped_lock lock(mutex_);
         --count_;
-        last_end_ = std::chrono::steady_clock::now();
     }
     changed_.notify_all();
 }
@@ -42,11 +41,6 @@ void InFlight::end() {
 bool InFlight::wait_for_none(std::chrono::steady_clock::time_point deadline) {
     std::unique_lock lock(mutex_);
     return changed_.wait_until(lock, deadline, [&] { return count_ == 0; });
-}
-
-std::chrono::steady_clock::time_point InFlight::last_end() {
-    const std::scoped_lock lock(mutex_);
-    return last_end_;
 }
 
 void Session::connect(std::string client_name, std::string client_address) {

@@ -1,4 +1,4 @@
-// One MTA connection: records its messages one after the other. Knows no libmilter.
+// One MTA connection: records its messages one after the other. Knows no protocol.
 #pragma once
 
 #include "milter/filter.hpp"
@@ -18,17 +18,14 @@ public:
     void begin();
     void end();
     [[nodiscard]] bool wait_for_none(std::chrono::steady_clock::time_point deadline);
-    /// When a message ended last.
-    [[nodiscard]] std::chrono::steady_clock::time_point last_end();
 
 private:
     std::mutex mutex_;
     std::condition_variable changed_;
     std::size_t count_ = 0;
-    std::chrono::steady_clock::time_point last_end_{};
 };
 
-/// Recorder of one connection. The MTA's events come one after the other, from changing threads.
+/// Recorder of one connection. The MTA's events come one after the other.
 ///
 /// A connection from the reinjection listener on which one of our own copies comes back is not recorded: the
 /// copy was judged already, and is let through as long as it is expected.

@@ -1,5 +1,7 @@
-// The milter's socket: what must be right before libmilter listens on it.
+// The milter's socket.
 #pragma once
+
+#include "base/descriptor.hpp"
 
 #include <sys/types.h>
 
@@ -8,9 +10,12 @@
 
 namespace lockbox::milter {
 
-/// A socket in libmilter's notation, read.
+/// A socket in the notation of libmilter and MTAs, read.
 struct SocketName {
-    std::string path; ///< of a unix socket; empty: TCP
+    std::string path;      ///< of a unix socket; empty: TCP
+    std::string host = {}; ///< name or address, without the brackets of IPv6
+    std::string port = {};
+    bool is_ipv6 = false;
 
     /// `unix:/path`, `local:/path`, `/path`, `inet:port@host`, `inet6:port@host`: the configuration has
     /// checked the form.
@@ -22,12 +27,12 @@ struct SocketName {
 /// Throws Error(unavailable) that says which.
 void check_socket(const SocketName& name, bool for_listening);
 
+/// Listens. A unix socket that was left behind goes; a new one is for nobody until set_socket_owner(). Throws
+/// Error(unavailable) that says why not.
+[[nodiscard]] Descriptor listen_on(const SocketName& name);
+
 /// Gives a unix socket its mode, and its owner and group where there are any.
 void set_socket_owner(const SocketName& name, mode_t mode, std::optional<uid_t> owner,
                       std::optional<gid_t> group);
-
-/// Switches Nagle's algorithm off for every connection accepted on the listening TCP sockets of this process:
-/// libmilter writes many small packets, and each would wait for an acknowledgement.
-void send_without_delay();
 
 } // namespace lockbox::milter

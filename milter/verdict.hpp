@@ -83,9 +83,9 @@ using Verdict = std::variant<Pass, Edit, Discard, Defer, Refuse>;
 
 /// RFC 5321 §4.5.3.1.5 has 512 octets for a reply line with its code and CRLF; the MTA adds some of its own.
 constexpr std::size_t reply_line_octets_max = 400;
-constexpr std::size_t reply_lines_max = 30; ///< libmilter takes 32
+constexpr std::size_t reply_lines_max = 30; ///< Sendmail takes 32
 
-/// The text as reply lines: printable ASCII or UTF-8, no `%` (which libmilter takes for a format), one for
+/// The text as reply lines: printable ASCII or UTF-8, no `%` (which an MTA may take for a format), one for
 /// each part that ends with a semicolon (a recipient and why), or filled where these would be too many;
 /// broken between words. What does not fit is counted in the last line.
 [[nodiscard]] std::vector<std::string> reply_lines(std::string_view text);

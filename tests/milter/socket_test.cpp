@@ -47,14 +47,23 @@ std::string complaint(const std::string& path, bool for_listening = true) {
 
 } // namespace
 
-TEST_CASE("libmilter's notation is read", "[milter]") {
+TEST_CASE("A socket's notation is read", "[milter]") {
     CHECK(SocketName::parse("unix:/run/x").path == "/run/x");
     CHECK(SocketName::parse("local:/run/x").path == "/run/x");
     CHECK(SocketName::parse("/run/x").path == "/run/x");
-    CHECK(SocketName::parse("inet:8888@127.0.0.1").path.empty());
+    const auto tcp = SocketName::parse("inet:8888@127.0.0.1");
+    CHECK(tcp.path.empty());
+    CHECK(tcp.host == "127.0.0.1");
+    CHECK(tcp.port == "8888");
+    CHECK_FALSE(tcp.is_ipv6);
+    const auto ipv6 = SocketName::parse("inet6:8888@[::1]");
+    CHECK(ipv6.host == "::1");
+    CHECK(ipv6.port == "8888");
+    CHECK(ipv6.is_ipv6);
+    CHECK(SocketName::parse("inet6:8888@::1").host == "::1");
 }
 
-TEST_CASE("What is wrong with a socket is said before libmilter tries", "[milter]") {
+TEST_CASE("What is wrong with a socket is said before it is opened", "[milter]") {
     const TemporaryDirectory directory;
     const auto path = (directory.path() / "s").string();
     CHECK(complaint(path).empty());
@@ -65,9 +74,30 @@ TEST_CASE("What is wrong with a socket is said before libmilter tries", "[milter
         CHECK(complaint(path).find("another program listens") != std::string::npos);
         CHECK(complaint(path, /*for_listening=*/false).empty());
     }
-    CHECK(complaint(path).empty()); // left behind: libmilter replaces it
+    CHECK(complaint(path).empty()); // left behind: listen_on() replaces it
     std::filesystem::remove(path);
     std::ofstream(path) << "a file";
     CHECK(complaint(path).find("no socket") != std::string::npos);
     CHECK(complaint(path + "/s").find("no directory") != std::string::npos);
+}
+
+TEST_CASE("A socket that cannot be opened is named with the reason", "[milter]") {
+    const auto said = [](const std::string& notation) {
+        try {
+            (void)listen_on(SocketName::parse(notation));
+        } catch (const Error& error) {
+            CHECK(error.kind() == ErrorKind::unavailable);
+            return std::string(error.what());
+        }
+        return std::string();
+    };
+    CHECK(said("inet:1@192.0.2.1").find("1@192.0.2.1: Cannot assign") !=
+          std::string::npos); // RFC 5737: nobody's
+    CHECK(said("inet:1@no-such-host.invalid").find("no-such-host.invalid") != std::string::npos);
+    const TemporaryDirectory directory;
+    const auto path = (directory.path() / "s").string();
+    const auto listening = listen_on(SocketName{path});
+    CHECK((std::filesystem::status(path).permissions() & std::filesystem::perms::group_all) ==
+          std::filesystem::perms::none); // nobody connects before the mode is set
+    CHECK(complaint(path).find("another program listens") != std::string::npos);
 }

@@ -340,7 +340,7 @@ TEST_CASE("socket takes libmilter's notation", "[policy]") {
     CHECK(read("socket = " + good).socket == good);
 }
 
-TEST_CASE("socket refuses what libmilter would not open, or would open for everybody", "[policy]") {
+TEST_CASE("socket refuses what cannot be opened, or would be open for everybody", "[policy]") {
     const auto bad =
         GENERATE(as<std::string>{}, "", "run/x", "unix:", "unix:run/x", "unix:@abstract", "local:x",
                  "/run/a:b", "tcp:8891@127.0.0.1", "inet", "inet:", "inet:8891", "inet:8891@",

@@ -40,10 +40,14 @@ class Result:
 class MilterClient:
     """One connection. The steps of a message are methods; the caller decides on their order."""
 
-    def __init__(self, path, timeout=60.0):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(timeout)
-        self.socket.connect(str(path))
+    def __init__(self, place, timeout=60.0):
+        """The path of a Unix socket, or address and port."""
+        if isinstance(place, tuple):
+            self.socket = socket.create_connection(place, timeout)
+        else:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(timeout)
+            self.socket.connect(str(place))
         self.steps = 0
 
     def __enter__(self):
@@ -79,7 +83,7 @@ class MilterClient:
         return octets
 
     def ask(self, command, data=b"", left_out=0, no_reply=0):
-        """Sends, and returns the verdict and its data. Where the steps `left_out` or `no_reply` (libmilter/mfdef.h) were
+        """Sends, and returns the verdict and its data. Where the steps `left_out` or `no_reply` (Sendmail's mfdef.h) were
         agreed on, the command is not sent, or has no reply."""
         if self.steps & left_out:
             return CONTINUE, b""

@@ -7,7 +7,7 @@ import struct
 import threading
 
 PIECE = 512
-# SMFIP_NOEOH, SMFIP_NODATA, SMFIP_NR_RCPT, SMFIP_NR_BODY (libmilter/mfdef.h)
+# SMFIP_NOEOH, SMFIP_NODATA, SMFIP_NR_RCPT, SMFIP_NR_BODY (Sendmail's mfdef.h)
 OFFERS_NOT_MADE = 0x40 | 0x200 | 0x8000 | 0x80000
 LARGEST = 1000
 

@@ -1,0 +1,212 @@
+#include "base/error.hpp"
+#include "keyring/import.hpp"
+#include "milter/conversation.hpp"
+#include "tests/support/data.hpp"
+#include "tests/support/fake_mta.hpp"
+
+#include <fmt/format.h>
+
+using namespace lockbox;
+using namespace lockbox::milter;
+using namespace std::string_literals;
+using protocol::Command;
+
+namespace {
+
+Settings settings_with(const std::string& rule) {
+    Settings settings;
+    settings.policy.rules.push_back(policy::Rule::parse(rule));
+    settings.message_octets_max = 1'000'000;
+    settings.time_budget = std::chrono::seconds(60);
+    return settings;
+}
+
+/// An MTA in front of a filter whose keyring has alice.
+struct Mta {
+    explicit Mta(const std::string& rule = "require")
+        : filter(settings_with(rule), location, 4, [] { return test::test_now; }) {
+        auto keyring = keyring::Keyring::open(location, keyring::Access::create);
+        crypto::Sealer sealer;
+        REQUIRE(keyring::import_certificates(test::openpgp("alice"), "alice", keyring, sealer, test::test_now)
+                    .at(0)
+                    .outcome == keyring::Outcome::added);
+        shared.filter = &filter;
+        shared.on_unix_socket = true;
+    }
+
+    /// What it says to that; empty: nothing. A '!' at the end: the connection has ended.
+    std::string say(char letter, const std::string& data = {}) {
+        got.clear();
+        const bool goes_on = conversation.take({static_cast<Command>(letter), data});
+        const bool is_there = conversation.flush();
+        return got + (goes_on && is_there ? "" : "!");
+    }
+    /// The letters of the packets in it.
+    static std::string letters(std::string_view bytes) {
+        std::string found;
+        while (bytes.size() > 4) {
+            std::size_t length = 0;
+            for (std::size_t i = 0; i < 4; ++i) {
+                length = length * 256 + static_cast<unsigned char>(bytes[i]);
+            }
+            found += bytes[4];
+            bytes.remove_prefix(std::min(4 + length, bytes.size()));
+        }
+        return found + std::string(bytes);
+    }
+    void offer(std::uint32_t steps = 0x1fffff) {
+        const auto octet = [&](unsigned shift) { return static_cast<char>(steps >> shift); };
+        (void)say('O', "\0\0\0\x06\0\0\x01\xff"s + octet(24) + octet(16) + octet(8) + octet(0));
+    }
+    std::string message(const std::string& recipient, const std::string& body = "the body\r\n") {
+        auto said = letters(say('M', "<carol@example.org>\0"s));
+        said += letters(say('R', "<" + recipient + ">\0"s));
+        said += letters(say('L', "To\0 "s + recipient + "\0"s));
+        said += letters(say('L', "Subject\0 the subject\0"s));
+        said += letters(say('B', body));
+        return said + letters(say('E'));
+    }
+
+    TemporaryDirectory directory;
+    keyring::Location location{(directory.path() / "k.db").string()};
+    Filter filter;
+    Shared shared;
+    bool has_gone = false; ///< nothing can be sent to it any more
+    std::string got;
+    Conversation conversation{shared, [this](std::string_view bytes) {
+                                  got += bytes;
+                                  return !has_gone;
+                              }};
+};
+
+constexpr auto continued = std::string_view("\0\0\0\1c", 5);
+
+} // namespace
+
+TEST_CASE("Of an offer, what is needed and what is wished for is taken up", "[milter]") {
+    Mta mta;
+    // Postfix 3.7: version 6, all actions, all steps. What comes back: headers and body, chosen macros; no
+    // reply to header, recipient and body, no DATA and end of header, leading space.
+    const auto macros = "\0\0\0\0j _ {daemon_name} {client_addr}\0"s + "\0\0\0\1{tls_version}\0"s +
+                        "\0\0\0\2i {auth_authen} {tls_version}\0"s + "\0\0\0\5i\0"s;
+    const auto answer = "O\0\0\0\6\0\0\x01\x13\0\x18\x82\xc0"s + macros;
+    CHECK(mta.say('O', "\0\0\0\6\0\0\x01\xff\0\x1f\xff\xff"s) ==
+          "\0\0\0"s + static_cast<char>(answer.size()) + answer);
+    // An MTA of version 2 that offers no steps and no choice of macros; and one of the future.
+    CHECK(mta.say('O', "\0\0\0\2\0\0\0\x3f\0\0\0\0"s) == "\0\0\0\x0dO\0\0\0\2\0\0\0\x13\0\0\0\0"s);
+    CHECK(mta.say('O', "\0\0\0\7\0\0\0\x3f\0\0\0\0more"s) == "\0\0\0\x0dO\0\0\0\6\0\0\0\x13\0\0\0\0"s);
+    // One that lets a milter change nothing, or headers alone, and one of version 1.
+    CHECK(mta.say('O', "\0\0\0\6\0\0\0\x01\0\0\0\0"s) == "!");
+    CHECK(mta.say('O', "\0\0\0\6\0\0\0\x11\0\0\0\0"s) == "!");
+    CHECK(mta.say('O', "\0\0\0\1\0\0\0\x3f\0\0\0\0"s) == "!");
+}
+
+TEST_CASE("On TCP every step is answered", "[milter]") {
+    Mta mta;
+    mta.shared.on_unix_socket = false;
+    mta.offer();
+    CHECK(mta.say('M', "<carol@example.org>\0"s) == continued);
+    CHECK(mta.say('R', "<alice@example.org>\0"s) == continued);
+    CHECK(mta.say('T') == continued);
+    CHECK(mta.say('L', "Subject\0 x\0"s).empty());
+    CHECK(mta.say('N') == continued);
+    CHECK(mta.say('B', "x\r\n") == continued);
+}
+
+TEST_CASE("A message comes back sealed in one burst, and so does the next", "[milter]") {
+    Mta mta;
+    mta.offer();
+    CHECK(mta.say('C', "localhost\0U"s) == continued);
+    CHECK(mta.say('H', "client\0"s) == continued);
+    // MAIL, and then edits of the header, at least one piece of a body, and the end.
+    for (const auto* body : {"short\r\n", ""}) {
+        const auto said = mta.message("alice@example.org", body);
+        CAPTURE(said);
+        CHECK(said.front() == 'c');
+        CHECK(said.back() == 'c');
+        const auto edits = said.substr(1, said.size() - 2);
+        const auto first_piece = edits.find('b');
+        REQUIRE(first_piece != std::string::npos);
+        CHECK(edits.find_first_not_of("mh") == first_piece);
+        CHECK(edits.find_first_not_of('b', first_piece) == std::string::npos);
+    }
+    CHECK(mta.message("alice@example.org", std::string(500'000, 'x')).find("bbbbbbbb") != std::string::npos);
+    CHECK(mta.say('Q') == "!");
+}
+
+TEST_CASE("The last piece of a body may come with the end", "[milter]") {
+    Mta mta("never");
+    mta.offer();
+    (void)mta.say('M', "<carol@example.org>\0"s);
+    (void)mta.say('R', "<alice@example.org>\0"s);
+    CHECK(mta.say('E', std::string(1'000'001, 'x')).find('y') ==
+          std::string::npos); // clear mail may have any size
+    Mta strict;
+    strict.offer();
+    (void)strict.say('M', "<carol@example.org>\0"s);
+    (void)strict.say('R', "<alice@example.org>\0"s);
+    CHECK(strict.say('E', std::string(1'000'001, 'x')).find("y552 5.3.4 ") != std::string::npos);
+}
+
+TEST_CASE("A verdict that does not arrive ends the connection, and the next one is whole", "[milter]") {
+    Mta mta;
+    mta.offer();
+    mta.has_gone = true;
+    CHECK(mta.say('M', "<carol@example.org>\0"s).ends_with('!'));
+    (void)mta.say('R', "<alice@example.org>\0"s);
+    CHECK(mta.say('E').ends_with('!'));
+    CHECK(mta.shared.in_flight.wait_for_none(std::chrono::steady_clock::now()));
+}
+
+TEST_CASE("An end without a message is deferred, and nothing goes on", "[milter]") {
+    Mta mta;
+    mta.offer();
+    CHECK(mta.say('E').find("y451 4.3.0 ") != std::string::npos);
+    CHECK(mta.message("alice@example.org").back() == 'c');
+    CHECK(mta.say('E').find("y451 4.3.0 ") != std::string::npos); // its message has ended
+    CHECK(mta.say('M', "<carol@example.org>\0"s) == continued);
+    CHECK(mta.say('A').empty());
+    CHECK(mta.say('E').find("y451 4.3.0 ") != std::string::npos);
+}
+
+TEST_CASE("While the milter stops, new messages are put off", "[milter]") {
+    Mta mta;
+    mta.offer();
+    mta.shared.stopping = true;
+    CHECK(mta.say('M', "<carol@example.org>\0"s).find("y451 4.3.0 ") != std::string::npos);
+}
+
+TEST_CASE("Another SMTP session on the same connection knows nothing of the first", "[milter]") {
+    Mta mta;
+    mta.offer();
+    (void)mta.say('D', "C{daemon_name}\0lockbox-reinject\0"s);
+    CHECK(mta.say('M', "<carol@example.org>\0"s).find("y550 5.7.1 ") != std::string::npos);
+    CHECK(mta.say('K').empty());
+    CHECK(mta.say('C', "localhost\0U"s) == continued);
+    CHECK(mta.message("alice@example.org").back() == 'c');
+}
+
+TEST_CASE("What is no milter protocol ends the connection", "[milter]") {
+    const auto refused = [](char letter, const std::string& data, bool offered = true) {
+        Mta mta;
+        if (offered) {
+            mta.offer();
+        }
+        try {
+            (void)mta.say(letter, data);
+        } catch (const Error& error) {
+            return error.kind() == ErrorKind::malformed;
+        }
+        return false;
+    };
+    CHECK(refused('M', "<carol@example.org>\0"s, false));
+    CHECK(refused('E', "", false));
+    CHECK(refused('O', "\0\0\0\6"s));
+    CHECK(refused('M', "without an end"));
+    CHECK(refused('R', "without an end"));
+    CHECK(refused('L', "Subject\0without an end"s));
+    CHECK(refused('D', ""));
+    CHECK(refused('C', "x"));
+    CHECK(refused('Z', ""));
+    CHECK(refused('\0', ""));
+}
