@@ -272,42 +272,54 @@ WhileWaiting Conversation::progress() {
     };
 }
 
-bool Conversation::end_of_message(std::string_view last_piece) {
-    const std::string queue_id(macros_.get("i"));
-    const std::string& name = queue_id.empty() ? "-" : queue_id;
-    const auto end = [&](bool sent) {
-        if (!sent && session_->is_unsettled()) {
-            session_->verdict_was_lost(); // its client tries again
-        }
-        session_->reset();
-        macros_.end_message();
-        return sent;
-    };
-    const auto begun = out_.size();
+Handled Conversation::judged(const std::string& queue_id, std::string_view last_piece) {
     try {
         session_->body(last_piece);
-        const auto handled = session_->end(queue_id, progress());
-        if (!write_verdict(handled.verdict)) {
+        return session_->end(queue_id, progress());
+    } catch (const std::exception& error) {
+        return {defer_for_a_fault(), log::Level::error, "deferred", {{"error", error.what()}}, nullptr};
+    }
+}
+
+/// Never more than one answer: a second one would be taken for that to the next message, which would then go
+/// on as it is. So where something fails after the first octet, the connection ends, and the MTA defers the
+/// message.
+Conversation::Sent Conversation::send(const Verdict& verdict) noexcept {
+    try {
+        const auto begun = out_.size();
+        if (!write_verdict(verdict)) {
             out_.resize(begun);
             put_off();
-            log::error(name, "deferred", {{"error", "the MTA does not take a header field of that length"}});
-            return end(flush());
+            return flush() ? Sent::too_long : Sent::no;
         }
-        const auto* edit = std::get_if<Edit>(&handled.verdict);
-        const bool sent = (edit == nullptr || send_body(edit->body)) && flush();
-        if (sent || !goes_on(handled.verdict)) {
-            log::write(handled.level, name, handled.event, handled.attributes);
-        } else {
-            log::error(name, "deferred",
-                       {{"error", "the MTA has left before the message could be given back"}});
-        }
-        return end(sent);
-    } catch (const std::exception& error) {
-        log::error(name, error.what());
-        out_.resize(std::min(begun, out_.size()));
-        put_off();
-        return end(flush());
+        const auto* edit = std::get_if<Edit>(&verdict);
+        return (edit == nullptr || send_body(edit->body)) && flush() ? Sent::yes : Sent::no;
+    } catch (const std::exception&) {
+        return Sent::no;
     }
+}
+
+bool Conversation::end_of_message(std::string_view last_piece) {
+    const std::string queue_id(macros_.get("i"));
+    const auto handled = judged(queue_id, last_piece);
+    const auto sent = send(handled.verdict);
+    if (sent == Sent::no && session_->is_unsettled()) {
+        session_->verdict_was_lost(); // its client tries again
+    }
+    session_->reset();
+    macros_.end_message();
+    try {
+        const auto subject = queue_id.empty() ? std::string_view("-") : std::string_view(queue_id);
+        if (sent == Sent::yes || !goes_on(handled.verdict)) {
+            log::write(handled.level, subject, handled.event, handled.attributes);
+        } else {
+            log::error(subject, "deferred",
+                       {{"error", sent == Sent::no ? "the MTA has left before the message could be given back"
+                                                   : "the MTA takes no header field of that length"}});
+        }
+    } catch (const std::exception&) { // NOLINT(bugprone-empty-catch): the verdict counts, not its log line
+    }
+    return sent != Sent::no;
 }
 
 } // namespace lockbox::milter

@@ -44,6 +44,13 @@ private:
     void connect(std::string_view data);
     void mail(std::string_view data);
     [[nodiscard]] bool end_of_message(std::string_view last_piece);
+    [[nodiscard]] Handled judged(const std::string& queue_id, std::string_view last_piece);
+    enum class Sent {
+        yes,
+        too_long, ///< a header field is longer than the MTA takes: the message was deferred instead
+        no,       ///< the MTA has gone, or will be left
+    };
+    [[nodiscard]] Sent send(const Verdict& verdict) noexcept;
     /// But for a new body. False: a header field is longer than the MTA takes.
     [[nodiscard]] bool write_verdict(const Verdict& verdict);
     [[nodiscard]] bool add_route(const std::optional<Route>& route);
