@@ -31,9 +31,9 @@ using LookUp = std::function<keyring::Known(const mail::Address&)>;
 /// only aliases are looked for.
 [[nodiscard]] bool wants_certificates(const Transaction& transaction, const Policy& policy);
 
-/// No I/O, no clock, no milter protocol. A transaction without recipients is deferred: nothing was decided about
-/// anybody. A view without an address that is needed throws std::logic_error: a keyring that was not asked
-/// must not look like one that has nothing.
+/// No I/O, no clock, no milter protocol. A transaction without recipients is deferred: nothing was decided
+/// about anybody. A view without an address that is needed throws std::logic_error: a keyring that was not
+/// asked must not look like one that has nothing.
 [[nodiscard]] Plan judge(const Transaction& transaction, const Policy& policy, const KeyringView& view,
                          Time now);
 
