@@ -19,7 +19,7 @@ namespace {
 namespace ber = mail::ber;
 using namespace std::string_view_literals;
 
-/// The contents of `versioned` as RFC 5652 §6.2.1 and §6.2.2 number them.
+/// CMSVersion of a RecipientInfo: RFC 5652 §6.2.1 and §6.2.2.
 constexpr auto transport_version = "\0"sv;
 constexpr auto agree_version = "\3"sv;
 

@@ -10,7 +10,8 @@
 
 #include <cerrno>
 #include <exception>
-#include <memory>
+#include <span>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -72,8 +73,10 @@ void log_failure(const char* what) noexcept {
     }
 }
 
-bool is_of_the_client(int error) noexcept {
-    return error == EINTR || error == ECONNABORTED || error == EPROTO || error == EAGAIN;
+/// Everything else that accept(2) names is about one client, or passes: pending errors of TCP come out there,
+/// too.
+bool is_broken(int error) noexcept {
+    return error == EBADF || error == EFAULT || error == EINVAL || error == ENOTSOCK;
 }
 
 bool is_a_shortage(int error) noexcept {
@@ -108,7 +111,7 @@ void serve(const Descriptor& listening, Shared& shared) {
         if (!connection) {
             if (is_a_shortage(errno)) {
                 wait_for_others(reason_of(errno));
-            } else if (!is_of_the_client(errno)) {
+            } else if (is_broken(errno)) {
                 throw Error(ErrorKind::engine,
                             fmt::format("no connections can be accepted any more: {}", reason_of(errno)));
             }
