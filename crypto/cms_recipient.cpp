@@ -38,20 +38,9 @@ std::string joined(unsigned tag, const Parts&... parts) {
     return der::element(tag, contents);
 }
 
-/// What the `i2d` of an OpenSSL type writes.
-template <typename Object>
-std::string der_with(int (*i2d)(const Object*, unsigned char**), const Object* object) {
-    unsigned char* bytes = nullptr;
-    const int octets = i2d(object, &bytes);
-    check_openssl(octets > 0, "writing what a certificate says");
-    std::string written(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(octets));
-    OPENSSL_free(bytes);
-    return written;
-}
-
 std::string issuer_and_serial_number(const X509* certificate) {
-    return joined(ber::sequence, der_with(i2d_X509_NAME, X509_get_issuer_name(certificate)),
-                  der_with(i2d_ASN1_INTEGER, X509_get0_serialNumber(certificate)));
+    return joined(ber::sequence, written_by(i2d_X509_NAME, X509_get_issuer_name(certificate)),
+                  written_by(i2d_ASN1_INTEGER, X509_get0_serialNumber(certificate)));
 }
 
 /// Encryption with a public key of RSA, which can be done again and again.

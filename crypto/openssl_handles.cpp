@@ -63,12 +63,7 @@ X509Handle x509_from_der(std::string_view der) {
 }
 
 std::string der_of(const X509* certificate) {
-    unsigned char* bytes = nullptr;
-    const int octets = i2d_X509(certificate, &bytes);
-    check_openssl(octets > 0, "writing a certificate");
-    std::string der(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(octets));
-    OPENSSL_free(bytes);
-    return der;
+    return written_by(i2d_X509, certificate);
 }
 
 std::string x509_fingerprint(std::string_view der) {

@@ -42,6 +42,17 @@ using X509Stack = Handle<STACK_OF(X509), free_certificates>;
 /// Throws Error(engine) "OpenSSL: `doing`: …" unless `succeeded`.
 void check_openssl(bool succeeded, std::string_view doing);
 
+/// What the `i2d` function of an OpenSSL type writes: `object` in DER. Throws Error(engine).
+template <typename Object>
+[[nodiscard]] std::string written_by(int (*i2d)(const Object*, unsigned char**), const Object* object) {
+    unsigned char* bytes = nullptr;
+    const int octets = i2d(object, &bytes);
+    check_openssl(octets > 0, "writing what a certificate says");
+    std::string der(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(octets));
+    OPENSSL_free(bytes);
+    return der;
+}
+
 /// One certificate in DER. Null: it is none, or something follows it.
 [[nodiscard]] X509Handle x509_from_der(std::string_view der);
 [[nodiscard]] std::string der_of(const X509* certificate);
