@@ -261,14 +261,15 @@ bool Conversation::send_body(std::string_view body) {
 
 /// Tells the MTA every few seconds that the verdict is still to come, or it would give up after its content
 /// timeout. Never while a verdict is sent: Postfix takes no other reply between two pieces of a body.
-WhileWaiting Conversation::progress() {
-    return [this, last = std::chrono::steady_clock::now()]() mutable {
+Tick Conversation::progress() {
+    return [this, last = std::chrono::steady_clock::now(), is_there = true]() mutable {
         const auto now = std::chrono::steady_clock::now();
-        if (now - last >= waiting_slice) {
+        if (is_there && now - last >= waiting_slice) {
             last = now;
             protocol::write_progress(out_);
-            (void)flush();
+            is_there = flush();
         }
+        return is_there;
     };
 }
 

@@ -56,7 +56,7 @@ private:
     [[nodiscard]] bool add_route(const std::optional<Route>& route);
     /// False: the MTA has gone.
     [[nodiscard]] bool send_body(std::string_view body);
-    [[nodiscard]] WhileWaiting progress();
+    [[nodiscard]] Tick progress();
     void put_off();
     template <typename Work>
     void guarded(const char* stage, std::uint32_t no_reply, Work&& work);

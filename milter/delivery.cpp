@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace lockbox::milter {
@@ -27,6 +28,19 @@ std::vector<std::string> mailboxes_of(const OutgoingCopy& copy) {
         mailboxes.emplace_back(recipient.mailbox());
     }
     return mailboxes;
+}
+
+/// The last look before anything is sent: whoever made these copies knew whom an earlier try has served.
+void expect_nobody_twice(const std::vector<OutgoingCopy>& copies, const std::vector<std::string>& served) {
+    const std::set<std::string_view> by_then(served.begin(), served.end());
+    for (const auto& copy : copies) {
+        for (const auto& recipient : copy.recipients) {
+            if (by_then.count(recipient.mailbox()) != 0) {
+                throw Error(ErrorKind::engine, fmt::format("a copy was made for {}, who has got theirs",
+                                                           printable(recipient.path)));
+            }
+        }
+    }
 }
 
 /// The listener has said no, for now or for good.
@@ -77,8 +91,11 @@ public:
     }
 
     /// The final dot and its answer.
-    void commit(Deadline deadline, Journal::Attempt& attempt) {
-        client_.set_deadline(deadline);
+    void commit(Deadline deadline, const Tick& tick, Journal::Attempt& attempt) {
+        client_.set_wait({deadline, [tick] {
+                              (void)tick(); // whoever has left meanwhile: what was begun comes to its end
+                              return true;
+                          }});
         try {
             if (std::chrono::steady_clock::now() >= deadline) {
                 throw Error(ErrorKind::unavailable,
@@ -203,17 +220,20 @@ Verdict verdict_on(const Refusal& refusal) {
 /// wait for ever.
 class Delivery::Places {
 public:
-    Places(Delivery& delivery, std::size_t count, Deadline deadline, const WhileWaiting& while_waiting)
+    Places(Delivery& delivery, std::size_t count, const Wait& wait)
         : delivery_(delivery), count_(std::min(count, open_copies_max)) {
         std::unique_lock lock(delivery_.mutex_);
         while (delivery_.places_free_ < count_) {
-            if (std::chrono::steady_clock::now() >= deadline) {
+            if (std::chrono::steady_clock::now() >= wait.deadline) {
                 throw Error(ErrorKind::busy, "too many copies are on their way already");
             }
             if (delivery_.changed_.wait_for(lock, waiting_slice) == std::cv_status::timeout) {
                 lock.unlock();
-                while_waiting();
+                const bool is_there = wait.tick();
                 lock.lock();
+                if (!is_there) {
+                    throw Error(ErrorKind::busy, "the MTA has left while the copies waited for places");
+                }
             }
         }
         delivery_.places_free_ -= count_;
@@ -236,17 +256,14 @@ private:
 Delivery::Delivery(const std::string& journal_path)
     : journal_(journal_path), tls_(make_tls_client_context()) {}
 
-std::vector<std::string> Delivery::served_before(const policy::Transaction& transaction) {
-    if (!journal_.has_open_ends()) {
-        return {}; // mostly so, and it saves a digest of the body
-    }
-    const auto identity = identity_of(transaction);
-    return identity ? journal_.served_before(*identity) : std::vector<std::string>();
+std::unique_ptr<Journal::Attempt> Delivery::begin(const policy::Transaction& transaction, Time now,
+                                                  const Wait&) {
+    return journal_.begin(identity_of(transaction), now);
 }
 
 Handover Delivery::hand_over(const policy::Transaction& transaction, std::vector<OutgoingCopy> copies,
-                             const policy::Listener& listener, const Compose& compose, Time now,
-                             Deadline deadline, const WhileWaiting& while_waiting) {
+                             std::unique_ptr<Journal::Attempt> attempt, const policy::Listener& listener,
+                             const Compose& compose, const Wait& wait) {
     Handover result;
     if (transaction.header.count("Received") > hops_max) {
         result.verdict =
@@ -254,17 +271,10 @@ Handover Delivery::hand_over(const policy::Transaction& transaction, std::vector
         result.cause = "a mail loop";
         return result;
     }
-    std::vector<std::string> everybody;
-    for (const auto& copy : copies) {
-        for (const auto& recipient : copy.recipients) {
-            everybody.emplace_back(recipient.mailbox());
-        }
-    }
-    auto attempt = journal_.begin(identity_of(transaction), everybody, now);
     result.served_before = attempt->served_before();
-    copies = without(std::move(copies), result.served_before);
+    expect_nobody_twice(copies, result.served_before);
 
-    const Places places(*this, copies.size(), deadline, while_waiting);
+    const Places places(*this, copies.size(), wait);
     std::vector<OpenCopy> open;
     open.reserve(copies.size());
     for (const auto& copy : copies) {
@@ -272,8 +282,8 @@ Handover Delivery::hand_over(const policy::Transaction& transaction, std::vector
         auto expectation = expected_.expect(
             [attempt = attempt.get(), mailboxes = mailboxes_of(copy)] { attempt->record(mailboxes); },
             content.form);
-        while_waiting();
-        open.emplace_back(copy, std::move(expectation), SmtpClient(listener, deadline, while_waiting));
+        (void)wait.tick();
+        open.emplace_back(copy, std::move(expectation), SmtpClient(listener, wait));
         if (!open.back().fill(transaction, listener, tls_.get(), content)) {
             const auto& refusal = *open.back().refusal();
             result.verdict = verdict_on(refusal);
@@ -284,12 +294,16 @@ Handover Delivery::hand_over(const policy::Transaction& transaction, std::vector
         }
     }
 
+    if (!copies.empty() && !wait.tick()) {
+        throw Error(ErrorKind::unavailable, "the MTA has left before all copies were ready");
+    }
+
     // From here on, what is taken is taken.
     const auto commit_deadline = std::chrono::steady_clock::now() + commit_wait;
     std::optional<Refusal> permanent;
     bool incomplete = false;
     for (auto& copy : open) {
-        copy.commit(commit_deadline, *attempt);
+        copy.commit(commit_deadline, wait.tick, *attempt);
         switch (copy.fate()) {
         case OpenCopy::Fate::taken:
             ++result.copies;

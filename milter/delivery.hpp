@@ -56,8 +56,11 @@ public:
     /// At a stop, when no message is in flight any more: all verdicts have been given.
     void settle_answered() noexcept { journal_.settle_answered(); }
 
-    /// Whom earlier tries of the message have served: where there are any, it must not be edited in place.
-    [[nodiscard]] std::vector<std::string> served_before(const policy::Transaction& transaction);
+    /// One reading of the journal: begins an attempt at the message, before anything is judged. What
+    /// attempt->served_before() says then holds until the verdict: those recipients are in no copy, and where
+    /// there are any, the message must not be edited in place.
+    [[nodiscard]] std::unique_ptr<Journal::Attempt> begin(const policy::Transaction& transaction, Time now,
+                                                          const Wait& wait);
 
     /// The bytes of one copy, and what they are.
     struct Content {
@@ -67,13 +70,14 @@ public:
     };
     using Compose = std::function<Content(const OutgoingCopy&)>;
 
-    /// Hands over every copy whose recipients have not got theirs. All transactions are opened and filled up
-    /// to the final dot before the first dot is sent; `deadline` is for that. What fails by then leaves
-    /// nothing behind. What fails later leaves the journal with what was taken. Throws only where nothing was
-    /// taken.
+    /// Hands over every copy. All transactions are opened and filled up to the final dot before the first dot
+    /// is sent; `wait` is for that. What fails by then leaves nothing behind. What fails later leaves the
+    /// journal with what was taken. Throws only where nothing was taken; Error(engine) for a copy to somebody
+    /// who was served before.
     [[nodiscard]] Handover hand_over(const policy::Transaction& transaction, std::vector<OutgoingCopy> copies,
-                                     const policy::Listener& listener, const Compose& compose, Time now,
-                                     Deadline deadline, const WhileWaiting& while_waiting);
+                                     std::unique_ptr<Journal::Attempt> attempt,
+                                     const policy::Listener& listener, const Compose& compose,
+                                     const Wait& wait);
 
 private:
     class Places;

@@ -169,9 +169,9 @@ Handled Filter::timed(const policy::Transaction& transaction, const Settings& se
 }
 
 Handled Filter::handle(policy::Transaction& transaction, const Settings& settings,
-                       const WhileWaiting& while_waiting) noexcept {
+                       const Tick& tick) noexcept {
     return timed(transaction, settings, [&](Deadline deadline) {
-        return judge_and_seal(transaction, settings, deadline, while_waiting);
+        return judge_and_seal(transaction, settings, {deadline, tick});
     });
 }
 
@@ -218,15 +218,16 @@ policy::Plan Filter::plan_for(const policy::Transaction& transaction, const Sett
     return policy::judge(transaction, settings.policy, view, clock_());
 }
 
-Handled Filter::judge_and_seal(policy::Transaction& transaction, const Settings& settings, Deadline deadline,
-                               const WhileWaiting& while_waiting) {
-    const auto slot = slots_.wait_until(deadline);
+Handled Filter::judge_and_seal(policy::Transaction& transaction, const Settings& settings, const Wait& wait) {
+    const auto slot = slots_.wait_until(wait.deadline);
     if (!slot) {
         return deferred("4.3.2", "Too many messages at once, please try again later");
     }
     // What an earlier try has begun is completed, and not sent to everybody again.
+    std::unique_ptr<Journal::Attempt> attempt;
     if (delivery_ != nullptr) {
-        transaction.served = delivery_->served_before(transaction);
+        attempt = delivery_->begin(transaction, clock_(), wait);
+        transaction.served = attempt->served_before();
     }
     const bool was_begun = !transaction.served.empty();
     const auto plan = plan_for(transaction, settings);
@@ -245,9 +246,9 @@ Handled Filter::judge_and_seal(policy::Transaction& transaction, const Settings&
         return passed(transaction, plan.reason);
     }
     if (policy::stays_in_place(plan, settings.delivery) && !was_begun) {
-        return seal_in_place(transaction, plan, deadline);
+        return seal_in_place(transaction, plan, wait.deadline);
     }
-    return reinject(transaction, plan, settings, deadline, while_waiting);
+    return reinject(transaction, plan, settings, std::move(attempt), wait);
 }
 
 crypto::SealedMessage Filter::seal(const mail::HeaderSection& header, const std::string& body,
@@ -277,7 +278,8 @@ Handled Filter::seal_in_place(const policy::Transaction& transaction, const poli
 }
 
 Handled Filter::reinject(const policy::Transaction& transaction, const policy::Plan& plan,
-                         const Settings& settings, Deadline deadline, const WhileWaiting& while_waiting) {
+                         const Settings& settings, std::unique_ptr<Journal::Attempt> attempt,
+                         const Wait& wait) {
     if (delivery_ == nullptr || !settings.reinject) {
         auto handled =
             deferred("4.3.5", fmt::format("Message needs {} different copies for its recipients, and the way "
@@ -300,8 +302,9 @@ Handled Filter::reinject(const policy::Transaction& transaction, const policy::P
                 with(mail::HeaderSection({received}), mail::apply(sealed.header, header).fields()),
                 std::move(sealed.body)};
     };
-    auto handover = delivery_->hand_over(transaction, copies_of(transaction, plan), *settings.reinject,
-                                         compose, clock_(), deadline, while_waiting);
+    auto copies = without(copies_of(transaction, plan), attempt->served_before());
+    auto handover = delivery_->hand_over(transaction, std::move(copies), std::move(attempt),
+                                         *settings.reinject, compose, wait);
     const bool done = std::holds_alternative<Discard>(handover.verdict);
     const bool refuses = std::holds_alternative<Refuse>(handover.verdict);
     Handled handled{std::move(handover.verdict),

@@ -59,20 +59,19 @@ public:
     /// The verdict on a message that was recorded whole. Never throws: every fault is a Defer, so nothing
     /// leaves in clear because something failed. Fills in whom earlier tries of the message have served.
     [[nodiscard]] Handled handle(policy::Transaction& transaction, const Settings& settings,
-                                 const WhileWaiting& while_waiting) noexcept;
+                                 const Tick& tick) noexcept;
 
     /// The verdict on a message that became larger than settings.message_octets_max; its body was not kept.
     [[nodiscard]] Handled handle_oversized(const policy::Transaction& transaction,
                                            const Settings& settings) noexcept;
 
 private:
-    Handled judge_and_seal(policy::Transaction& transaction, const Settings& settings, Deadline deadline,
-                           const WhileWaiting& while_waiting);
+    Handled judge_and_seal(policy::Transaction& transaction, const Settings& settings, const Wait& wait);
     policy::Plan plan_for(const policy::Transaction& transaction, const Settings& settings);
     Handled seal_in_place(const policy::Transaction& transaction, const policy::Plan& plan,
                           Deadline deadline);
     Handled reinject(const policy::Transaction& transaction, const policy::Plan& plan,
-                     const Settings& settings, Deadline deadline, const WhileWaiting& while_waiting);
+                     const Settings& settings, std::unique_ptr<Journal::Attempt> attempt, const Wait& wait);
     crypto::SealedMessage seal(const mail::HeaderSection& header, const std::string& body,
                                const crypto::Recipients& recipients, mail::OuterSubject outer_subject);
     template <typename Work>

@@ -12,7 +12,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <mutex>
 #include <set>
@@ -106,27 +105,10 @@ public:
             sql_ << "PRAGMA wal_autocheckpoint = 0";
             sql_ << "PRAGMA foreign_keys = ON"; // a clock that jumps forgets tries that are under way
             prepare_tables();
-            has_open_ends_ = count("SELECT count(*) FROM served") > 0;
         });
     }
 
-    bool has_open_ends() const noexcept { return has_open_ends_; }
-
-    std::vector<std::string> served_before(const std::string& identity) {
-        const std::scoped_lock lock(mutex_);
-        return guarded([&] {
-            std::set<std::string> served;
-            for (const auto& ended : ended_tries_of(identity)) {
-                for (auto& recipient : recipients_of(ended)) {
-                    served.insert(std::move(recipient));
-                }
-            }
-            return std::vector<std::string>(served.begin(), served.end());
-        });
-    }
-
-    std::vector<std::string> begin(const std::string& id, const std::string& identity,
-                                   const std::vector<std::string>& recipients, Time now) {
+    std::vector<std::string> begin(const std::string& id, const std::string& identity, Time now) {
         const std::scoped_lock lock(mutex_);
         return guarded([&] {
             if (writes_since_checkpoint_ >= writes_between_checkpoints) {
@@ -143,7 +125,7 @@ public:
                 const long long at = now.time_since_epoch().count();
                 sql_ << "INSERT INTO try (id, identity, begun) VALUES (:id, :identity, :begun)",
                     soci::use(id), soci::use(identity), soci::use(at);
-                return take_over(id, identity, recipients);
+                return take_over(id, identity);
             });
             live_.insert(id);
             return taken_over;
@@ -203,9 +185,6 @@ public:
                 sql_ << "DELETE FROM try WHERE id = :id", soci::use(id);
             });
             settled_.erase(id);
-            if (count("SELECT count(*) FROM served") == 0) {
-                has_open_ends_ = false;
-            }
         });
     }
 
@@ -228,8 +207,6 @@ public:
             sql_ << "SELECT count(*) FROM served WHERE try = :id", soci::use(id), soci::into(records);
             if (records == 0) {
                 sql_ << "DELETE FROM try WHERE id = :id", soci::use(id);
-            } else {
-                has_open_ends_ = true;
             }
         });
     }
@@ -249,7 +226,6 @@ private:
         try {
             guarded(work);
         } catch (const std::exception& error) {
-            has_open_ends_ = true;
             try {
                 log::error("journal", what, {{"error", error.what()}});
             } catch (...) { // NOLINT(bugprone-empty-catch): no memory for a log line either
@@ -330,15 +306,13 @@ private:
         return recipients;
     }
 
-    std::vector<std::string> take_over(const std::string& id, const std::string& identity,
-                                       const std::vector<std::string>& recipients) {
-        const std::set<std::string> wanted(recipients.begin(), recipients.end());
+    std::vector<std::string> take_over(const std::string& id, const std::string& identity) {
         std::set<std::string> taken;
         for (const auto& ended : ended_tries_of(identity)) {
             for (const auto& recipient : recipients_of(ended)) {
                 // Of two ended tries that served somebody, one is taken over: two messages alike are two
                 // messages.
-                if (wanted.count(recipient) == 0 || !taken.insert(recipient).second) {
+                if (!taken.insert(recipient).second) {
                     continue;
                 }
                 sql_ << "UPDATE served SET try = :new WHERE try = :old AND recipient = :recipient",
@@ -358,7 +332,6 @@ private:
     std::set<std::string> settled_;                       ///< tries whose records could not be removed
     std::set<std::pair<std::string, std::string>> wrong_; ///< records that could not be taken back
     unsigned writes_since_checkpoint_ = 0;
-    std::atomic<bool> has_open_ends_ = false;
 };
 
 Journal::Journal(const std::string& path) : impl_(std::make_unique<Impl>(path)) {}
@@ -378,18 +351,9 @@ void Journal::settle_answered() noexcept {
     impl_->settle_answered();
 }
 
-bool Journal::has_open_ends() const noexcept {
-    return impl_->has_open_ends();
-}
-
-std::vector<std::string> Journal::served_before(const std::string& identity) {
-    return impl_->served_before(identity);
-}
-
-std::unique_ptr<Journal::Attempt> Journal::begin(const std::optional<std::string>& identity,
-                                                 const std::vector<std::string>& recipients, Time now) {
+std::unique_ptr<Journal::Attempt> Journal::begin(const std::optional<std::string>& identity, Time now) {
     auto id = hex_encode(random_bytes(attempt_id_octets));
-    auto served_before = impl_->begin(id, identity.value_or("unrecognisable " + id), recipients, now);
+    auto served_before = impl_->begin(id, identity.value_or("unrecognisable " + id), now);
     auto attempt = std::make_unique<Attempt>(*this, std::move(id));
     attempt->served_before_ = std::move(served_before);
     return attempt;

@@ -78,19 +78,13 @@ public:
         std::vector<std::string> served_before_;
     };
 
-    /// Begins a try, taking over what ended tries of the same message have recorded for these recipients.
-    /// Without an identity nothing is taken over, now or later. Throws where the journal could not take a
-    /// record: before anything is sent.
-    [[nodiscard]] std::unique_ptr<Attempt> begin(const std::optional<std::string>& identity,
-                                                 const std::vector<std::string>& recipients, Time now);
+    /// Begins a try, taking over what ended tries of the same message have recorded. Without an identity
+    /// nothing is taken over, now or later. Throws where the journal could not take a record: before anything
+    /// is sent.
+    [[nodiscard]] std::unique_ptr<Attempt> begin(const std::optional<std::string>& identity, Time now);
 
     /// settle() for every try that has not ended.
     void settle_answered() noexcept;
-
-    /// Recipients in the records of ended tries of this message, each once.
-    [[nodiscard]] std::vector<std::string> served_before(const std::string& identity);
-    /// Whether there may be records of ended tries of any message; costs nothing.
-    [[nodiscard]] bool has_open_ends() const noexcept;
 
 private:
     class Impl;

@@ -138,7 +138,7 @@ Handled Session::let_copy_through() {
             nullptr};
 }
 
-Handled Session::judge(std::string queue_id, const WhileWaiting& while_waiting) {
+Handled Session::judge(std::string queue_id, const Tick& tick) {
     transaction_.queue_id = std::move(queue_id);
     // No settings: an end without a beginning. Whatever the MTA means by it, it is not a message that was
     // judged.
@@ -149,11 +149,11 @@ Handled Session::judge(std::string queue_id, const WhileWaiting& while_waiting) 
                                {{"error", "the message was not recorded whole"}},
                                nullptr}
            : oversized_ ? filter_->handle_oversized(transaction_, *settings_)
-                        : filter_->handle(transaction_, *settings_, while_waiting);
+                        : filter_->handle(transaction_, *settings_, tick);
 }
 
-Handled Session::end(std::string queue_id, const WhileWaiting& while_waiting) {
-    auto handled = is_copy_ ? let_copy_through() : judge(std::move(queue_id), while_waiting);
+Handled Session::end(std::string queue_id, const Tick& tick) {
+    auto handled = is_copy_ ? let_copy_through() : judge(std::move(queue_id), tick);
     if (settings_ != nullptr && settings_->route_secret) {
         handled.verdict = with_route(std::move(handled.verdict), *settings_->route_secret, foreign_routes_);
     }

@@ -73,7 +73,7 @@ public:
     /// The end of the message: its verdict. What was recorded is gone afterwards, except on the wire; the
     /// message counts as in flight until reset(), which the caller calls when the verdict has been carried
     /// out.
-    [[nodiscard]] Handled end(std::string queue_id, const WhileWaiting& while_waiting);
+    [[nodiscard]] Handled end(std::string queue_id, const Tick& tick);
 
     /// The last verdict is final, on a message of which copies were handed over.
     [[nodiscard]] bool is_unsettled() const noexcept { return unsettled_ != nullptr; }
@@ -90,7 +90,7 @@ private:
     [[nodiscard]] bool has_room_for(std::size_t octets) noexcept;
     void forget() noexcept;
     [[nodiscard]] Handled let_copy_through();
-    [[nodiscard]] Handled judge(std::string queue_id, const WhileWaiting& while_waiting);
+    [[nodiscard]] Handled judge(std::string queue_id, const Tick& tick);
 
     Filter* filter_;
     InFlight* in_flight_;

@@ -1,6 +1,7 @@
 #include "milter/smtp_client.hpp"
 
 #include "base/ascii.hpp"
+#include "base/descriptor.hpp"
 #include "base/error.hpp"
 
 #include <fmt/format.h>
@@ -10,14 +11,12 @@
 #include <openssl/err.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
 #include <optional>
-#include <system_error>
 #include <utility>
 
 namespace lockbox::milter {
@@ -32,32 +31,6 @@ constexpr std::size_t read_octets = 4U << 10U;
 /// Client and server would wait for each other if all replies to the commands on their way did not fit into
 /// the buffers between them (RFC 2920 §3.1): 100 replies are some 10 KB.
 constexpr std::size_t smtp_commands_at_once = 100;
-
-/// A file descriptor with an owner.
-class Socket {
-public:
-    explicit Socket(int fd) noexcept : fd_(fd) {}
-    ~Socket() {
-        if (fd_ >= 0) {
-            ::close(fd_);
-        }
-    }
-    Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Socket& operator=(Socket&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    Socket(const Socket&) = delete;
-    Socket& operator=(const Socket&) = delete;
-    [[nodiscard]] int get() const noexcept { return fd_; }
-
-private:
-    int fd_;
-};
-
-std::string words_for(int error) {
-    return std::error_code(error, std::generic_category()).message();
-}
 
 Addresses resolve(const policy::Listener& listener, const std::string& name) {
     addrinfo hints{};
@@ -87,9 +60,7 @@ TlsContext make_tls_client_context() {
 
 class SmtpClient::Impl {
 public:
-    Impl(const policy::Listener& listener, Deadline deadline, WhileWaiting while_waiting)
-        : name_(listener.to_string()), deadline_(deadline), while_waiting_(std::move(while_waiting)),
-          socket_(-1) {
+    Impl(const policy::Listener& listener, Wait wait) : name_(listener.to_string()), wait_(std::move(wait)) {
         const auto addresses = resolve(listener, name_);
         std::optional<Error> last;
         for (const auto* address = addresses.get(); address != nullptr; address = address->ai_next) {
@@ -105,7 +76,7 @@ public:
             : Error(ErrorKind::unavailable, fmt::format("the reinjection listener {} has no address", name_));
     }
 
-    void set_deadline(Deadline deadline) noexcept { deadline_ = deadline; }
+    void set_wait(Wait wait) noexcept { wait_ = std::move(wait); }
 
     SmtpReply read_reply() {
         while (true) {
@@ -205,7 +176,7 @@ public:
 
     void quit() noexcept {
         try {
-            deadline_ = Deadline::min(); // what cannot be sent at once is not
+            wait_.deadline = Deadline::min(); // what cannot be sent at once is not
             write("QUIT\r\n");
         } catch (const std::exception&) { // NOLINT(bugprone-empty-catch): it was a courtesy
         }
@@ -213,9 +184,9 @@ public:
 
 private:
     void connect(const addrinfo& address) {
-        socket_ = Socket(::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-        if (socket_.get() < 0) {
-            fail(words_for(errno));
+        socket_ = Descriptor(::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        if (!socket_) {
+            fail(reason_of(errno));
         }
         const int on = 1; // commands are small and wait for answers: nothing is won by collecting them
         (void)::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -223,14 +194,14 @@ private:
             return;
         }
         if (errno != EINPROGRESS) {
-            fail(words_for(errno));
+            fail(reason_of(errno));
         }
         wait_for(POLLOUT);
         int error = 0;
         socklen_t size = sizeof error;
         (void)::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
         if (error != 0) {
-            fail(words_for(error));
+            fail(reason_of(error));
         }
     }
 
@@ -241,17 +212,19 @@ private:
     void wait_for(short events) {
         while (true) {
             const auto now = std::chrono::steady_clock::now();
-            if (now >= deadline_) {
+            if (now >= wait_.deadline) {
                 fail("it did not answer in time");
             }
-            const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - now);
+            const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(wait_.deadline - now);
             const auto slice = std::min<std::chrono::milliseconds>(left, waiting_slice);
             pollfd descriptor{socket_.get(), events, 0};
             const auto ready = ::poll(&descriptor, 1, static_cast<int>(slice.count()) + 1);
             if (ready < 0 && errno != EINTR) {
-                fail(words_for(errno));
+                fail(reason_of(errno));
             }
-            while_waiting_(); // also when it was short: a slow listener makes many of them
+            if (!wait_.tick()) { // also when it was short: a slow listener makes many of them
+                throw Error(ErrorKind::unavailable, "the MTA has left before all copies were ready");
+            }
             if (ready > 0) {
                 return;
             }
@@ -307,7 +280,7 @@ private:
             if (errno == EAGAIN || errno == EWOULDBLOCK) {
                 wait_for(POLLOUT);
             } else if (errno != EINTR) {
-                fail(words_for(errno));
+                fail(reason_of(errno));
             }
         }
     }
@@ -338,7 +311,7 @@ private:
             if (errno == EAGAIN || errno == EWOULDBLOCK) {
                 wait_for(POLLIN);
             } else if (errno != EINTR) {
-                fail(words_for(errno));
+                fail(reason_of(errno));
             }
         }
     }
@@ -367,9 +340,8 @@ private:
     }
 
     std::string name_;
-    Deadline deadline_;
-    WhileWaiting while_waiting_;
-    Socket socket_;
+    Wait wait_;
+    Descriptor socket_;
     Tls tls_;
     SmtpExtensions extensions_;
     SmtpReplyReader replies_;
@@ -377,14 +349,14 @@ private:
     bool last_was_cr_ = false;
 };
 
-SmtpClient::SmtpClient(const policy::Listener& listener, Deadline deadline, WhileWaiting while_waiting)
-    : impl_(std::make_unique<Impl>(listener, deadline, std::move(while_waiting))) {}
+SmtpClient::SmtpClient(const policy::Listener& listener, Wait wait)
+    : impl_(std::make_unique<Impl>(listener, std::move(wait))) {}
 SmtpClient::~SmtpClient() = default;
 SmtpClient::SmtpClient(SmtpClient&&) noexcept = default;
 SmtpClient& SmtpClient::operator=(SmtpClient&&) noexcept = default;
 
-void SmtpClient::set_deadline(Deadline deadline) noexcept {
-    impl_->set_deadline(deadline);
+void SmtpClient::set_wait(Wait wait) noexcept {
+    impl_->set_wait(std::move(wait));
 }
 SmtpReply SmtpClient::read_reply() {
     return impl_->read_reply();

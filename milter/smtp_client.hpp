@@ -5,12 +5,11 @@
 
 #include "base/handle.hpp"
 #include "milter/smtp_reply.hpp"
+#include "milter/wait.hpp"
 #include "policy/listener.hpp"
 
 #include <openssl/ssl.h>
 
-#include <chrono>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -18,26 +17,21 @@
 
 namespace lockbox::milter {
 
-using Deadline = std::chrono::steady_clock::time_point;
-
-/// Called while something is waited for, at least every waiting_slice: never empty, and cheap.
-using WhileWaiting = std::function<void()>;
-constexpr std::chrono::seconds waiting_slice{5};
-
 using TlsContext = Handle<SSL_CTX, SSL_CTX_free>;
 
 /// For opportunistic TLS to a listener that is named by the administrator: TLS 1.2 or newer, certificates are
 /// not verified (RFC 7435). Throws Error(engine).
 [[nodiscard]] TlsContext make_tls_client_context();
 
-/// One connection. Everything throws Error(unavailable) naming the listener when the connection fails or the
-/// deadline passes, and Error(malformed) when what comes is not SMTP; the connection is of no use then. Hangs
-/// up on destruction. The process must ignore SIGPIPE: OpenSSL writes to sockets that may be closed.
+/// One connection. Everything throws Error(unavailable) naming the listener when the connection fails, the
+/// deadline passes or the MTA that waits for us has gone, and Error(malformed) when what comes is not SMTP;
+/// the connection is of no use then. Hangs up on destruction. The process must ignore SIGPIPE: OpenSSL writes
+/// to sockets that may be closed.
 class SmtpClient {
 public:
     /// Connects, and does not yet read the greeting. The deadline does not bound the resolver, where the
     /// listener is named by name.
-    SmtpClient(const policy::Listener& listener, Deadline deadline, WhileWaiting while_waiting);
+    SmtpClient(const policy::Listener& listener, Wait wait);
     ~SmtpClient();
     SmtpClient(SmtpClient&&) noexcept;
     SmtpClient& operator=(SmtpClient&&) noexcept;
@@ -45,7 +39,7 @@ public:
     SmtpClient& operator=(const SmtpClient&) = delete;
 
     /// Holds for everything that follows.
-    void set_deadline(Deadline deadline) noexcept;
+    void set_wait(Wait wait) noexcept;
 
     [[nodiscard]] SmtpReply read_reply();
 

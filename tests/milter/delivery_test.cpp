@@ -21,7 +21,6 @@ const std::string alice = "alice@example.org";
 const std::string bob = "bob@example.org";
 const std::string carol = "carol@example.org";
 const Counts each_once{{alice, 1}, {bob, 1}, {carol, 1}};
-constexpr auto nothing = [] {};
 
 Deadline in(std::chrono::milliseconds time) {
     return std::chrono::steady_clock::now() + time;
@@ -57,8 +56,18 @@ struct World {
             content.body = "for " + copy.recipients.front().path + "\r\n";
             return content;
         };
-        return delivery.hand_over(transaction, std::move(copies), mta.listener(), compose, test::test_now,
-                                  deadline, nothing);
+        return hand_over(transaction, std::move(copies), mta.listener(), compose, {deadline});
+    }
+    /// As the filter does: those who were served before are left out.
+    Handover hand_over(const policy::Transaction& transaction, std::vector<OutgoingCopy> copies,
+                       const policy::Listener& listener, const Delivery::Compose& compose, const Wait& wait) {
+        auto attempt = delivery.begin(transaction, test::test_now, wait);
+        copies = without(std::move(copies), attempt->served_before());
+        return delivery.hand_over(transaction, std::move(copies), std::move(attempt), listener, compose,
+                                  wait);
+    }
+    std::vector<std::string> served_before(const policy::Transaction& transaction) {
+        return delivery.begin(transaction, test::test_now, {in(std::chrono::minutes(1))})->served_before();
     }
     Handover hand_over() { return hand_over(message(), three_copies()); }
 
@@ -111,7 +120,7 @@ TEST_CASE("All copies are taken: each recipient has theirs once, and the origina
     CHECK(world.mta.delivered()[bob] ==
           std::vector<std::string>{"Subject: x\r\n\r\nfor <bob@example.org>\r\n.\r\n"});
     settle(handover);
-    CHECK(world.delivery.served_before(message()).empty());
+    CHECK(world.served_before(message()).empty());
     // The same message once more is another message.
     CHECK(verdict<Discard>(world.hand_over()) == Discard{});
     CHECK(world.mta.counts() == Counts{{alice, 2}, {bob, 2}, {carol, 2}});
@@ -157,7 +166,7 @@ TEST_CASE("All transactions stand before the first final dot: what fails until t
         }
     }
     CHECK(world.mta.counts().empty());
-    CHECK(world.delivery.served_before(message()).empty());
+    CHECK(world.served_before(message()).empty());
     world.heal();
     CHECK(verdict<Discard>(world.hand_over()) == Discard{});
     CHECK(world.mta.counts() == each_once);
@@ -173,14 +182,14 @@ TEST_CASE("The answer to a final dot is no, for now: the next try completes the 
     CHECK(handover.attempt == nullptr);
     CHECK(handover.cause.find("not now") != std::string::npos);
     CHECK(handover.copies == (copy == 0 ? 0 : 2)); // when nobody has got theirs, nobody gets theirs
-    CHECK(world.delivery.served_before(message()).empty() == (copy == 0));
+    CHECK(world.served_before(message()).empty() == (copy == 0));
     world.heal();
     auto next = world.hand_over();
     CHECK(verdict<Discard>(next) == Discard{});
     CHECK(next.served_before.size() == handover.copies);
     CHECK(world.mta.counts() == each_once);
     settle(next);
-    CHECK(world.delivery.served_before(message()).empty());
+    CHECK(world.served_before(message()).empty());
 }
 
 TEST_CASE("The MTA says no after its milter has let the copy through: taken back", "[milter]") {
@@ -203,7 +212,7 @@ TEST_CASE("The answer to the first final dot is no, for good: refused, and nobod
     CHECK(verdict<Refuse>(handover).reply.text == "<alice@example.org>: 554 5.7.1 spam");
     CHECK(world.mta.counts().empty());
     settle(handover);
-    CHECK(world.delivery.served_before(message()).empty());
+    CHECK(world.served_before(message()).empty());
 }
 
 TEST_CASE(
@@ -219,11 +228,11 @@ TEST_CASE(
     CAPTURE(answered);
     if (answered) {
         settle(handover);
-        CHECK(world.delivery.served_before(message()).empty());
+        CHECK(world.served_before(message()).empty());
         return;
     }
     handover.attempt.reset(); // the client never got that answer, and tries again: nobody gets theirs twice
-    CHECK_FALSE(world.delivery.served_before(message()).empty());
+    CHECK_FALSE(world.served_before(message()).empty());
     world.fail(0, "dot", "554 5.7.1 spam");
     const auto next = world.hand_over();
     CHECK(verdict<Refuse>(next).reply.text ==
@@ -278,7 +287,7 @@ TEST_CASE("A verdict that never reached the client is given again, without a sec
     auto handover = world.hand_over();
     CHECK(verdict<Discard>(handover) == Discard{});
     handover.attempt.reset();
-    CHECK_FALSE(world.delivery.served_before(message()).empty());
+    CHECK_FALSE(world.served_before(message()).empty());
     auto next = world.hand_over();
     CHECK(verdict<Discard>(next) == Discard{});
     CHECK(next.copies == 0);
@@ -292,7 +301,7 @@ TEST_CASE("A message without Date and Message-ID is never taken for another", "[
     alarm.header = {};
     auto handover = world.hand_over(alarm, three_copies());
     handover.attempt.reset();
-    CHECK(world.delivery.served_before(alarm).empty());
+    CHECK(world.served_before(alarm).empty());
     CHECK(world.hand_over(alarm, three_copies()).copies == 3);
 }
 
@@ -320,9 +329,9 @@ TEST_CASE("A listener on another machine has to offer STARTTLS", "[milter]") {
     const auto compose = [](const OutgoingCopy&) -> Delivery::Content {
         return {Form::clear, {}, "secret\r\n"};
     };
-    CHECK_THROWS_WITH(world.delivery.hand_over(message(), three_copies(), listener, compose, test::test_now,
-                                               in(std::chrono::minutes(1)), nothing),
-                      test::contains_text("offers no STARTTLS"));
+    CHECK_THROWS_WITH(
+        world.hand_over(message(), three_copies(), listener, compose, {in(std::chrono::minutes(1))}),
+        test::contains_text("offers no STARTTLS"));
     for (const auto& command : world.mta.commands()) {
         CHECK(command.starts_with("EHLO "));
     }
@@ -376,8 +385,8 @@ TEST_CASE("A message that cannot be composed for one sends nothing to the others
         }
         return {Form::clear, {}, "text\r\n"};
     };
-    CHECK_THROWS_AS(world.delivery.hand_over(message(), three_copies(), world.mta.listener(), compose,
-                                             test::test_now, in(std::chrono::minutes(1)), nothing),
+    CHECK_THROWS_AS(world.hand_over(message(), three_copies(), world.mta.listener(), compose,
+                                    {in(std::chrono::minutes(1))}),
                     Error);
     CHECK(world.mta.counts().empty());
 }
@@ -409,8 +418,8 @@ TEST_CASE("So many copies are under way that the next message has no place: it w
             throw Error(ErrorKind::engine, "enough");
         };
         try {
-            (void)world.delivery.hand_over(message(), many, world.mta.listener(), compose, test::test_now,
-                                           in(std::chrono::minutes(1)), nothing);
+            (void)world.hand_over(message(), many, world.mta.listener(), compose,
+                                  {in(std::chrono::minutes(1))});
         } catch (const Error&) { // NOLINT(bugprone-empty-catch): its places are free again
         }
     });

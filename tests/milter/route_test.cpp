@@ -9,6 +9,8 @@ using namespace lockbox::milter;
 
 namespace {
 
+const Tick still_there = [] { return true; };
+
 constexpr std::size_t small = 100'000;
 const std::string word = "0123456789abcdef";
 
@@ -39,7 +41,7 @@ struct World {
             session.header_field(field.name, field.body);
         }
         session.body(body);
-        return session.end("4ABC", [] {}).verdict;
+        return session.end("4ABC", still_there).verdict;
     }
 
     TemporaryDirectory directory;

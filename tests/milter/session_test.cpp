@@ -11,6 +11,8 @@ using namespace lockbox::milter;
 
 namespace {
 
+const Tick still_there = [] { return true; };
+
 constexpr std::size_t small = 100'000;
 
 Settings settings_with(std::vector<std::string> rules = {}) {
@@ -46,7 +48,7 @@ struct World {
         session.header_field("Subject", " the subject");
         session.body(body.substr(0, body.size() / 2));
         session.body(body.substr(body.size() / 2));
-        return session.end("4ABC", [] {});
+        return session.end("4ABC", still_there);
     }
 
     TemporaryDirectory directory;
@@ -100,7 +102,7 @@ TEST_CASE("Named recipients share one copy, hidden ones would need another: defe
     hidden.session.recipient("<bob@example.org>", {});
     hidden.session.header_field("To", " alice@example.org");
     hidden.session.body("text");
-    const auto handled = hidden.session.end("4ABC", [] {});
+    const auto handled = hidden.session.end("4ABC", still_there);
     const auto defer = verdict<Defer>(handled);
     CHECK(defer.reply.code == "451");
     CHECK(defer.reply.text.find("2 different copies") != std::string::npos);
@@ -130,7 +132,7 @@ TEST_CASE("A second message on one connection starts empty", "[milter]") {
     CHECK_FALSE(world.session.begin("<>", {}, {}).has_value());
     world.session.recipient("<eve@example.net>", {});
     CHECK(std::holds_alternative<Pass>(
-        world.session.end("4ABD", [] {}).verdict)); // alice is not among its recipients
+        world.session.end("4ABD", still_there).verdict)); // alice is not among its recipients
 }
 
 TEST_CASE("An aborted message leaves nothing to the next one", "[milter]") {
@@ -145,11 +147,11 @@ TEST_CASE("An aborted message leaves nothing to the next one", "[milter]") {
 
 TEST_CASE("An end without a beginning, or after a failure, is deferred", "[milter]") {
     World world;
-    CHECK(verdict<Defer>(world.session.end("", [] {})).reply.code == "451");
+    CHECK(verdict<Defer>(world.session.end("", still_there)).reply.code == "451");
     CHECK_FALSE(world.session.begin("<carol@example.org>", {}, {}).has_value());
     world.session.recipient("<alice@example.org>", {});
     world.session.mark_failed();
-    CHECK(verdict<Defer>(world.session.end("", [] {})) == defer_for_a_fault());
+    CHECK(verdict<Defer>(world.session.end("", still_there)) == defer_for_a_fault());
     CHECK(std::holds_alternative<Edit>(
         world.send({"<alice@example.org>"}).verdict)); // the next one is well again
 }
@@ -176,7 +178,7 @@ TEST_CASE("Where TLS is required, a remote client without it is refused at MAIL"
     CHECK(refuse->reply.code == "530");
     CHECK_FALSE(world.session.begin("<carol@example.org>", {}, {"carol", "TLSv1.3", "", ""}).has_value());
     world.session.recipient("<alice@example.org>", {});
-    CHECK(attribute(world.session.end("4ABC", [] {}), "tls") == "TLSv1.3");
+    CHECK(attribute(world.session.end("4ABC", still_there), "tls") == "TLSv1.3");
 }
 
 TEST_CASE("A message keeps the settings it began with", "[milter]") {
@@ -184,7 +186,7 @@ TEST_CASE("A message keeps the settings it began with", "[milter]") {
     CHECK_FALSE(world.session.begin("<carol@example.org>", {}, {}).has_value());
     world.session.recipient("<eve@example.net>", {});
     world.filter.replace_settings(settings_with({"to=* never"}));
-    CHECK(std::holds_alternative<Refuse>(world.session.end("4ABC", [] {}).verdict));
+    CHECK(std::holds_alternative<Refuse>(world.session.end("4ABC", still_there).verdict));
     CHECK(std::holds_alternative<Pass>(world.send({"<eve@example.net>"}).verdict));
 }
 
@@ -247,8 +249,9 @@ TEST_CASE("An expired certificate stops the message although it was good at impo
     Session session(later, in_flight);
     CHECK_FALSE(session.begin("<carol@example.org>", {}, {}).has_value());
     session.recipient("<later@example.org>", {});
-    CHECK(verdict<Refuse>(session.end("4ABC", [] {
-          })).reply.text.find("<later@example.org>: certificate expired on 2090-01-01") != std::string::npos);
+    CHECK(verdict<Refuse>(session.end("4ABC", still_there))
+              .reply.text.find("<later@example.org>: certificate expired on 2090-01-01") !=
+          std::string::npos);
 }
 
 TEST_CASE("When all slots are taken for longer than the budget, the message is deferred", "[milter]") {
@@ -271,7 +274,7 @@ TEST_CASE("Messages in flight are counted from MAIL to their end", "[milter]") {
     CHECK_FALSE(
         world.session.begin("<carol@example.org>", {}, {}).has_value()); // the same connection: still one
     world.session.recipient("<alice@example.org>", {});
-    CHECK(std::holds_alternative<Edit>(world.session.end("4ABC", [] {}).verdict));
+    CHECK(std::holds_alternative<Edit>(world.session.end("4ABC", still_there).verdict));
     CHECK_FALSE(world.in_flight.wait_for_none(at_once())); // the verdict has still to be carried out
     world.session.reset();
     CHECK(world.in_flight.wait_for_none(at_once()));
@@ -288,7 +291,7 @@ TEST_CASE("Many connections seal at the same time", "[milter]") {
                 (void)session.begin("<carol@example.org>", {}, {});
                 session.recipient("<alice@example.org>", {});
                 session.body("text");
-                sealed += std::holds_alternative<Edit>(session.end("4ABC", [] {}).verdict) ? 1U : 0U;
+                sealed += std::holds_alternative<Edit>(session.end("4ABC", still_there).verdict) ? 1U : 0U;
             }
         });
     }
@@ -314,7 +317,7 @@ struct ReturnWorld : World {
         connection.recipient("<alice@example.org>", {});
         connection.header_field("To", " alice@example.org");
         connection.body("text");
-        return connection.end("4ABC", [] {}).event;
+        return connection.end("4ABC", still_there).event;
     }
 
     ExpectedCopies expected;
@@ -340,7 +343,7 @@ TEST_CASE("A copy of ours that comes back is not recorded, written down, and let
     world.returning.header_field("Subject", " x");
     world.returning.body(std::string(2 * small, 'x')); // its size is no matter
     CHECK(written == 0);
-    const auto handled = world.returning.end("4ABC", [] {});
+    const auto handled = world.returning.end("4ABC", still_there);
     CHECK(verdict<Pass>(handled) == Pass{});
     CHECK(written == 1);
     CHECK(handled.event == "let through");
@@ -360,7 +363,8 @@ TEST_CASE("Whoever else comes to the listener is refused at MAIL", "[milter]") {
     CHECK(refuse->reply.code == "550");
     CHECK(refuse->reply.enhanced_code == "5.7.1");
     CHECK_FALSE(expectation.was_met());
-    CHECK(verdict<Defer>(world.returning.end("4ABC", [] {})) == defer_for_a_fault()); // should an MTA go on
+    CHECK(verdict<Defer>(world.returning.end("4ABC", still_there)) ==
+          defer_for_a_fault()); // should an MTA go on
     CHECK(world.in_flight.wait_for_none(std::chrono::steady_clock::now()));
 }
 
@@ -381,11 +385,11 @@ TEST_CASE("A name that was used once opens nothing any more", "[milter]") {
     }
     SECTION("on the same connection, again before the end") {
         CHECK(world.begin_on(world.returning, world.listener).has_value());
-        CHECK(verdict<Defer>(world.returning.end("4ABC", [] {})) == defer_for_a_fault());
+        CHECK(verdict<Defer>(world.returning.end("4ABC", still_there)) == defer_for_a_fault());
         return;
     }
     SECTION("on the same connection, after the copy") {
-        CHECK(verdict<Pass>(world.returning.end("4ABC", [] {})) == Pass{});
+        CHECK(verdict<Pass>(world.returning.end("4ABC", still_there)) == Pass{});
         world.returning.reset();
         CHECK(world.begin_on(world.returning, world.listener).has_value());
         CHECK_FALSE(world.begin_on(world.returning, "smtpd").has_value());
@@ -394,7 +398,8 @@ TEST_CASE("A name that was used once opens nothing any more", "[milter]") {
         return;
     }
     CHECK(written == 0);
-    CHECK(verdict<Pass>(world.returning.end("4ABC", [] {})) == Pass{}); // the copy itself is not disturbed
+    CHECK(verdict<Pass>(world.returning.end("4ABC", still_there)) ==
+          Pass{}); // the copy itself is not disturbed
     CHECK(written == 1);
 }
 
@@ -428,7 +433,7 @@ TEST_CASE("A copy that is not expected any more, or was not seen whole, is not l
     SECTION("a callback failed") {
         world.returning.mark_failed();
     }
-    const auto handled = world.returning.end("4ABC", [] {});
+    const auto handled = world.returning.end("4ABC", still_there);
     CHECK(verdict<Defer>(handled) == defer_for_a_fault());
     CHECK(handled.level == log::Level::warning);
     CHECK(written == 0);
@@ -439,7 +444,7 @@ TEST_CASE("A copy that cannot be written down leaves as an exception, and not as
     auto expectation = world.expected.expect([] { throw std::runtime_error("disk full"); });
     world.returning.hello(expectation.name());
     REQUIRE_FALSE(world.begin_on(world.returning, world.listener).has_value());
-    CHECK_THROWS_WITH(world.returning.end("4ABC", [] {}), "disk full"); // the adapter answers 451
+    CHECK_THROWS_WITH(world.returning.end("4ABC", still_there), "disk full"); // the adapter answers 451
     CHECK_FALSE(expectation.withdraw());
 }
 
@@ -466,7 +471,7 @@ struct HandoverWorld {
         connection.header_field("To", " alice@example.org");
         connection.header_field("Message-ID", " <1@example.org>");
         connection.body("the text\r\n");
-        auto handled = connection.end("4ABC", [] {});
+        auto handled = connection.end("4ABC", still_there);
         CAPTURE(attribute(handled, "reason"), attribute(handled, "error"));
         CHECK(std::holds_alternative<Discard>(handled.verdict));
         CHECK(connection.is_unsettled());
@@ -553,7 +558,7 @@ TEST_CASE("What was half handed over is completed over the same way, even where 
         world.session->header_field("To", " alice@example.org");
         world.session->header_field("Message-ID", " <1@example.org>");
         world.session->body("the text\r\n");
-        return world.session->end("4ABC", [] {});
+        return world.session->end("4ABC", still_there);
     };
     const auto first = send_to({"<alice@example.org>", "<bob@example.org>"});
     CHECK(verdict<Defer>(first).reply.code == "451");

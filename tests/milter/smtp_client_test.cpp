@@ -20,8 +20,8 @@ Deadline in(std::chrono::milliseconds time) {
 const Deadline never = in(std::chrono::minutes(5));
 
 SmtpClient client_of(
-    const ScriptedServer& server, Deadline deadline = never, WhileWaiting while_waiting = [] {}) {
-    return {server.listener(), deadline, std::move(while_waiting)};
+    const ScriptedServer& server, Deadline deadline = never, Tick tick = [] { return true; }) {
+    return SmtpClient(server.listener(), Wait{deadline, std::move(tick)});
 }
 
 /// What `work` complains of.
@@ -251,7 +251,7 @@ TEST_CASE("Content of any size reaches a listener that reads slowly, and the cal
         1U << 16U);
     std::size_t waits = 0;
     {
-        auto client = client_of(server, never, [&] { ++waits; });
+        auto client = client_of(server, never, [&] { return ++waits > 0; });
         if (through_tls) {
             CHECK(client.start_tls(client_context.get()).is_positive());
         }
@@ -446,7 +446,7 @@ TEST_CASE("Nobody listens: an error that names the listener", "[milter]") {
         const ScriptedServer server([](Conversation&) {});
         listener = server.listener();
     }
-    const auto error = complaint([&] { const SmtpClient client(listener, never, [] {}); });
+    const auto error = complaint([&] { const SmtpClient client(listener, {never}); });
     CHECK(error.kind() == ErrorKind::unavailable);
     CHECK(std::string(error.what()) ==
           "the reinjection listener " + listener.to_string() + ": Connection refused");
@@ -455,9 +455,9 @@ TEST_CASE("Nobody listens: an error that names the listener", "[milter]") {
 TEST_CASE("A name with several addresses is tried one by one", "[milter]") {
     // localhost is ::1 first where there is IPv6, and nobody listens there.
     ScriptedServer server([](Conversation& conversation) { conversation.say("220 a\r\n"); });
-    SmtpClient client({"localhost", server.listener().port}, never, [] {});
+    SmtpClient client({"localhost", server.listener().port}, {never});
     CHECK(client.read_reply().is_positive());
-    const auto error = complaint([] { const SmtpClient none({"nobody.invalid", 25}, never, [] {}); });
+    const auto error = complaint([] { const SmtpClient none({"nobody.invalid", 25}, {never}); });
     CHECK(error.kind() == ErrorKind::unavailable);
     CHECK(std::string(error.what()).find("nobody.invalid:25") != std::string::npos);
 }
@@ -465,7 +465,7 @@ TEST_CASE("A name with several addresses is tried one by one", "[milter]") {
 TEST_CASE("The deadline ends every waiting, and the caller hears of it meanwhile", "[milter]") {
     const auto soon = std::chrono::milliseconds(30);
     std::size_t waits = 0;
-    const auto count = [&] { ++waits; };
+    const auto count = [&] { return ++waits > 0; };
     std::promise<void> end;
     const auto ended = end.get_future().share();
     ScriptedServer server([&](Conversation&) { ended.wait(); });
@@ -476,7 +476,7 @@ TEST_CASE("The deadline ends every waiting, and the caller hears of it meanwhile
     }
     SECTION("writing") {
         auto client = client_of(server, never, count);
-        client.set_deadline(in(soon));
+        client.set_wait({in(soon), count});
         const std::string much(16U << 20U, 'x');
         error = complaint([&] { client.write_content(much); });
         client.quit(); // does not wait either
@@ -505,8 +505,8 @@ TEST_CASE("The deadline ends every waiting, and the caller hears of it meanwhile
         REQUIRE(::listen(fd, 0) == 0);
         REQUIRE(::getsockname(fd, generic, &size) == 0);
         const policy::Listener listener{"127.0.0.1", ntohs(address.sin_port)};
-        const SmtpClient first(listener, never, count);
-        error = complaint([&] { const SmtpClient second(listener, in(soon), count); });
+        const SmtpClient first(listener, {never, count});
+        error = complaint([&] { const SmtpClient second(listener, {in(soon), count}); });
         ::close(fd);
     }
     end.set_value();
