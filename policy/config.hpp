@@ -2,11 +2,9 @@
 #pragma once
 
 #include "base/log.hpp"
-#include "mail/address.hpp"
 #include "policy/listener.hpp"
-#include "policy/network.hpp"
+#include "policy/policy.hpp"
 #include "policy/route_secret.hpp"
-#include "policy/rule.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -18,36 +16,6 @@
 #include <vector>
 
 namespace lockbox::policy {
-
-enum class Scope {
-    outgoing, ///< authenticated, from trusted networks, or submitted locally
-    incoming, ///< to the domains listed
-    all,
-};
-
-enum class InboundTls { optional, require };
-
-/// How sealed copies leave.
-enum class DeliveryMode {
-    automatic, ///< one copy: edited in place; several: all through the reinjection listener
-    reinject,  ///< all through the reinjection listener: the queue keeps nothing of the plain text
-};
-
-constexpr std::size_t copies_most = 250; ///< each is an open connection to the reinjection listener
-
-/// What judge() needs to know.
-struct Policy {
-    Scope scope = Scope::outgoing;
-    std::vector<std::string> incoming_domains;   ///< normalised
-    std::vector<Network> trusted_networks;       ///< beside the loopback networks, which always are
-    std::vector<std::string> submission_daemons; ///< values of {daemon_name} that mean submission
-    std::vector<Rule> rules;
-    crypto::Protocol preferred_protocol =
-        crypto::Protocol::openpgp;                   ///< of recipients with certificates of both
-    std::vector<std::string> case_sensitive_domains; ///< normalised: local parts are compared exactly
-    InboundTls inbound_tls = InboundTls::optional;
-    std::size_t copies_max = 100; ///< of one message
-};
 
 constexpr std::size_t config_octets_max = 1U << 20U; ///< of the file: a limit for mistakes such as /dev/zero
 constexpr std::size_t socket_path_octets_max = 107;  ///< sun_path without its final NUL, unix(7)

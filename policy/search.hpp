@@ -4,7 +4,7 @@
 #include "keyring/alias.hpp"
 #include "keyring/choice.hpp"
 #include "mail/address.hpp"
-#include "policy/config.hpp"
+#include "policy/policy.hpp"
 
 #include <map>
 #include <optional>

@@ -1,0 +1,43 @@
+// What an administrator wants of mail: the part of the configuration that judging needs.
+#pragma once
+
+#include "crypto/certificate.hpp"
+#include "policy/network.hpp"
+#include "policy/rule.hpp"
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace lockbox::policy {
+
+enum class Scope {
+    outgoing, ///< authenticated, from trusted networks, or submitted locally
+    incoming, ///< to the domains listed
+    all,
+};
+
+enum class InboundTls { optional, require };
+
+/// How sealed copies leave.
+enum class DeliveryMode {
+    automatic, ///< one copy: edited in place; several: all through the reinjection listener
+    reinject,  ///< all through the reinjection listener: the queue keeps nothing of the plain text
+};
+
+constexpr std::size_t copies_most = 250; ///< each is an open connection to the reinjection listener
+
+struct Policy {
+    Scope scope = Scope::outgoing;
+    std::vector<std::string> incoming_domains;   ///< normalised
+    std::vector<Network> trusted_networks;       ///< beside the loopback networks, which always are
+    std::vector<std::string> submission_daemons; ///< values of {daemon_name} that mean submission
+    std::vector<Rule> rules;
+    crypto::Protocol preferred_protocol =
+        crypto::Protocol::openpgp;                   ///< of recipients with certificates of both
+    std::vector<std::string> case_sensitive_domains; ///< normalised: local parts are compared exactly
+    InboundTls inbound_tls = InboundTls::optional;
+    std::size_t copies_max = 100; ///< of one message
+};
+
+} // namespace lockbox::policy
