@@ -116,8 +116,10 @@ policy::Policy everybody_sealed(const policy::Policy& configured, std::optional<
     return policy;
 }
 
-policy::Transaction transaction_to(const std::vector<std::string>& recipients) {
+policy::Transaction transaction_to(const std::vector<std::string>& recipients, const mail::Message& message) {
     policy::Transaction transaction;
+    transaction.header = message.header;
+    transaction.body = message.body;
     for (const auto& text : recipients) {
         if (!mail::Address::parse(text)) {
             throw Error(ErrorKind::usage, fmt::format("'{}' is no address", text));
@@ -146,8 +148,8 @@ Sealing sealing_from(const policy::Plan& plan) {
     return {crypto::Recipients::from(std::move(certificates)).value(), plan.decisions.front().outer_subject};
 }
 
-std::vector<crypto::Protocol> protocols_to_try(const Invocation& invocation,
-                                               const policy::Policy& configured) {
+/// `first`: where the choice is free.
+std::vector<crypto::Protocol> protocols_to_try(const Invocation& invocation, crypto::Protocol first) {
     if (invocation.has("protocol")) {
         const auto protocol = crypto::protocol_from(invocation.value("protocol"));
         if (!protocol) {
@@ -156,27 +158,27 @@ std::vector<crypto::Protocol> protocols_to_try(const Invocation& invocation,
         }
         return {*protocol};
     }
-    const auto first = configured.preferred_protocol;
     return {first, first == crypto::Protocol::openpgp ? crypto::Protocol::smime : crypto::Protocol::openpgp};
 }
 
 /// The certificate for each recipient as the milter would choose it, or Error(no_certificate) that names all
 /// who have none.
-Sealing sealing_for(const Invocation& invocation) {
-    const auto transaction = transaction_to(invocation.values("to"));
+Sealing sealing_for(const Invocation& invocation, const mail::Message& message) {
+    const auto transaction = transaction_to(invocation.values("to"), message);
     const auto config = invocation.config_if_readable();
     const auto& configured = config.policy;
     const auto revocations = revocations_of(config, invocation, UnreadableList::fail).lists;
     auto keyring = invocation.open_keyring(keyring::Access::read);
     const auto judge = [&](std::optional<crypto::Protocol> protocol) {
         const auto policy = everybody_sealed(configured, protocol, invocation.has("hide-subject"));
-        const auto view = policy::gather(
-            policy::addresses_to_look_up(transaction, policy), policy, [&](const mail::Address& address) {
-                return keyring::marked_revoked(keyring.look_up(address), *revocations);
-            });
-        return policy::judge(transaction, policy, view, invocation.environment().now);
+        const auto inquiry = policy::prepare(transaction, policy);
+        const auto view = policy::gather(inquiry, [&](const mail::Address& address) {
+            return keyring::marked_revoked(keyring.look_up(address), *revocations);
+        });
+        return policy::judge(inquiry, view, invocation.environment().now);
     };
-    const auto protocols = protocols_to_try(invocation, configured);
+    const auto protocols =
+        protocols_to_try(invocation, policy::prepare(transaction, configured).preferred_protocol);
     for (const auto protocol : protocols) {
         if (const auto plan = judge(protocol); plan.outcome == policy::Outcome::deliver) {
             return sealing_from(plan);
@@ -198,10 +200,10 @@ int run(Invocation& invocation) {
         throw Error(ErrorKind::usage, "`lockbox encrypt` needs --to ADDRESS",
                     "the To field of a message is not looked at: it may name others than will get it");
     }
-    const auto sealing = sealing_for(invocation);
     const auto bytes = invocation.read(invocation.arguments().empty() ? "-" : invocation.arguments().front());
     const auto message = message_from(invocation, bytes);
     refuse_sealed(message);
+    const auto sealing = sealing_for(invocation, message);
 
     crypto::self_test();
     crypto::Sealer sealer;

@@ -75,17 +75,15 @@ policy::Transaction transaction_from(const Invocation& invocation) {
     return transaction;
 }
 
-policy::KeyringView view_for(const policy::Transaction& transaction, const policy::Config& config,
+policy::KeyringView view_for(const policy::Inquiry& inquiry, const policy::Config& config,
                              const Invocation& invocation, std::vector<std::string>& warnings) {
-    const auto& policy = config.policy;
-    const auto addresses = policy::addresses_to_look_up(transaction, policy);
-    if (addresses.empty()) {
+    if (inquiry.addresses().empty()) {
         return {}; // nor is a keyring needed
     }
     auto keyring = invocation.open_keyring(keyring::Access::read);
     auto revocations = revocations_of(config, invocation, UnreadableList::warn);
     warnings = std::move(revocations.warnings);
-    return policy::gather(addresses, policy, [&](const mail::Address& address) {
+    return policy::gather(inquiry, [&](const mail::Address& address) {
         return keyring::marked_revoked(keyring.look_up(address), *revocations.lists);
     });
 }
@@ -171,35 +169,47 @@ std::string rule_text(const policy::Decision& decision) {
                                      : fmt::format("{}: {}", decision.rule_number, decision.rule);
 }
 
-std::vector<std::string> addresses_of(const policy::Copy& copy, const policy::Plan& plan) {
+std::vector<std::string> addresses_of(const policy::Copy& copy, const policy::Plan& plan,
+                                      const policy::Transaction& transaction) {
     std::vector<std::string> addresses;
-    for (const auto index : copy.decisions) {
-        addresses.push_back(plan.decisions[index].address);
+    for (const auto index : policy::decisions_of(copy)) {
+        addresses.push_back(policy::name_of(plan.decisions[index], transaction));
     }
     return addresses;
 }
 
-std::string describe_form(const policy::Copy& copy) {
-    if (!copy.protocol) {
-        return "clear";
+std::vector<std::string> names_of(const std::vector<mail::Address>& addresses) {
+    std::vector<std::string> names;
+    for (const auto& address : addresses) {
+        names.push_back(address.to_string());
     }
-    const auto protocol = crypto::to_string(*copy.protocol);
-    return *copy.protocol == crypto::Protocol::smime
-               ? fmt::format("sealed with {} ({})", protocol, crypto::to_string(copy.content_encryption))
-               : fmt::format("sealed with {}", protocol);
+    return names;
 }
 
-std::string_view subject_text(const policy::Copy& copy) {
+std::string describe_form(const policy::Copy& copy) {
+    const auto* sealed = std::get_if<policy::SealedCopy>(&copy);
+    if (sealed == nullptr) {
+        return "clear";
+    }
+    const auto protocol = sealed->certificates.protocol();
+    return protocol == crypto::Protocol::smime
+               ? fmt::format("sealed with {} ({})", crypto::to_string(protocol),
+                             crypto::to_string(sealed->certificates.content_encryption()))
+               : fmt::format("sealed with {}", crypto::to_string(protocol));
+}
+
+std::string_view subject_text(const policy::SealedCopy& copy) {
     return copy.outer_subject == mail::OuterSubject::kept ? "inside, and readable outside too"
                                                           : "inside only";
 }
 
 /// Why these recipients, and no others, get the same bytes.
 std::string_view why_together(const policy::Copy& copy) {
-    if (!copy.protocol) {
+    const auto* sealed = std::get_if<policy::SealedCopy>(&copy);
+    if (sealed == nullptr) {
         return "the original";
     }
-    return copy.hidden ? "not named in To or Cc: a copy of their own" : "named in To or Cc";
+    return sealed->hidden ? "not named in To or Cc: a copy of their own" : "named in To or Cc";
 }
 
 /// Recipients that stand for nobody who does not get the message anyway.
@@ -241,9 +251,12 @@ void print(std::ostream& out, const Explanation& explanation, const policy::Conf
                      explanation.out_of_scope ? "not judged, " + printable(*explanation.out_of_scope)
                                               : "judged"));
     for (const auto& decision : plan.decisions) {
-        line(out, "Recipient", printable(decision.address));
+        if (decision.handling == policy::Handling::untouched) {
+            continue; // as the outcome says it of the whole message
+        }
+        line(out, "Recipient", printable(policy::name_of(decision, transaction)));
         if (!decision.via.empty()) {
-            line(out, "  via", printable(fmt::format("{}", fmt::join(decision.via, " > "))));
+            line(out, "  via", printable(fmt::format("{}", fmt::join(names_of(decision.via), " > "))));
         }
         if (!decision.rule.empty()) {
             line(out, "  rule", printable(rule_text(decision)));
@@ -264,10 +277,10 @@ void print(std::ostream& out, const Explanation& explanation, const policy::Conf
     std::size_t number = 0;
     for (const auto& copy : plan.copies) {
         line(out, fmt::format("Copy {}", ++number),
-             fmt::format("{} for {}", describe_form(copy), listed(addresses_of(copy, plan))));
+             fmt::format("{} for {}", describe_form(copy), listed(addresses_of(copy, plan, transaction))));
         line(out, "  because", why_together(copy));
-        if (copy.protocol) {
-            line(out, "  subject", subject_text(copy));
+        if (const auto* sealed = std::get_if<policy::SealedCopy>(&copy)) {
+            line(out, "  subject", subject_text(*sealed));
         }
     }
     if (plan.outcome == policy::Outcome::deliver) {
@@ -276,9 +289,47 @@ void print(std::ostream& out, const Explanation& explanation, const policy::Conf
     line(out, "Outcome",
          fmt::format("{}: {}", policy::to_string(explanation.outcome()),
                      printable(explanation.reason(), octets_max)));
+    if (!plan.warning.empty()) {
+        line(out, "Warning", printable(plan.warning));
+    }
 }
 
-Json to_json(const Explanation& explanation) {
+Json to_json(const policy::Decision& decision, const policy::Transaction& transaction) {
+    const auto& certificate = decision.certificate;
+    return {{"address", policy::name_of(decision, transaction)},
+            {"via", names_of(decision.via)},
+            {"handling", policy::to_string(decision.handling)},
+            {"rule", decision.rule},
+            {"rule_number", decision.rule_number},
+            {"reason", decision.reason},
+            {"protocol", certificate ? Json(crypto::to_string(certificate->protocol)) : Json(nullptr)},
+            {"certificate", certificate ? Json(certificate->fingerprint) : Json(nullptr)},
+            {"passed_over", decision.passed_over}};
+}
+
+Json to_json(const policy::Copy& copy, const policy::Plan& plan, const policy::Transaction& transaction) {
+    Json json = {{"recipients", addresses_of(copy, plan, transaction)},
+                 {"hidden", false},
+                 {"protocol", nullptr},
+                 {"content_encryption", nullptr},
+                 {"outer_subject", nullptr},
+                 {"certificates", Json::array()}};
+    if (const auto* sealed = std::get_if<policy::SealedCopy>(&copy)) {
+        const auto protocol = sealed->certificates.protocol();
+        json["hidden"] = sealed->hidden;
+        json["protocol"] = crypto::to_string(protocol);
+        if (protocol == crypto::Protocol::smime) {
+            json["content_encryption"] = crypto::word(sealed->certificates.content_encryption());
+        }
+        json["outer_subject"] = sealed->outer_subject == mail::OuterSubject::kept ? "kept" : "obscured";
+        for (const auto& certificate : sealed->certificates.all()) {
+            json["certificates"].push_back(certificate.fingerprint);
+        }
+    }
+    return json;
+}
+
+Json to_json(const Explanation& explanation, const policy::Transaction& transaction) {
     const auto& plan = explanation.plan;
     auto json = json_document();
     json["outcome"] = policy::to_string(explanation.outcome());
@@ -290,37 +341,16 @@ Json to_json(const Explanation& explanation) {
                                                                 : Json("in-place");
     json["recipients"] = Json::array();
     for (const auto& decision : plan.decisions) {
-        const auto& certificate = decision.certificate;
-        json["recipients"].push_back(
-            {{"address", decision.address},
-             {"via", decision.via},
-             {"handling", policy::to_string(decision.handling)},
-             {"rule", decision.rule},
-             {"rule_number", decision.rule_number},
-             {"reason", decision.reason},
-             {"protocol", certificate ? Json(crypto::to_string(certificate->protocol)) : Json(nullptr)},
-             {"certificate", certificate ? Json(certificate->fingerprint) : Json(nullptr)},
-             {"passed_over", decision.passed_over}});
+        json["recipients"].push_back(to_json(decision, transaction));
     }
     json["copies"] = Json::array();
     for (const auto& copy : plan.copies) {
-        auto certificates = Json::array();
-        for (const auto& certificate : copy.certificates) {
-            certificates.push_back(certificate.fingerprint);
-        }
-        json["copies"].push_back(
-            {{"recipients", addresses_of(copy, plan)},
-             {"hidden", copy.hidden},
-             {"protocol", copy.protocol ? Json(crypto::to_string(*copy.protocol)) : Json(nullptr)},
-             {"content_encryption", copy.protocol == crypto::Protocol::smime
-                                        ? Json(crypto::word(copy.content_encryption))
-                                        : Json(nullptr)},
-             {"outer_subject", !copy.protocol                                   ? Json(nullptr)
-                               : copy.outer_subject == mail::OuterSubject::kept ? Json("kept")
-                                                                                : Json("obscured")},
-             {"certificates", std::move(certificates)}});
+        json["copies"].push_back(to_json(copy, plan, transaction));
     }
     json["warnings"] = explanation.warnings;
+    if (!plan.warning.empty()) {
+        json["warnings"].push_back(plan.warning);
+    }
     return json;
 }
 
@@ -332,15 +362,16 @@ int run(Invocation& invocation) {
     const auto config = invocation.config();
     const auto transaction = transaction_from(invocation);
     Explanation explanation;
-    const auto view = view_for(transaction, config, invocation, explanation.warnings);
+    const auto inquiry = policy::prepare(transaction, config.policy);
+    const auto view = view_for(inquiry, config, invocation, explanation.warnings);
     explanation.origin = describe_origin(transaction.origin);
-    explanation.out_of_scope = policy::why_out_of_scope(transaction, config.policy);
+    explanation.out_of_scope = inquiry.out_of_scope;
     explanation.tls_missing = policy::why_tls_is_missing(transaction.origin, config.policy);
     explanation.delivery = config.delivery;
     explanation.reinject = config.reinject;
-    explanation.plan = policy::judge(transaction, config.policy, view, invocation.environment().now);
+    explanation.plan = policy::judge(inquiry, view, invocation.environment().now);
     if (invocation.has("json")) {
-        invocation.io().out << to_text(to_json(explanation)) << '\n';
+        invocation.io().out << to_text(to_json(explanation, transaction)) << '\n';
     } else {
         print(invocation.io().out, explanation, config, transaction);
     }

@@ -52,6 +52,7 @@ public:
     [[nodiscard]] ContentEncryption content_encryption() const noexcept {
         return certificates_.front().content_encryption;
     }
+    bool operator==(const Recipients&) const = default;
 
 private:
     explicit Recipients(std::vector<Certificate> certificates) : certificates_(std::move(certificates)) {}

@@ -37,7 +37,7 @@ public:
                                              way(), address.to_string());
             return;
         }
-        way_.push_back(address.to_string());
+        way_.push_back(address);
         open_.push_back(name);
         for (const auto& member : alias->members) {
             visit(member);
@@ -57,7 +57,13 @@ public:
     }
 
 private:
-    [[nodiscard]] std::string way() const { return fmt::format("{}", fmt::join(way_, " > ")); }
+    [[nodiscard]] std::string way() const {
+        std::vector<std::string> names;
+        for (const auto& address : way_) {
+            names.push_back(address.to_string());
+        }
+        return fmt::format("{}", fmt::join(names, " > "));
+    }
 
     bool fits() {
         if (seen_.size() + entered_.size() > alias_expansion_max) {
@@ -69,8 +75,8 @@ private:
 
     const AliasLookup& alias_of_;
     Expansion expansion_;
-    std::vector<std::string> way_;  ///< addresses, as they were written
-    std::vector<std::string> open_; ///< the names of their aliases
+    std::vector<mail::Address> way_; ///< as they were written
+    std::vector<std::string> open_;  ///< the names of their aliases
     std::set<std::string> entered_;
     std::set<mail::Address> seen_;
 };

@@ -60,7 +60,7 @@ struct Known {
 /// Somebody an address comes down to.
 struct Member {
     mail::Address address;
-    std::vector<std::string> via; ///< the aliases on the way, outermost first; empty: the address itself
+    std::vector<mail::Address> via; ///< the aliases on the way, outermost first; empty: the address itself
     bool operator==(const Member&) const = default;
 };
 

@@ -31,15 +31,18 @@ bool preferred(const Candidate& left, const Candidate& right) {
                       right.entry->certificate.fingerprint);
 }
 
-std::string why_first(const std::vector<Candidate>& candidates, std::ptrdiff_t usable) {
+std::string why_first(const std::vector<Candidate>& candidates, std::ptrdiff_t usable,
+                      const WantedProtocol& wanted) {
     if (usable == 1) {
         return candidates.size() == 1 ? "the only certificate" : "the only usable certificate";
     }
     const auto& first = candidates[0];
     const auto& second = candidates[1];
     if (first.preferred_protocol != second.preferred_protocol) {
-        return fmt::format("of {} usable certificates, {} is the preferred protocol", usable,
-                           crypto::to_string(first.entry->certificate.protocol));
+        return fmt::format("of {} usable certificates, {} is the {}", usable,
+                           crypto::to_string(first.entry->certificate.protocol),
+                           wanted.because_of_signature ? "protocol of the message's signature"
+                                                       : "preferred protocol");
     }
     if (first.entry->trust != second.entry->trust) {
         return fmt::format("best trusted of {} usable certificates", usable);
@@ -75,7 +78,7 @@ Choice choose(std::span<const Entry> entries, const WantedProtocol& wanted, Time
             if (const auto* key = encryption_key_at(*candidate.entry, now)) {
                 choice.certificate->encryption_key = key->fingerprint;
             }
-            choice.reason = why_first(candidates, usable);
+            choice.reason = why_first(candidates, usable, wanted);
         }
     }
     return choice;

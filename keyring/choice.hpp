@@ -29,6 +29,7 @@ struct Choice {
 struct WantedProtocol {
     std::optional<crypto::Protocol> only; ///< nullopt: any
     crypto::Protocol preferred = crypto::Protocol::openpgp;
+    bool because_of_signature = false; ///< `preferred` is that of the message's own signature
 
     [[nodiscard]] bool admits(crypto::Protocol protocol) const noexcept { return !only || *only == protocol; }
 };

@@ -313,6 +313,9 @@ bool Conversation::end_of_message(std::string_view last_piece) {
         const auto subject = queue_id.empty() ? std::string_view("-") : std::string_view(queue_id);
         if (sent == Sent::yes || !goes_on(handled.verdict)) {
             log::write(handled.level, subject, handled.event, handled.attributes);
+            for (const auto& copy : handled.copies) {
+                log::info(subject, copy.event, copy.attributes);
+            }
         } else {
             log::error(subject, "deferred",
                        {{"error", sent == Sent::no ? "the MTA has left before the message could be given back"

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <set>
+#include <stdexcept>
 #include <utility>
 
 namespace lockbox::milter {
@@ -17,7 +18,7 @@ namespace {
 std::string named(const OutgoingCopy& copy) {
     std::vector<std::string> paths;
     for (const auto& recipient : copy.recipients) {
-        paths.push_back(printable(recipient.path));
+        paths.push_back(printable(recipient.in_brackets()));
     }
     return fmt::format("{}", fmt::join(paths, ", "));
 }
@@ -32,12 +33,12 @@ std::vector<std::string> mailboxes_of(const OutgoingCopy& copy) {
 
 /// The last look before anything is sent: whoever made these copies knew whom an earlier try has served.
 void expect_nobody_twice(const std::vector<OutgoingCopy>& copies, const std::vector<std::string>& served) {
-    const std::set<std::string_view> by_then(served.begin(), served.end());
+    const std::set<std::string> by_then(served.begin(), served.end());
     for (const auto& copy : copies) {
         for (const auto& recipient : copy.recipients) {
             if (by_then.count(recipient.mailbox()) != 0) {
                 throw Error(ErrorKind::engine, fmt::format("a copy was made for {}, who has got theirs",
-                                                           printable(recipient.path)));
+                                                           printable(recipient.in_brackets())));
             }
         }
     }
@@ -159,6 +160,10 @@ private:
         if (const auto xforward = xforward_command(transaction, extensions); !xforward.empty()) {
             (void)client_.command(xforward); // only the listener's log is poorer without
         }
+        check_recipients(*copy_);
+        if (copy_->is_sealed() && content.form != Form::sealed) {
+            throw std::logic_error("the bytes of a sealed copy are not sealed");
+        }
         const auto header = content.header.to_string();
         const CopyContent facts{header.size() + 2 + content.body.size(), !all_ascii(content.body),
                                 !all_ascii(header)};
@@ -171,7 +176,7 @@ private:
             return false;
         }
         for (std::size_t i = 0; i < copy_->recipients.size(); ++i) {
-            if (!accepted(replies[i + 1], "RCPT", printable(copy_->recipients[i].path))) {
+            if (!accepted(replies[i + 1], "RCPT", printable(copy_->recipients[i].in_brackets()))) {
                 return false;
             }
         }

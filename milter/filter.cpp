@@ -10,7 +10,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <set>
+#include <variant>
 
 namespace lockbox::milter {
 namespace {
@@ -22,33 +24,92 @@ constexpr std::chrono::seconds keyring_lock_wait{5};
 std::string fingerprints_of(const policy::Plan& plan) {
     std::set<std::string> fingerprints;
     for (const auto& copy : plan.copies) {
-        for (const auto& certificate : copy.certificates) {
-            fingerprints.insert(certificate.fingerprint);
+        if (const auto* sealed = std::get_if<policy::SealedCopy>(&copy)) {
+            for (const auto& certificate : sealed->certificates.all()) {
+                fingerprints.insert(certificate.fingerprint);
+            }
         }
     }
     return fmt::format("{}", fmt::join(fingerprints, " "));
 }
 
+std::string_view protocol_of(const policy::Copy& copy) {
+    const auto* sealed = std::get_if<policy::SealedCopy>(&copy);
+    return sealed != nullptr ? crypto::to_string(sealed->certificates.protocol()) : "clear";
+}
+
 std::string protocols_of(const policy::Plan& plan) {
     std::set<std::string_view> protocols;
     for (const auto& copy : plan.copies) {
-        protocols.insert(copy.protocol ? crypto::to_string(*copy.protocol) : "clear");
+        protocols.insert(protocol_of(copy));
     }
     return fmt::format("{}", fmt::join(protocols, " "));
 }
 
-/// What a message is that goes on as it came. Of one whose body was not kept nobody can tell: clear.
-Form form_of(const policy::Transaction& transaction) {
-    return mail::is_sealed(mail::outermost_layer(transaction.header, transaction.body)) ? Form::sealed
-                                                                                        : Form::clear;
+/// "sealed with openpgp", "clear", or "as it came".
+std::string bytes_of(const policy::Copy& copy, const policy::Plan& plan) {
+    if (std::holds_alternative<policy::SealedCopy>(copy)) {
+        return fmt::format("sealed with {}", protocol_of(copy));
+    }
+    const auto handling = plan.decisions.at(policy::decisions_of(copy).front()).handling;
+    return handling == policy::Handling::untouched ? "as it came" : "clear";
 }
 
-Handled passed(const policy::Transaction& transaction, std::string reason) {
-    return {Pass{form_of(transaction)},
+/// The same bytes for these decisions: to whom, and by which rules.
+Handled::Line line_of(std::string event, const std::vector<std::size_t>& decisions, const policy::Plan& plan,
+                      const policy::Transaction& transaction) {
+    std::vector<std::string> to;
+    std::set<std::size_t> rules;
+    for (const auto index : decisions) {
+        const auto& decision = plan.decisions.at(index);
+        to.push_back(fmt::format("<{}>", policy::mailbox_of(decision, transaction)));
+        rules.insert(decision.rule_number);
+    }
+    return {
+        std::move(event),
+        {{"to", fmt::format("{}", fmt::join(to, ","))}, {"rule", fmt::format("{}", fmt::join(rules, ","))}}};
+}
+
+/// A line for each copy, one for those who were served before, and of a message that was judged and is clear
+/// for everybody the same.
+std::vector<Handled::Line> lines_of(const policy::Plan& plan, const policy::Transaction& transaction) {
+    std::vector<Handled::Line> lines;
+    std::vector<std::size_t> clear;
+    std::vector<std::size_t> served;
+    for (std::size_t i = 0; i < plan.decisions.size(); ++i) {
+        if (plan.decisions[i].handling == policy::Handling::served) {
+            served.push_back(i);
+        } else if (plan.decisions[i].handling == policy::Handling::clear) {
+            clear.push_back(i);
+        }
+    }
+    if (plan.outcome == policy::Outcome::pass && !clear.empty()) {
+        lines.push_back(line_of("copy 1 of 1: clear", clear, plan, transaction));
+    }
+    for (const auto& copy : plan.copies) {
+        const auto& decisions = policy::decisions_of(copy);
+        lines.push_back(line_of(
+            fmt::format("copy {} of {}: {}", lines.size() + 1, plan.copies.size(), bytes_of(copy, plan)),
+            decisions, plan, transaction));
+    }
+    if (!served.empty()) {
+        lines.push_back(line_of("served before", served, plan, transaction));
+    }
+    return lines;
+}
+
+/// What a message is that goes on as it came. Of one whose body was not kept nobody can tell: clear.
+Form form_of(const policy::Inquiry& inquiry) {
+    return mail::is_sealed(inquiry.layer) ? Form::sealed : Form::clear;
+}
+
+Handled passed(const policy::Inquiry& inquiry, const policy::Plan& plan) {
+    return {Pass{form_of(inquiry)},
             log::Level::info,
             "passed",
-            {{"copies", "0"}, {"reason", std::move(reason)}},
-            nullptr};
+            {{"copies", "0"}, {"reason", plan.reason}},
+            nullptr,
+            lines_of(plan, *inquiry.transaction)};
 }
 
 Handled deferred(std::string enhanced_code, std::string reason) {
@@ -67,12 +128,28 @@ Handled refused(std::string code, std::string enhanced_code, std::string reason)
             nullptr};
 }
 
+/// RFC 3463: 5.1.3, bad destination mailbox address syntax; 5.7.1, delivery not authorised.
+Handled refused(const policy::Plan& plan) {
+    const auto text = fmt::format("Message cannot be sealed: {}{}", plan.reason,
+                                  plan.count(policy::Handling::served) > 0 ? others_are_served : "");
+    return plan.refuses_addresses_alone() ? refused("553", "5.1.3", text) : refused("550", "5.7.1", text);
+}
+
 /// Something of ours failed: the cause is for the log alone.
 Handled fault(std::string cause, std::string hint = {}) {
     Handled handled{
         defer_for_a_fault(), log::Level::error, "deferred", {{"error", std::move(cause)}}, nullptr};
     if (!hint.empty()) {
         handled.attributes.emplace_back("hint", std::move(hint));
+    }
+    return handled;
+}
+
+/// With what the administrator should know of the plan.
+Handled warned(Handled handled, const policy::Plan& plan) {
+    if (!plan.warning.empty()) {
+        handled.level = std::max(handled.level, log::Level::warning);
+        handled.attributes.emplace_back("warning", plan.warning);
     }
     return handled;
 }
@@ -168,7 +245,7 @@ Handled Filter::timed(const policy::Transaction& transaction, const Settings& se
     return handled;
 }
 
-Handled Filter::handle(policy::Transaction& transaction, const Settings& settings,
+Handled Filter::handle(const policy::Transaction& transaction, const Settings& settings,
                        const Tick& tick) noexcept {
     return timed(transaction, settings, [&](Deadline deadline) {
         return judge_and_seal(transaction, settings, {deadline, tick});
@@ -178,9 +255,10 @@ Handled Filter::handle(policy::Transaction& transaction, const Settings& setting
 Handled Filter::handle_oversized(const policy::Transaction& transaction, const Settings& settings) noexcept {
     return timed(transaction, settings, [&](Deadline) {
         // Mail that is none of our business, or clear for everybody, may be of any size.
-        const auto plan = plan_for(transaction, settings);
+        const auto inquiry = policy::prepare(transaction, settings.policy);
+        const auto plan = plan_for(inquiry, settings);
         if (plan.outcome == policy::Outcome::pass) {
-            return passed(transaction, plan.reason);
+            return warned(passed(inquiry, plan), plan);
         }
         return refused(
             "552", "5.3.4",
@@ -189,10 +267,9 @@ Handled Filter::handle_oversized(const policy::Transaction& transaction, const S
     });
 }
 
-policy::Plan Filter::plan_for(const policy::Transaction& transaction, const Settings& settings) {
+policy::Plan Filter::plan_for(const policy::Inquiry& inquiry, const Settings& settings) {
     policy::KeyringView view;
-    const auto addresses = policy::addresses_to_look_up(transaction, settings.policy);
-    if (!addresses.empty()) {
+    if (!inquiry.addresses().empty()) {
         const auto keyring = keyrings_.lend();
         bool found = false;
         const auto revocations = settings.revocations != nullptr ? settings.revocations->current()
@@ -202,70 +279,66 @@ policy::Plan Filter::plan_for(const policy::Transaction& transaction, const Sett
                          {{"error", revocations.warning}});
         }
         log_overdue_lists(settings, clock_());
-        view = policy::gather(addresses, settings.policy, [&](const mail::Address& address) {
+        view = policy::gather(inquiry, [&](const mail::Address& address) {
             auto known = keyring->look_up(address);
             found = found || !known.entries.empty();
             return revocations.lists ? keyring::marked_revoked(std::move(known), *revocations.lists)
                                      : std::move(known);
         });
-        if (!found && policy::wants_certificates(transaction, settings.policy) && keyring->empty()) {
+        if (!found && inquiry.wants_certificates() && keyring->empty()) {
             // Nobody attaches Lockbox to seal to nobody: more likely the keyring is the wrong one, or was
             // lost.
             throw Error(ErrorKind::unavailable, "the keyring has no certificate at all",
                         "import the recipients' certificates, and see that `keyring` names the right file");
         }
     }
-    return policy::judge(transaction, settings.policy, view, clock_());
+    return policy::judge(inquiry, view, clock_());
 }
 
-Handled Filter::judge_and_seal(policy::Transaction& transaction, const Settings& settings, const Wait& wait) {
+Handled Filter::judge_and_seal(const policy::Transaction& transaction, const Settings& settings,
+                               const Wait& wait) {
+    // What an earlier try has begun is completed, and not sent to everybody again. Another try that is under
+    // way is waited for here, where that keeps nobody else from a slot.
+    auto attempt = delivery_ != nullptr ? delivery_->begin(transaction, clock_(), wait) : nullptr;
     const auto slot = slots_.wait_until(wait.deadline);
     if (!slot) {
         return deferred("4.3.2", "Too many messages at once, please try again later");
     }
-    // What an earlier try has begun is completed, and not sent to everybody again.
-    std::unique_ptr<Journal::Attempt> attempt;
-    if (delivery_ != nullptr) {
-        attempt = delivery_->begin(transaction, clock_(), wait);
-        transaction.served = attempt->served_before();
-    }
-    const bool was_begun = !transaction.served.empty();
-    const auto plan = plan_for(transaction, settings);
+    const auto inquiry = policy::prepare(transaction, settings.policy,
+                                         attempt ? attempt->served_before() : std::vector<std::string>());
+    const auto plan = plan_for(inquiry, settings);
     switch (plan.outcome) {
     case policy::Outcome::refuse:
-        return refused(
-            "550", "5.7.1",
-            fmt::format("Message cannot be sealed: {}{}", plan.reason, was_begun ? others_are_served : ""));
+        return refused(plan);
     case policy::Outcome::defer:
         return deferred("4.7.1", "Message cannot be sealed yet: " + plan.reason);
     case policy::Outcome::pass:
+        return warned(passed(inquiry, plan), plan);
     case policy::Outcome::deliver:
         break;
     }
-    if (plan.outcome == policy::Outcome::pass && !was_begun) {
-        return passed(transaction, plan.reason);
-    }
-    if (policy::stays_in_place(plan, settings.delivery) && !was_begun) {
-        return seal_in_place(transaction, plan, wait.deadline);
-    }
-    return reinject(transaction, plan, settings, std::move(attempt), wait);
+    return warned(policy::stays_in_place(plan, settings.delivery)
+                      ? in_place(inquiry, plan, wait.deadline)
+                      : reinject(inquiry, plan, settings, std::move(attempt), wait),
+                  plan);
 }
 
 crypto::SealedMessage Filter::seal(const mail::HeaderSection& header, const std::string& body,
-                                   const crypto::Recipients& recipients, mail::OuterSubject outer_subject) {
+                                   const Sealing& sealing) {
     const auto sealer = sealers_.lend();
-    return crypto::seal(header, body, recipients, outer_subject, *sealer);
+    return crypto::seal(header, body, sealing.certificates, sealing.outer_subject, *sealer);
 }
 
-Handled Filter::seal_in_place(const policy::Transaction& transaction, const policy::Plan& plan,
-                              Deadline deadline) {
-    const auto& copy = plan.copies.front();
-    const auto recipients = crypto::Recipients::from(copy.certificates);
-    if (!recipients) {
-        return fault("the plan has a copy without a certificate");
+Handled Filter::in_place(const policy::Inquiry& inquiry, const policy::Plan& plan, Deadline deadline) {
+    const auto& transaction = *inquiry.transaction;
+    const auto* copy = std::get_if<policy::SealedCopy>(&plan.copies.front());
+    if (copy == nullptr) {
+        return fault("a copy that is not sealed is to be edited in place");
     }
+    policy::check_copies(plan);
     const auto added = origination_fields(transaction, clock_());
-    auto sealed = seal(with(transaction.header, added), transaction.body, *recipients, copy.outer_subject);
+    auto sealed =
+        seal(with(transaction.header, added), transaction.body, {copy->certificates, copy->outer_subject});
     sealed.header.appended.insert(sealed.header.appended.begin(), added.begin(), added.end());
     if (std::chrono::steady_clock::now() > deadline) {
         return deferred("4.3.2", "Message could not be sealed in time, please try again later");
@@ -274,12 +347,13 @@ Handled Filter::seal_in_place(const policy::Transaction& transaction, const poli
             log::Level::info,
             "sealed",
             {{"copies", "1"}, {"protocol", protocols_of(plan)}, {"fingerprints", fingerprints_of(plan)}},
-            nullptr};
+            nullptr,
+            lines_of(plan, transaction)};
 }
 
-Handled Filter::reinject(const policy::Transaction& transaction, const policy::Plan& plan,
-                         const Settings& settings, std::unique_ptr<Journal::Attempt> attempt,
-                         const Wait& wait) {
+Handled Filter::reinject(const policy::Inquiry& inquiry, const policy::Plan& plan, const Settings& settings,
+                         std::unique_ptr<Journal::Attempt> attempt, const Wait& wait) {
+    const auto& transaction = *inquiry.transaction;
     if (delivery_ == nullptr || !settings.reinject) {
         auto handled =
             deferred("4.3.5", fmt::format("Message needs {} different copies for its recipients, and the way "
@@ -292,29 +366,29 @@ Handled Filter::reinject(const policy::Transaction& transaction, const policy::P
     const auto header = with(transaction.header, origination_fields(transaction, clock_()));
     const mail::HeaderField received{"Received", received_field(transaction, clock_())};
     const auto compose = [&](const OutgoingCopy& copy) -> Delivery::Content {
-        const auto recipients = crypto::Recipients::from(copy.certificates);
-        if (!recipients) {
-            return {form_of(transaction), with(mail::HeaderSection({received}), header.fields()),
+        const auto* sealing = std::get_if<Sealing>(&copy.content);
+        if (sealing == nullptr) {
+            return {form_of(inquiry), with(mail::HeaderSection({received}), header.fields()),
                     transaction.body};
         }
-        auto sealed = seal(header, transaction.body, *recipients, copy.outer_subject);
+        auto sealed = seal(header, transaction.body, *sealing);
         return {Form::sealed,
                 with(mail::HeaderSection({received}), mail::apply(sealed.header, header).fields()),
                 std::move(sealed.body)};
     };
-    auto copies = without(copies_of(transaction, plan), attempt->served_before());
-    auto handover = delivery_->hand_over(transaction, std::move(copies), std::move(attempt),
+    auto handover = delivery_->hand_over(transaction, copies_of(transaction, plan), std::move(attempt),
                                          *settings.reinject, compose, wait);
     const bool done = std::holds_alternative<Discard>(handover.verdict);
     const bool refuses = std::holds_alternative<Refuse>(handover.verdict);
     Handled handled{std::move(handover.verdict),
                     done && handover.warning.empty() ? log::Level::info : log::Level::warning,
-                    done      ? plan.outcome == policy::Outcome::pass ? "passed" : "sealed"
+                    done      ? plan.count(policy::Handling::sealed) > 0 ? "sealed" : "passed"
                     : refuses ? "refused"
                               : "deferred",
                     {{"copies", std::to_string(handover.copies)}},
-                    std::move(handover.attempt)};
-    if (plan.outcome != policy::Outcome::pass) {
+                    std::move(handover.attempt),
+                    lines_of(plan, transaction)};
+    if (plan.count(policy::Handling::sealed) > 0) {
         handled.attributes.emplace_back("protocol", protocols_of(plan));
         handled.attributes.emplace_back("fingerprints", fingerprints_of(plan));
     }

@@ -7,6 +7,7 @@
 #include "milter/pools.hpp"
 #include "milter/verdict.hpp"
 #include "policy/config.hpp"
+#include "policy/inquiry.hpp"
 #include "policy/plan.hpp"
 #include "policy/transaction.hpp"
 
@@ -25,6 +26,12 @@ struct Handled {
     log::Attributes attributes;
     /// Of copies that were handed over: to be settled when the MTA has got the verdict.
     std::unique_ptr<Journal::Attempt> attempt;
+    /// Of each copy a line of its own: who gets which bytes.
+    struct Line {
+        std::string event; ///< "copy 1 of 2: clear"
+        log::Attributes attributes;
+    };
+    std::vector<Line> copies{};
 };
 
 /// What is the same for all messages, until the configuration is loaded again.
@@ -57,8 +64,8 @@ public:
     void replace_settings(Settings settings);
 
     /// The verdict on a message that was recorded whole. Never throws: every fault is a Defer, so nothing
-    /// leaves in clear because something failed. Fills in whom earlier tries of the message have served.
-    [[nodiscard]] Handled handle(policy::Transaction& transaction, const Settings& settings,
+    /// leaves in clear because something failed.
+    [[nodiscard]] Handled handle(const policy::Transaction& transaction, const Settings& settings,
                                  const Tick& tick) noexcept;
 
     /// The verdict on a message that became larger than settings.message_octets_max; its body was not kept.
@@ -66,14 +73,14 @@ public:
                                            const Settings& settings) noexcept;
 
 private:
-    Handled judge_and_seal(policy::Transaction& transaction, const Settings& settings, const Wait& wait);
-    policy::Plan plan_for(const policy::Transaction& transaction, const Settings& settings);
-    Handled seal_in_place(const policy::Transaction& transaction, const policy::Plan& plan,
-                          Deadline deadline);
-    Handled reinject(const policy::Transaction& transaction, const policy::Plan& plan,
-                     const Settings& settings, std::unique_ptr<Journal::Attempt> attempt, const Wait& wait);
+    Handled judge_and_seal(const policy::Transaction& transaction, const Settings& settings,
+                           const Wait& wait);
+    policy::Plan plan_for(const policy::Inquiry& inquiry, const Settings& settings);
+    Handled in_place(const policy::Inquiry& inquiry, const policy::Plan& plan, Deadline deadline);
+    Handled reinject(const policy::Inquiry& inquiry, const policy::Plan& plan, const Settings& settings,
+                     std::unique_ptr<Journal::Attempt> attempt, const Wait& wait);
     crypto::SealedMessage seal(const mail::HeaderSection& header, const std::string& body,
-                               const crypto::Recipients& recipients, mail::OuterSubject outer_subject);
+                               const Sealing& sealing);
     template <typename Work>
     Handled timed(const policy::Transaction& transaction, const Settings& settings, Work&& work) noexcept;
 

@@ -8,8 +8,7 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
-#include <set>
+#include <stdexcept>
 #include <utility>
 
 namespace lockbox::milter {
@@ -69,7 +68,7 @@ void add_carried(std::string& command, const std::vector<std::string>& parameter
 bool envelope_is_ascii(const policy::Path& reverse_path, const OutgoingCopy& copy) {
     return all_ascii(reverse_path.raw) &&
            std::all_of(copy.recipients.begin(), copy.recipients.end(),
-                       [](const OutgoingRecipient& recipient) { return all_ascii(recipient.path); });
+                       [](const OutgoingRecipient& recipient) { return all_ascii(recipient.path.raw); });
 }
 
 /// RFC 3461 §4.
@@ -87,16 +86,23 @@ std::string xtext(std::string_view text) {
 
 OutgoingRecipient recipient_for(const policy::Decision& decision, const policy::Transaction& transaction) {
     const auto& path = transaction.recipients.at(decision.recipient);
-    OutgoingRecipient recipient{fmt::format("<{}>", policy::mailbox_of(decision, transaction)),
-                                path.parameters};
     if (decision.via.empty()) {
-        return recipient;
+        return {path, decision.handling};
     }
+    auto member = policy::Path::to(decision.address.value());
+    member.parameters = path.parameters;
     // ORCPT is the address that the sender wrote, RFC 3461 §5.2.7.
     if (!has_parameter(path.parameters, "ORCPT") && path.address && all_ascii(path.address->to_string())) {
-        recipient.parameters.push_back("ORCPT=rfc822;" + xtext(path.address->to_string()));
+        member.parameters.push_back("ORCPT=rfc822;" + xtext(path.address->to_string()));
     }
-    return recipient;
+    return {std::move(member), decision.handling};
+}
+
+std::variant<Sealing, Original> content_of(const policy::Copy& copy) {
+    if (const auto* sealed = std::get_if<policy::SealedCopy>(&copy)) {
+        return Sealing{sealed->certificates, sealed->outer_subject};
+    }
+    return Original{};
 }
 
 /// Whether the path, in its angle brackets, is one word of a command (RFC 5321 §4.1.2): what would end it
@@ -117,7 +123,7 @@ bool is_one_word(std::string_view path) {
 }
 
 /// The path as it was given, unless it would become more than a path: parameters, say.
-std::string_view checked_path(std::string_view path) {
+std::string checked_path(std::string path) {
     if (!is_one_word(path)) {
         throw Error(ErrorKind::malformed,
                     fmt::format("the address {} cannot be handed on in SMTP", printable(path)));
@@ -181,48 +187,29 @@ std::string in_comment(std::string_view text) {
 } // namespace
 
 std::vector<OutgoingCopy> copies_of(const policy::Transaction& transaction, const policy::Plan& plan) {
+    policy::check_copies(plan);
     std::vector<OutgoingCopy> copies;
     for (const auto& copy : plan.copies) {
-        OutgoingCopy outgoing;
-        outgoing.outer_subject = copy.outer_subject;
-        for (const auto index : copy.decisions) {
-            const auto& decision = plan.decisions.at(index);
-            outgoing.recipients.push_back(recipient_for(decision, transaction));
-            if (copy.protocol) {
-                outgoing.certificates.push_back(decision.certificate.value());
-            }
+        OutgoingCopy outgoing{{}, content_of(copy)};
+        for (const auto index : policy::decisions_of(copy)) {
+            outgoing.recipients.push_back(recipient_for(plan.decisions.at(index), transaction));
         }
         copies.push_back(std::move(outgoing));
-    }
-    if (plan.outcome == policy::Outcome::pass) {
-        OutgoingCopy everybody;
-        for (const auto& recipient : transaction.recipients) {
-            everybody.recipients.push_back({fmt::format("<{}>", recipient.mailbox()), recipient.parameters});
-        }
-        copies.push_back(std::move(everybody));
     }
     return copies;
 }
 
-std::vector<OutgoingCopy> without(std::vector<OutgoingCopy> copies,
-                                  const std::vector<std::string>& mailboxes) {
-    const std::set<std::string_view> served(mailboxes.begin(), mailboxes.end());
-    for (auto& copy : copies) {
-        OutgoingCopy rest;
-        rest.outer_subject = copy.outer_subject;
-        for (std::size_t i = 0; i < copy.recipients.size(); ++i) {
-            if (served.count(copy.recipients[i].mailbox()) != 0) {
-                continue;
-            }
-            rest.recipients.push_back(std::move(copy.recipients[i]));
-            if (!copy.certificates.empty()) {
-                rest.certificates.push_back(std::move(copy.certificates[i]));
-            }
+void check_recipients(const OutgoingCopy& copy) {
+    using policy::Handling;
+    for (const auto& recipient : copy.recipients) {
+        const bool right = copy.is_sealed() ? recipient.handling == Handling::sealed
+                                            : recipient.handling == Handling::clear ||
+                                                  recipient.handling == Handling::untouched;
+        if (!right) {
+            throw std::logic_error(fmt::format("a copy is not what was decided for its recipient: {}",
+                                               policy::to_string(recipient.handling)));
         }
-        copy = std::move(rest);
     }
-    std::erase_if(copies, [](const OutgoingCopy& copy) { return copy.recipients.empty(); });
-    return copies;
 }
 
 std::string mail_command(const policy::Path& reverse_path, const OutgoingCopy& copy,
@@ -252,8 +239,8 @@ std::string mail_command(const policy::Path& reverse_path, const OutgoingCopy& c
 }
 
 std::string rcpt_command(const OutgoingRecipient& recipient, const SmtpExtensions& extensions) {
-    auto command = fmt::format("RCPT TO:{}", checked_path(recipient.path));
-    add_carried(command, recipient.parameters, carried_with_rcpt, extensions);
+    auto command = fmt::format("RCPT TO:{}", checked_path(recipient.in_brackets()));
+    add_carried(command, recipient.path.parameters, carried_with_rcpt, extensions);
     return command;
 }
 

@@ -2,44 +2,58 @@
 #pragma once
 
 #include "base/time.hpp"
+#include "crypto/certificate.hpp"
 #include "milter/smtp_client.hpp"
 #include "policy/plan.hpp"
 #include "policy/transaction.hpp"
 
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 namespace lockbox::milter {
 
 /// One RCPT of a copy.
 struct OutgoingRecipient {
-    std::string path;                    ///< in angle brackets, the MTA's own bytes inside
-    std::vector<std::string> parameters; ///< as the client gave them: NOTIFY, ORCPT
+    policy::Path path; ///< the MTA's own bytes and parameters; an alias's member has a path of their own
+    policy::Handling handling = policy::Handling::deferred; ///< as it was decided
 
     /// What the journal knows the recipient by.
-    [[nodiscard]] std::string_view mailbox() const noexcept {
-        return std::string_view(path).substr(1, path.size() - 2);
-    }
+    [[nodiscard]] std::string mailbox() const { return path.mailbox(); }
+    /// The mailbox in angle brackets, as SMTP has it.
+    [[nodiscard]] std::string in_brackets() const { return '<' + path.mailbox() + '>'; }
     bool operator==(const OutgoingRecipient&) const = default;
+};
+
+/// What makes the bytes of a sealed copy.
+struct Sealing {
+    crypto::Recipients certificates;
+    mail::OuterSubject outer_subject = mail::OuterSubject::obscured;
+    bool operator==(const Sealing&) const = default;
+};
+
+/// The bytes of a copy are those of the message as it came.
+struct Original {
+    bool operator==(const Original&) const = default;
 };
 
 /// Recipients who get the same bytes.
 struct OutgoingCopy {
     std::vector<OutgoingRecipient> recipients;
-    std::vector<crypto::Certificate>
-        certificates; ///< one for each recipient in order; empty: the original, clear
-    mail::OuterSubject outer_subject = mail::OuterSubject::obscured; ///< where it is sealed
+    std::variant<Sealing, Original> content;
+
+    [[nodiscard]] bool is_sealed() const noexcept { return std::holds_alternative<Sealing>(content); }
     bool operator==(const OutgoingCopy&) const = default;
 };
 
-/// The copies of the plan; one clear copy for everybody where it passes the message on.
+/// The copies of the plan, which has some.
 [[nodiscard]] std::vector<OutgoingCopy> copies_of(const policy::Transaction& transaction,
                                                   const policy::Plan& plan);
 
-/// Without the recipients who have got theirs; copies for nobody go.
-[[nodiscard]] std::vector<OutgoingCopy> without(std::vector<OutgoingCopy> copies,
-                                                const std::vector<std::string>& mailboxes);
+/// The last look before a copy's MAIL. Throws std::logic_error unless each of its recipients was decided to
+/// get these bytes: a sealed copy goes to `sealed` alone, the original to `clear` and `untouched` alone.
+void check_recipients(const OutgoingCopy& copy);
 
 /// What the envelope of a copy depends on.
 struct CopyContent {

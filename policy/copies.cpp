@@ -5,7 +5,6 @@
 #include <map>
 #include <set>
 #include <stdexcept>
-#include <string>
 #include <tuple>
 #include <utility>
 
@@ -13,12 +12,12 @@ namespace lockbox::policy {
 namespace {
 
 /// Who is visible to every reader of the message anyway.
-std::set<std::string> named_in_header(const mail::HeaderSection& header) {
-    std::set<std::string> named;
+std::set<mail::Address> named_in_header(const mail::HeaderSection& header) {
+    std::set<mail::Address> named;
     for (const auto* field : {"To", "Cc", "Resent-To", "Resent-Cc"}) {
         for (const auto body : header.all(field)) {
             for (const auto& address : mail::addresses_in(body)) {
-                named.insert(address.to_string());
+                named.insert(address);
             }
         }
     }
@@ -44,14 +43,12 @@ struct Group {
         certificates.push_back(*decision.certificate);
         outer_subject = decision.outer_subject;
     }
-    [[nodiscard]] Copy sealed(bool hidden) const {
-        const auto sealed_to = crypto::Recipients::from(certificates);
+    [[nodiscard]] SealedCopy sealed(bool hidden) const {
+        auto sealed_to = crypto::Recipients::from(certificates);
         if (!sealed_to) {
             throw std::logic_error("a sealed copy needs certificates of one protocol and strength");
         }
-        return {
-            decisions, sealed_to->protocol(),           {sealed_to->all().begin(), sealed_to->all().end()},
-            hidden,    sealed_to->content_encryption(), outer_subject};
+        return {decisions, *std::move(sealed_to), hidden, outer_subject};
     }
 };
 
@@ -63,36 +60,46 @@ std::vector<Copy> copies_for(const Transaction& transaction, const std::vector<D
     const auto named = named_in_header(transaction.header);
     std::map<SealedForm, Group> shared;
     std::vector<Group> own;
-    std::map<std::pair<std::string, SealedForm>, std::size_t> own_of; ///< by address; index into `own`
-    Copy clear;
+    std::map<std::pair<mail::Address, SealedForm>, std::size_t> own_of; ///< index into `own`
+    ClearCopy clear;
     for (std::size_t i = 0; i < decisions.size(); ++i) {
         const auto& decision = decisions[i];
-        if (decision.handling != Handling::sealed) {
+        switch (decision.handling) {
+        case Handling::sealed: {
+            const auto& address = decision.address.value();
+            if (named.count(address) != 0) {
+                shared[form_of(decision)].add(i, decision);
+                break;
+            }
+            const auto [place, is_new] = own_of.emplace(std::pair(address, form_of(decision)), own.size());
+            if (is_new) {
+                own.emplace_back();
+            }
+            own[place->second].add(i, decision);
+            break;
+        }
+        case Handling::clear:
+        case Handling::untouched:
             clear.decisions.push_back(i);
-            continue;
+            break;
+        case Handling::served:
+            break;
+        case Handling::refused:
+        case Handling::deferred:
+            throw std::logic_error("a copy for somebody who is refused or deferred");
         }
-        if (named.count(decision.address) != 0) {
-            shared[form_of(decision)].add(i, decision);
-            continue;
-        }
-        const auto [place, is_new] =
-            own_of.emplace(std::pair(decision.address, form_of(decision)), own.size());
-        if (is_new) {
-            own.emplace_back();
-        }
-        own[place->second].add(i, decision);
     }
 
     std::vector<Copy> copies;
     copies.reserve(shared.size() + own.size() + 1);
     for (const auto& [form, group] : shared) {
-        copies.push_back(group.sealed(/*hidden=*/false));
+        copies.emplace_back(group.sealed(/*hidden=*/false));
     }
     for (const auto& group : own) {
-        copies.push_back(group.sealed(/*hidden=*/true));
+        copies.emplace_back(group.sealed(/*hidden=*/true));
     }
     if (!clear.decisions.empty()) {
-        copies.push_back(std::move(clear));
+        copies.emplace_back(std::move(clear));
     }
     return copies;
 }

@@ -9,8 +9,8 @@
 namespace lockbox::policy {
 
 /// Recipients named in To or Cc whose sealed copies would be the same share one, in the order of protocols;
-/// everybody else who is sealed to gets a copy of their own; the clear copy comes last. Each decision, all of
-/// which must be `sealed` or `clear`, is in one copy.
+/// everybody else who is sealed to gets a copy of their own; the clear copy comes last. Each decision but
+/// those `served` is in one copy. Throws std::logic_error where somebody is refused or deferred.
 [[nodiscard]] std::vector<Copy> copies_for(const Transaction& transaction,
                                            const std::vector<Decision>& decisions);
 

@@ -1,12 +1,10 @@
 #include "policy/judge.hpp"
 
 #include "base/ascii.hpp"
-#include "mail/layer.hpp"
 #include "policy/copies.hpp"
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <map>
 #include <set>
 #include <string_view>
@@ -14,85 +12,6 @@
 
 namespace lockbox::policy {
 namespace {
-
-bool contains(const std::vector<std::string>& words, const std::string& word) {
-    return std::find(words.begin(), words.end(), word) != words.end();
-}
-
-// --- The message as a whole ---
-
-/// An address that cannot be read may be anybody's, ours too: it does not take a message out of scope.
-bool is_from_own_networks(const Origin& origin, const Policy& policy) {
-    const auto& client = origin.client_address;
-    return client.empty() || is_loopback(client) || !is_ip_address(client) ||
-           std::any_of(policy.trusted_networks.begin(), policy.trusted_networks.end(),
-                       [&](const Network& network) { return network.contains(client); });
-}
-
-bool is_outgoing(const Origin& origin, const Policy& policy) {
-    return !origin.login.empty() || is_from_own_networks(origin, policy) ||
-           contains(policy.submission_daemons, origin.daemon_name);
-}
-
-/// A path without a domain is completed by the MTA with one of its own: it counts as in an incoming domain.
-bool is_in_scope(const Path& recipient, const Policy& policy) {
-    return policy.scope != Scope::incoming || !recipient.address ||
-           contains(policy.incoming_domains, recipient.address->domain());
-}
-
-/// Why nothing has to be decided about the recipients; nullopt: it has.
-std::optional<std::string> why_untouched(const Transaction& transaction, const Policy& policy) {
-    if (auto reason = why_out_of_scope(transaction, policy)) {
-        return reason;
-    }
-    const auto layer = mail::outermost_layer(transaction.header, transaction.body);
-    if (mail::is_sealed(layer)) {
-        return fmt::format("already sealed: {}", mail::describe(layer));
-    }
-    return std::nullopt;
-}
-
-// --- One recipient ---
-
-struct NumberedRule {
-    const Rule& rule;
-    std::size_t number;
-};
-
-NumberedRule rule_for(const Path& recipient, const Transaction& transaction, const Policy& policy) {
-    for (std::size_t i = 0; i < policy.rules.size(); ++i) {
-        if (policy.rules[i].matches(recipient, transaction.reverse_path)) {
-            return {policy.rules[i], i + 1};
-        }
-    }
-    return {default_rule(), 0};
-}
-
-bool is_never(const Path& recipient, const Transaction& transaction, const Policy& policy) {
-    return rule_for(recipient, transaction, policy).rule.demand == Demand::never;
-}
-
-/// Whether anything that this sender sends to anybody could be sealed.
-bool seals_for(const Path& sender, const Policy& policy) {
-    for (const auto& rule : policy.rules) {
-        if (!rule.matches_sender(sender)) {
-            continue;
-        }
-        if (rule.demand != Demand::never) {
-            return true;
-        }
-        if (!rule.to || rule.to->is_everything()) {
-            return false;
-        }
-    }
-    return true; // the default rule
-}
-
-/// A rule that says never speaks of a recipient, not of those it may stand for, who have rules of their own.
-bool is_looked_up(const Path& recipient, const Transaction& transaction, const Policy& policy) {
-    return recipient.address && is_in_scope(recipient, policy) &&
-           (!is_never(recipient, transaction, policy) || seals_for(transaction.reverse_path, policy));
-}
 
 /// The same text for all spellings of one mailbox.
 std::string mailbox(const mail::Address& address, const Policy& policy) {
@@ -157,7 +76,7 @@ std::string in_brackets(const std::string& address) {
 struct Addressee {
     std::size_t recipient; ///< index into Transaction::recipients
     Path path;
-    std::vector<std::string> via;
+    std::vector<mail::Address> via;
     std::vector<Path> aliases; ///< all that stand for the mailbox in this message, whatever the way
     std::string problem;       ///< why the alias that it is cannot be expanded; otherwise empty
 };
@@ -167,21 +86,17 @@ struct Addressees {
     std::vector<std::size_t> expanded; ///< recipients that stand for others
 };
 
-Path path_to(const mail::Address& address) {
-    return {fmt::format("<{}>", address.to_string()), {}, address};
-}
-
 /// The recipients, with everybody whom aliases among them stand for in their place.
-Addressees expand_all(const Transaction& transaction, const Policy& policy, const KeyringView& view) {
+Addressees expand_all(const Inquiry& inquiry, const KeyringView& view) {
     Addressees result;
-    for (std::size_t i = 0; i < transaction.recipients.size(); ++i) {
-        const auto& path = transaction.recipients[i];
-        if (!is_looked_up(path, transaction, policy)) {
+    for (std::size_t i = 0; i < inquiry.recipients.size(); ++i) {
+        const auto& path = inquiry.transaction->recipients[i];
+        if (!inquiry.recipients[i].looked_up) {
             result.all.push_back({i, path, {}, {}, {}});
             continue;
         }
         auto expansion = keyring::expand(*path.address, [&](const mail::Address& address) {
-            return alias_of(known_in(view, address), address, policy);
+            return alias_of(known_in(view, address), address, *inquiry.policy);
         });
         const bool is_itself = expansion.members == std::vector{keyring::Member{*path.address, {}}};
         if (is_itself || !expansion.problem.empty()) {
@@ -190,7 +105,7 @@ Addressees expand_all(const Transaction& transaction, const Policy& policy, cons
         }
         result.expanded.push_back(i);
         for (auto& member : expansion.members) {
-            result.all.push_back({i, path_to(member.address), std::move(member.via), {}, {}});
+            result.all.push_back({i, Path::to(member.address), std::move(member.via), {}, {}});
         }
     }
     return result;
@@ -198,26 +113,26 @@ Addressees expand_all(const Transaction& transaction, const Policy& policy, cons
 
 /// A mailbox that aliases stand for gets the message once: as the recipient that it is itself, if it is one,
 /// otherwise through the first alias. What the others demand holds all the same.
-void leave_each_mailbox_once(Addressees& addressees, const Transaction& transaction, const Policy& policy) {
+void leave_each_mailbox_once(Addressees& addressees, const Inquiry& inquiry) {
     std::set<std::string> taken;
     std::map<std::string, std::vector<Path>> aliases_of;
     for (const auto& addressee : addressees.all) {
         if (!addressee.path.address) {
             continue;
         }
-        const auto box = mailbox(*addressee.path.address, policy);
+        const auto box = mailbox(*addressee.path.address, *inquiry.policy);
         if (addressee.via.empty()) {
             taken.insert(box);
         }
         for (const auto& alias : addressee.via) {
-            aliases_of[box].push_back(Path::from(fmt::format("<{}>", alias)));
+            aliases_of[box].push_back(Path::to(alias));
         }
     }
     std::vector<Addressee> left;
     for (auto& addressee : addressees.all) {
         const bool is_member = !addressee.via.empty();
-        if (is_member || is_looked_up(addressee.path, transaction, policy)) {
-            const auto box = mailbox(*addressee.path.address, policy);
+        if (is_member || inquiry.recipients[addressee.recipient].looked_up) {
+            const auto box = mailbox(*addressee.path.address, *inquiry.policy);
             if (is_member && !taken.insert(box).second) {
                 continue;
             }
@@ -229,52 +144,69 @@ void leave_each_mailbox_once(Addressees& addressees, const Transaction& transact
 }
 
 /// The rule for the address itself; where it does not demand sealing, the first that does for an alias.
-NumberedRule rule_for(const Addressee& addressee, const Transaction& transaction, const Policy& policy) {
-    const auto own = rule_for(addressee.path, transaction, policy);
-    if (own.rule.demand == Demand::require) {
+AppliedRule rule_for(const Addressee& addressee, const Inquiry& inquiry) {
+    const auto& sender = inquiry.transaction->reverse_path;
+    const auto own = addressee.via.empty() ? inquiry.recipients[addressee.recipient].rule
+                                           : policy::rule_for(addressee.path, sender, *inquiry.policy);
+    if (own.rule->demand == Demand::require) {
         return own;
     }
     for (const auto& alias : addressee.aliases) {
-        if (const auto found = rule_for(alias, transaction, policy); found.rule.demand == Demand::require) {
+        if (const auto found = policy::rule_for(alias, sender, *inquiry.policy);
+            found.rule->demand == Demand::require) {
             return found;
         }
     }
     return own;
 }
 
-Decision decide(const Addressee& addressee, const Transaction& transaction, const Policy& policy,
-                const KeyringView& view, Time now) {
+bool is_served(const Addressee& addressee, const Inquiry& inquiry) {
+    return addressee.via.empty() ? inquiry.recipients[addressee.recipient].served
+                                 : inquiry.served.count(addressee.path.mailbox()) != 0;
+}
+
+Decision decided(Decision decision, Handling handling, std::string reason) {
+    decision.handling = handling;
+    decision.reason = std::move(reason);
+    return decision;
+}
+
+Decision decide(const Addressee& addressee, const Inquiry& inquiry, const KeyringView& view, Time now) {
     const auto& address = addressee.path.address;
     Decision decision;
     decision.recipient = addressee.recipient;
-    decision.address = address ? address->to_string() : addressee.path.raw;
+    decision.address = address;
     decision.via = addressee.via;
-    if (addressee.via.empty() && !is_in_scope(addressee.path, policy)) {
-        decision.handling = Handling::clear;
-        decision.reason = "not in an incoming domain";
-        return decision;
+    if (is_served(addressee, inquiry)) {
+        return decided(std::move(decision), Handling::served,
+                       "an earlier try of this message has served them");
+    }
+    if (inquiry.untouched) {
+        return decided(std::move(decision), Handling::untouched, *inquiry.untouched);
+    }
+    if (addressee.via.empty() && !inquiry.recipients[addressee.recipient].in_scope) {
+        return decided(std::move(decision), Handling::clear, "not in an incoming domain");
     }
 
-    const auto [rule, number] = rule_for(addressee, transaction, policy);
+    const auto applied = rule_for(addressee, inquiry);
+    const auto& rule = *applied.rule;
     decision.rule = rule.to_string();
-    decision.rule_number = number;
+    decision.rule_number = applied.number;
     if (!addressee.problem.empty()) {
-        decision.handling = Handling::deferred;
-        decision.reason = addressee.problem;
-        return decision;
+        return decided(std::move(decision), Handling::deferred, addressee.problem);
     }
     if (rule.demand == Demand::never) {
-        decision.handling = Handling::clear;
-        decision.reason = "the rule says never";
-        return decision;
+        return decided(std::move(decision), Handling::clear, "the rule says never");
     }
     if (!address) {
-        decision.handling = rule.demand == Demand::require ? without_certificate(rule) : Handling::clear;
-        decision.reason = "not a complete address: no certificate can be looked up";
-        return decision;
+        return decided(std::move(decision),
+                       rule.demand == Demand::require ? without_certificate(rule) : Handling::clear,
+                       "not a complete address: no certificate can be looked up");
     }
 
-    auto search = search_for(*address, {rule.protocol, policy.preferred_protocol}, policy, view, now);
+    const keyring::WantedProtocol wanted{rule.protocol, inquiry.preferred_protocol,
+                                         inquiry.signature_decides};
+    auto search = search_for(*address, wanted, *inquiry.policy, view, now);
     if (search.certificate) {
         decision.handling = Handling::sealed;
         decision.reason = std::move(search.reason);
@@ -289,27 +221,22 @@ Decision decide(const Addressee& addressee, const Transaction& transaction, cons
 
 // --- From the decisions to the plan ---
 
-std::size_t count(const std::vector<Decision>& decisions, Handling handling) {
-    return static_cast<std::size_t>(
-        std::count_if(decisions.begin(), decisions.end(),
-                      [&](const Decision& decision) { return decision.handling == handling; }));
-}
-
 /// What the sender wrote, for somebody they may not know: " (through <team@example.org>)".
 std::string through(const Decision& decision) {
     return decision.via.empty() ? std::string()
-                                : fmt::format(" (through {})", in_brackets(decision.via.front()));
+                                : fmt::format(" (through {})", in_brackets(decision.via.front().to_string()));
 }
 
 /// "<bob@example.org>: no certificate; <eve@example.org>: …": every recipient once, the refused before the
 /// deferred.
-std::string name_everybody_concerned(const std::vector<Decision>& decisions) {
+std::string name_everybody_concerned(const std::vector<Decision>& decisions, const Transaction& transaction) {
     std::string text;
     std::set<std::string> named;
     for (const auto handling : {Handling::refused, Handling::deferred}) {
         for (const auto& decision : decisions) {
-            if (decision.handling == handling && named.insert(decision.address).second) {
-                text += fmt::format("{}{}{}: {}", text.empty() ? "" : "; ", in_brackets(decision.address),
+            const auto name = name_of(decision, transaction);
+            if (decision.handling == handling && named.insert(name).second) {
+                text += fmt::format("{}{}{}: {}", text.empty() ? "" : "; ", in_brackets(name),
                                     through(decision), decision.reason);
             }
         }
@@ -317,35 +244,49 @@ std::string name_everybody_concerned(const std::vector<Decision>& decisions) {
     return text;
 }
 
-Plan plan_from(const Transaction& transaction, const Policy& policy, std::vector<Decision> decisions,
-               std::vector<std::size_t> expanded) {
+/// Of a message that goes on to somebody at least.
+std::string summary_of(const Plan& plan, const Inquiry& inquiry) {
+    const auto served = plan.count(Handling::served);
+    const auto sealed = plan.count(Handling::sealed);
+    const auto text = inquiry.untouched ? *inquiry.untouched
+                      : served > 0 && served == plan.decisions.size()
+                          ? std::string("all recipients have been served by an earlier try")
+                      : sealed == 0
+                          ? std::string("no recipient is to be sealed to")
+                          : fmt::format("sealed to {} of {} recipients", sealed, plan.decisions.size());
+    return served > 0 && served < plan.decisions.size()
+               ? fmt::format("{}; {} served by an earlier try", text, served)
+               : text;
+}
+
+Plan plan_from(const Inquiry& inquiry, std::vector<Decision> decisions, std::vector<std::size_t> expanded) {
     Plan plan;
     plan.decisions = std::move(decisions);
     plan.expanded = std::move(expanded);
-    const auto refused = count(plan.decisions, Handling::refused);
-    const auto deferred = count(plan.decisions, Handling::deferred);
-    const auto sealed = count(plan.decisions, Handling::sealed);
+    plan.warning = inquiry.warning;
+    const auto refused = plan.count(Handling::refused);
+    const auto deferred = plan.count(Handling::deferred);
     if (refused + deferred > 0) {
         plan.outcome = refused > 0 ? Outcome::refuse : Outcome::defer;
-        plan.reason = name_everybody_concerned(plan.decisions);
+        plan.reason = name_everybody_concerned(plan.decisions, *inquiry.transaction);
         return plan;
     }
-    if (sealed == 0 && plan.expanded.empty()) {
+    plan.reason = summary_of(plan, inquiry);
+    if (plan.count(Handling::sealed) == 0 && !plan.changes_recipients()) {
         plan.outcome = Outcome::pass;
-        plan.reason = "no recipient is to be sealed to";
         return plan;
     }
-    auto copies = copies_for(transaction, plan.decisions);
-    if (copies.size() > policy.copies_max) {
+    auto copies = copies_for(*inquiry.transaction, plan.decisions);
+    if (copies.size() > inquiry.policy->copies_max) {
         plan.outcome = Outcome::defer;
         plan.reason =
             fmt::format("it needs {} different copies for its recipients, and copies-max permits {}",
-                        copies.size(), policy.copies_max);
+                        copies.size(), inquiry.policy->copies_max);
         return plan;
     }
     plan.outcome = Outcome::deliver;
-    plan.reason = fmt::format("sealed to {} of {} recipients", sealed, plan.decisions.size());
     plan.copies = std::move(copies);
+    check_copies(plan);
     return plan;
 }
 
@@ -355,87 +296,20 @@ bool stays_in_place(const Plan& plan, DeliveryMode delivery) noexcept {
     return delivery == DeliveryMode::automatic && plan.copies.size() == 1 && !plan.changes_recipients();
 }
 
-std::optional<std::string> why_out_of_scope(const Transaction& transaction, const Policy& policy) {
-    switch (policy.scope) {
-    case Scope::all:
-        return std::nullopt;
-    case Scope::outgoing:
-        if (is_outgoing(transaction.origin, policy)) {
-            return std::nullopt;
-        }
-        return "not outgoing: neither authenticated, nor from a trusted network, nor submitted here";
-    case Scope::incoming:
-        if (std::any_of(transaction.recipients.begin(), transaction.recipients.end(),
-                        [&](const Path& recipient) { return is_in_scope(recipient, policy); })) {
-            return std::nullopt;
-        }
-        return "not incoming: no recipient is in an incoming domain";
+Plan judge(const Inquiry& inquiry, const KeyringView& view, Time now) {
+    if (inquiry.recipients.empty()) {
+        Plan plan;
+        plan.reason = "no recipient is known"; // nothing was decided, so nothing goes
+        return plan;
     }
-    return std::nullopt;
-}
-
-std::optional<std::string> why_tls_is_missing(const Origin& origin, const Policy& policy) {
-    const bool remote = !origin.client_address.empty() && !is_loopback(origin.client_address);
-    if (policy.inbound_tls == InboundTls::optional || !remote || !origin.tls_version.empty()) {
-        return std::nullopt;
-    }
-    return "TLS is required here: use STARTTLS first";
-}
-
-std::vector<mail::Address> addresses_to_look_up(const Transaction& transaction, const Policy& policy) {
-    if (why_untouched(transaction, policy)) {
-        return {};
-    }
-    std::vector<mail::Address> addresses;
-    std::set<mail::Address> seen;
-    for (const auto& recipient : transaction.recipients) {
-        if (is_looked_up(recipient, transaction, policy) && seen.insert(*recipient.address).second) {
-            addresses.push_back(*recipient.address);
-        }
-    }
-    return addresses;
-}
-
-bool wants_certificates(const Transaction& transaction, const Policy& policy) {
-    return std::any_of(
-        transaction.recipients.begin(), transaction.recipients.end(), [&](const Path& recipient) {
-            return is_looked_up(recipient, transaction, policy) && !is_never(recipient, transaction, policy);
-        });
-}
-
-KeyringView gather(const std::vector<mail::Address>& addresses, const Policy& policy, const LookUp& look_up) {
-    KeyringView view;
-    const keyring::AliasLookup alias_in_keyring = [&](const mail::Address& address) {
-        auto place = view.find(address);
-        if (place == view.end()) {
-            place = view.emplace(address, look_up(address)).first;
-        }
-        return alias_of(place->second, address, policy);
-    };
-    for (const auto& address : addresses) {
-        (void)keyring::expand(address, alias_in_keyring); // the same walk as judge()'s
-    }
-    return view;
-}
-
-Plan judge(const Transaction& transaction, const Policy& policy, const KeyringView& view, Time now) {
-    if (transaction.recipients.empty()) {
-        return {Outcome::defer, "no recipient is known", {}, {}, {}}; // nothing was decided, so nothing goes
-    }
-    if (auto reason = why_untouched(transaction, policy)) {
-        return {Outcome::pass, *std::move(reason), {}, {}, {}};
-    }
-    auto addressees = expand_all(transaction, policy, view);
-    leave_each_mailbox_once(addressees, transaction, policy);
+    auto addressees = expand_all(inquiry, view);
+    leave_each_mailbox_once(addressees, inquiry);
     std::vector<Decision> decisions;
     decisions.reserve(addressees.all.size());
     for (const auto& addressee : addressees.all) {
-        auto decision = decide(addressee, transaction, policy, view, now);
-        if (!contains(transaction.served, mailbox_of(decision, transaction))) {
-            decisions.push_back(std::move(decision));
-        }
+        decisions.push_back(decide(addressee, inquiry, view, now));
     }
-    return plan_from(transaction, policy, std::move(decisions), std::move(addressees.expanded));
+    return plan_from(inquiry, std::move(decisions), std::move(addressees.expanded));
 }
 
 } // namespace lockbox::policy

@@ -11,6 +11,10 @@ Path Path::from(std::string raw, std::vector<std::string> parameters) {
     return {std::move(raw), std::move(parameters), std::move(address)};
 }
 
+Path Path::to(const mail::Address& address) {
+    return {'<' + address.to_string() + '>', {}, address};
+}
+
 std::string Path::mailbox() const {
     auto text = trim(raw);
     if (text.size() >= 2 && text.front() == '<' && text.back() == '>') {

@@ -19,11 +19,15 @@ struct Path {
     /// Reads `raw` with Address::parse_path().
     [[nodiscard]] static Path from(std::string raw, std::vector<std::string> parameters = {});
 
+    /// A path to the address, without parameters.
+    [[nodiscard]] static Path to(const mail::Address& address);
+
     /// `raw` without white space and angle brackets: how one try of a message knows a recipient of another.
     [[nodiscard]] std::string mailbox() const;
 
     /// The null reverse-path: `<>`, or nothing, as it comes with local submission.
     [[nodiscard]] bool is_null() const;
+    bool operator==(const Path&) const = default;
 };
 
 /// Who handed the message over.
@@ -44,9 +48,6 @@ struct Transaction {
     std::vector<Path> recipients;
     mail::HeaderSection header;
     std::string body;
-    /// Mailboxes that have got their copy in an earlier try of the same message, which did not come to its
-    /// end: nothing has to be decided about them any more.
-    std::vector<std::string> served;
 };
 
 } // namespace lockbox::policy

@@ -36,11 +36,30 @@ policy::Transaction message() {
     return transaction;
 }
 
+OutgoingCopy clear_copy(const std::vector<std::string>& mailboxes) {
+    OutgoingCopy copy{{}, Original{}};
+    for (const auto& mailbox : mailboxes) {
+        copy.recipients.push_back({policy::Path::from("<" + mailbox + ">"), policy::Handling::clear});
+    }
+    return copy;
+}
+
 std::vector<OutgoingCopy> three_copies() {
     std::vector<OutgoingCopy> copies;
     for (const auto& recipient : {alice, bob, carol}) {
-        copies.push_back({{{"<" + recipient + ">", {}}}, {}});
+        copies.push_back(clear_copy({recipient}));
     }
+    return copies;
+}
+
+/// What judging does: whoever was served before is in no copy.
+std::vector<OutgoingCopy> without(std::vector<OutgoingCopy> copies, const std::vector<std::string>& served) {
+    for (auto& copy : copies) {
+        std::erase_if(copy.recipients, [&](const OutgoingRecipient& recipient) {
+            return std::find(served.begin(), served.end(), recipient.mailbox()) != served.end();
+        });
+    }
+    std::erase_if(copies, [](const OutgoingCopy& copy) { return copy.recipients.empty(); });
     return copies;
 }
 
@@ -53,7 +72,7 @@ struct World {
         const auto compose = [](const OutgoingCopy& copy) -> Delivery::Content {
             Delivery::Content content;
             content.header.add("Subject", " x");
-            content.body = "for " + copy.recipients.front().path + "\r\n";
+            content.body = "for " + copy.recipients.front().in_brackets() + "\r\n";
             return content;
         };
         return hand_over(transaction, std::move(copies), mta.listener(), compose, {deadline});
@@ -128,8 +147,8 @@ TEST_CASE("All copies are taken: each recipient has theirs once, and the origina
 
 TEST_CASE("One copy for several recipients is one transaction", "[milter]") {
     World world;
-    const std::vector<OutgoingCopy> copies{
-        {{{"<" + alice + ">", {"NOTIFY=NEVER"}}, {"<" + bob + ">", {}}}, {}}};
+    std::vector<OutgoingCopy> copies{clear_copy({alice, bob})};
+    copies[0].recipients[0].path.parameters = {"NOTIFY=NEVER"};
     CHECK(verdict<Discard>(world.hand_over(message(), copies)) == Discard{});
     CHECK(world.mta.counts() == Counts{{alice, 1}, {bob, 1}});
     CHECK(world.mta.connections() == 1);
@@ -159,7 +178,7 @@ TEST_CASE("All transactions stand before the first final dot: what fails until t
         if (about_the_message && reply.front() == '5') {
             const auto refuse = verdict<Refuse>(handover);
             CHECK(refuse.reply.code == "554");
-            const auto recipient = three_copies().at(copy).recipients.front().path;
+            const auto recipient = three_copies().at(copy).recipients.front().in_brackets();
             CHECK(refuse.reply.text == recipient + ": " + reply);
         } else {
             CHECK(verdict<Defer>(handover).reply.code == "451");
@@ -264,7 +283,7 @@ TEST_CASE("The answer to a final dot is lost after the milter has let the copy t
     CHECK(verdict<Discard>(handover) == Discard{});
     CHECK(handover.copies == 3);
     CHECK(handover.taken_as.size() == 2);
-    CHECK(handover.warning.find(three_copies().at(copy).recipients.front().path) != std::string::npos);
+    CHECK(handover.warning.find(three_copies().at(copy).recipients.front().in_brackets()) != std::string::npos);
     CHECK(world.mta.counts() == each_once);
 }
 
@@ -368,8 +387,7 @@ TEST_CASE("A journal that fails sends nothing", "[milter]") {
 TEST_CASE("An envelope that cannot be handed on sends nothing", "[milter]") {
     World world;
     auto copies = three_copies();
-    copies[2].recipients[0].path =
-        GENERATE(as<std::string>{}, "<a\r\nDATA\r\n@example.org>", "<a> SIZE=1 <b>");
+    copies[2].recipients[0].path = policy::Path::from(GENERATE(as<std::string>{}, "<a\r\nDATA\r\n@example.org>", "<a> SIZE=1 <b>"));
     CHECK_THROWS_AS(world.hand_over(message(), copies), Error);
     CHECK(world.mta.counts().empty());
     for (const auto& command : world.mta.commands()) {
@@ -410,7 +428,7 @@ TEST_CASE("So many copies are under way that the next message has no place: it w
     std::promise<void> begun;
     std::promise<void> go_on;
     // All places are taken before the first copy is composed.
-    std::vector<OutgoingCopy> many(open_copies_max, {{{"<" + alice + ">", {}}}, {}});
+    std::vector<OutgoingCopy> many(open_copies_max, clear_copy({alice}));
     std::thread first([&] {
         const auto compose = [&](const OutgoingCopy&) -> Delivery::Content {
             begun.set_value();

@@ -13,7 +13,16 @@ const SmtpExtensions everything{{"SIZE", "10240000"}, {"8BITMIME", ""},        {
                                 {"DSN", ""},          {"REQUIRETLS", ""},      {"MT-PRIORITY", ""},
                                 {"DELIVERBY", "60"},  {"FUTURERELEASE", "1 2"}};
 
-const OutgoingCopy to_bob{{{"<bob@example.org>", {}}}, {}};
+OutgoingRecipient recipient(const std::string& path, std::vector<std::string> parameters = {},
+                            policy::Handling handling = policy::Handling::clear) {
+    return {policy::Path::from(path, std::move(parameters)), handling};
+}
+
+OutgoingCopy clear_copy(std::vector<OutgoingRecipient> recipients) {
+    return {std::move(recipients), Original{}};
+}
+
+const OutgoingCopy to_bob = clear_copy({recipient("<bob@example.org>")});
 
 std::string mail_for(const std::string& path, const std::vector<std::string>& parameters = {},
                      const SmtpExtensions& extensions = everything,
@@ -40,8 +49,41 @@ crypto::Certificate certificate(const std::string& fingerprint) {
 policy::Decision decision(std::size_t recipient, const std::string& address) {
     policy::Decision decision;
     decision.recipient = recipient;
-    decision.address = address;
+    decision.address = mail::Address::parse(address);
+    decision.handling = policy::Handling::clear;
     return decision;
+}
+
+policy::Decision sealed(std::size_t recipient, const std::string& address, const std::string& fingerprint) {
+    auto one = decision(recipient, address);
+    one.handling = policy::Handling::sealed;
+    one.certificate = certificate(fingerprint);
+    return one;
+}
+
+crypto::Recipients certificates(const std::vector<std::string>& fingerprints) {
+    std::vector<crypto::Certificate> all;
+    for (const auto& fingerprint : fingerprints) {
+        all.push_back(certificate(fingerprint));
+    }
+    return crypto::Recipients::from(std::move(all)).value();
+}
+
+bool passes_the_last_look(const OutgoingCopy& copy) {
+    try {
+        check_recipients(copy);
+        return true;
+    } catch (const std::logic_error&) {
+        return false;
+    }
+}
+
+policy::Plan plan_of(std::vector<policy::Decision> decisions, std::vector<policy::Copy> copies) {
+    policy::Plan plan;
+    plan.outcome = policy::Outcome::deliver;
+    plan.decisions = std::move(decisions);
+    plan.copies = std::move(copies);
+    return plan;
 }
 
 policy::Transaction transaction_for(const std::vector<std::string>& recipients) {
@@ -88,69 +130,74 @@ bool is_received_field(const std::string& body) {
 TEST_CASE("The copies of a plan, each recipient with the MTA's own bytes and parameters", "[milter]") {
     const auto transaction =
         transaction_for({"<Alice@Example.org>", "<bob@example.org>", "carol@example.org"});
-    policy::Plan plan;
-    plan.outcome = policy::Outcome::deliver;
-    plan.decisions = {decision(0, "Alice@example.org"), decision(1, "bob@example.org"),
-                      decision(2, "carol@example.org")};
-    plan.decisions[1].certificate = certificate("B");
-    plan.decisions[2].certificate = certificate("C");
-    plan.copies = {{{2, 1}, crypto::Protocol::openpgp, {certificate("B"), certificate("C")}},
-                   {{0}, std::nullopt, {}}};
+    const auto plan = plan_of({decision(0, "Alice@example.org"), sealed(1, "bob@example.org", "B"),
+                               sealed(2, "carol@example.org", "C")},
+                              {policy::SealedCopy{{2, 1}, certificates({"B", "C"})}, policy::ClearCopy{{0}}});
+    using policy::Handling;
     const std::vector<OutgoingCopy> expected{
-        {{{"<carol@example.org>", {"NOTIFY=NEVER"}}, {"<bob@example.org>", {"NOTIFY=NEVER"}}},
-         {certificate("C"), certificate("B")}},
-        {{{"<Alice@Example.org>", {"NOTIFY=NEVER"}}}, {}}};
+        {{recipient("carol@example.org", {"NOTIFY=NEVER"}, Handling::sealed),
+          recipient("<bob@example.org>", {"NOTIFY=NEVER"}, Handling::sealed)},
+         Sealing{certificates({"B", "C"})}},
+        clear_copy({recipient("<Alice@Example.org>", {"NOTIFY=NEVER"})})};
     CHECK(copies_of(transaction, plan) == expected);
+    CHECK(rcpt_command(expected[0].recipients[0], everything) == "RCPT TO:<carol@example.org> NOTIFY=NEVER");
 }
 
-TEST_CASE("A plan without copies is one clear copy for everybody", "[milter]") {
-    const auto transaction = transaction_for({"<alice@example.org>", "bob"});
-    const auto copies = copies_of(transaction, {policy::Outcome::pass, "", {}, {}, {}});
+TEST_CASE("Whoever was served is in no copy", "[milter]") {
+    const auto transaction = transaction_for({"<bob@example.org>", "<dave@example.org>"});
+    auto plan = plan_of({sealed(0, "bob@example.org", "B"), decision(1, "dave@example.org")},
+                        {policy::ClearCopy{{1}}});
+    plan.decisions[0].handling = policy::Handling::served;
+    plan.decisions[0].certificate.reset();
+    const auto copies = copies_of(transaction, plan);
     REQUIRE(copies.size() == 1);
-    CHECK(copies[0].certificates.empty());
-    CHECK(copies[0].recipients == std::vector<OutgoingRecipient>{{"<alice@example.org>", {"NOTIFY=NEVER"}},
-                                                                 {"<bob>", {"NOTIFY=NEVER"}}});
+    CHECK(copies[0] == clear_copy({recipient("<dave@example.org>", {"NOTIFY=NEVER"})}));
+    plan.copies = {policy::ClearCopy{{0, 1}}};
+    CHECK_THROWS_AS(copies_of(transaction, plan), std::logic_error);
 }
 
 TEST_CASE("A sealed recipient without a certificate is a fault, not a clear copy", "[milter]") {
-    policy::Plan plan;
-    plan.decisions = {decision(0, "alice@example.org")};
-    plan.copies = {{{0}, crypto::Protocol::openpgp, {certificate("A")}}};
-    CHECK_THROWS(copies_of(transaction_for({"<alice@example.org>"}), plan));
+    const auto transaction = transaction_for({"<alice@example.org>"});
+    auto plan =
+        plan_of({sealed(0, "alice@example.org", "A")}, {policy::SealedCopy{{0}, certificates({"A"})}});
+    CHECK_NOTHROW(copies_of(transaction, plan));
+    plan.decisions[0].certificate.reset();
+    CHECK_THROWS_AS(copies_of(transaction, plan), std::logic_error);
+    plan.copies = {policy::ClearCopy{{0}}};
+    CHECK_THROWS_AS(copies_of(transaction, plan), std::logic_error);
+}
+
+TEST_CASE("The last look before MAIL: a copy goes to those alone who were decided to get it", "[milter]") {
+    using policy::Handling;
+    const Sealing sealing{certificates({"A"})};
+    for (const auto handling : {Handling::sealed, Handling::clear, Handling::untouched, Handling::served,
+                                Handling::refused, Handling::deferred}) {
+        CAPTURE(policy::to_string(handling));
+        OutgoingCopy copy{{recipient("<a@example.org>", {}, handling)}, sealing};
+        const bool may_be_sealed = handling == Handling::sealed;
+        const bool may_be_clear = handling == Handling::clear || handling == Handling::untouched;
+        CHECK(passes_the_last_look(copy) == may_be_sealed);
+        copy.content = Original{};
+        CHECK(passes_the_last_look(copy) == may_be_clear);
+    }
+    CHECK_THROWS_AS(check_recipients({{OutgoingRecipient()}, Original{}}), std::logic_error);
 }
 
 TEST_CASE("An alias member gets the copy under their own address, and reports name the alias", "[milter]") {
     auto transaction = transaction_for({"<team+x@example.org>"});
-    policy::Plan plan;
-    plan.decisions = {decision(0, "bob@example.org")};
-    plan.decisions[0].via = {"team+x@example.org"};
-    plan.copies = {{{0}, std::nullopt, {}}};
+    auto plan = plan_of({decision(0, "bob@example.org")}, {policy::ClearCopy{{0}}});
+    plan.decisions[0].via = {mail::Address::parse("team+x@example.org").value()};
     // RFC 3461 §4: xtext.
     CHECK(copies_of(transaction, plan).at(0).recipients.at(0) ==
-          OutgoingRecipient{"<bob@example.org>", {"NOTIFY=NEVER", "ORCPT=rfc822;team+2Bx@example.org"}});
+          recipient("<bob@example.org>", {"NOTIFY=NEVER", "ORCPT=rfc822;team+2Bx@example.org"}));
     transaction.recipients[0].parameters = {"orcpt=rfc822;first@example.org"};
-    CHECK(copies_of(transaction, plan).at(0).recipients.at(0).parameters ==
+    CHECK(copies_of(transaction, plan).at(0).recipients.at(0).path.parameters ==
           std::vector<std::string>{"orcpt=rfc822;first@example.org"});
 }
 
-TEST_CASE("Who has got theirs is left out, with their certificate; copies for nobody go", "[milter]") {
-    const std::vector<OutgoingCopy> copies{
-        {{{"<a@example.org>", {}}, {"<b@example.org>", {"NOTIFY=NEVER"}}, {"<c@example.org>", {}}},
-         {certificate("A"), certificate("B"), certificate("C")}},
-        {{{"<d@example.org>", {}}}, {}},
-        {{{"<e@example.org>", {}}, {"<f@example.org>", {}}}, {}}};
-    CHECK(without(copies, {}) == copies);
-    CHECK(without(copies,
-                  {"a@example.org", "c@example.org", "d@example.org", "f@example.org", "x@example.org"}) ==
-          std::vector<OutgoingCopy>{{{{"<b@example.org>", {"NOTIFY=NEVER"}}}, {certificate("B")}},
-                                    {{{"<e@example.org>", {}}}, {}}});
-    CHECK(without(copies, {"A@example.org", "<d@example.org>"}) == copies); // the exact bytes
-    CHECK(without({copies[1]}, {"d@example.org"}).empty());
-}
-
 TEST_CASE("The journal knows a recipient without the angle brackets", "[milter]") {
-    CHECK(OutgoingRecipient{"<alice@example.org>", {}}.mailbox() == "alice@example.org");
-    CHECK(OutgoingRecipient{"<>", {}}.mailbox().empty());
+    CHECK(recipient("<alice@example.org>").mailbox() == "alice@example.org");
+    CHECK(recipient("<>").mailbox().empty());
 }
 
 TEST_CASE("MAIL carries what the listener can do", "[milter]") {
@@ -201,7 +248,7 @@ TEST_CASE("MAIL says what the copy is: 8 bit, or with UTF-8 in its header", "[mi
     CHECK(mail_for("<>", {"SMTPUTF8"}, {{"SMTPUTF8", ""}}, {1, false, true}) == "MAIL FROM:<> SMTPUTF8");
     CHECK(mail_for("<>", {}, {{"SMTPUTF8", ""}}, {1, false, true}) ==
           "MAIL FROM:<>"); // old software's 8 bit header
-    const OutgoingCopy to_umlaut{{{"<a@example.org>", {}}, {"<\xc3\xbc@example.org>", {}}}, {}};
+    const auto to_umlaut = clear_copy({recipient("<a@example.org>"), recipient("<\xc3\xbc@example.org>")});
     CHECK(mail_for("<>", {}, {{"SMTPUTF8", ""}}, {1, false, false}, to_umlaut) == "MAIL FROM:<> SMTPUTF8");
 }
 
@@ -209,16 +256,15 @@ TEST_CASE("What must not be left out is not left out: the listener has to learn 
     CHECK(complaint([] { (void)mail_for("<\xc3\xbc@example.org>", {"SMTPUTF8"}, {}); }) ==
           ErrorKind::unavailable);
     CHECK(complaint([] {
-              (void)mail_for("<>", {}, {}, {}, {{{"<\xc3\xbc@example.org>", {}}}, {}});
+              (void)mail_for("<>", {}, {}, {}, clear_copy({recipient("<\xc3\xbc@example.org>")}));
           }) == ErrorKind::unavailable);
     // RFC 8689 §4.2.1: not to be relayed without.
     CHECK(complaint([] { (void)mail_for("<>", {"requiretls"}, {}); }) == ErrorKind::unavailable);
 }
 
 TEST_CASE("RCPT carries NOTIFY and ORCPT where the listener offers DSN", "[milter]") {
-    const OutgoingRecipient bob{
-        "<bob@example.org>",
-        {"NOTIFY=SUCCESS,FAILURE", "ORCPT=rfc822;bob+2B@example.org", "X=1", "RET=FULL"}};
+    const auto bob = recipient("<bob@example.org>", {"NOTIFY=SUCCESS,FAILURE",
+                                                     "ORCPT=rfc822;bob+2B@example.org", "X=1", "RET=FULL"});
     CHECK(rcpt_command(bob, {{"DSN", ""}}) ==
           "RCPT TO:<bob@example.org> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;bob+2B@example.org");
     CHECK(rcpt_command(bob, {}) == "RCPT TO:<bob@example.org>");
@@ -229,7 +275,7 @@ TEST_CASE("Quoted local parts and address literals are paths", "[milter]") {
                                "<\"a\\\" <b\"@example.org>", "<a@[IPv6:2001:db8::1]>", "<postmaster>",
                                "<@a.example:b@example.org>");
     CAPTURE(path);
-    CHECK(rcpt_command({path, {}}, {}) == "RCPT TO:" + path);
+    CHECK(rcpt_command(recipient(path), {}) == "RCPT TO:" + path);
     CHECK(mail_for(path, {}, {}) == "MAIL FROM:" + path);
 }
 
@@ -239,13 +285,11 @@ TEST_CASE("An address cannot become parameters, nor a parameter another one", "[
                  "<a@example.org> <b@example.org>", "<a b@example.org>", "<\"a@example.org> SIZE=1 <b>",
                  "<\"a\\\"@example.org> SIZE=1 <b>", "a@example.org> SIZE=1", "<<a@example.org>>");
     CAPTURE(path);
-    CHECK(complaint([&] {
-              (void)rcpt_command({"<" + policy::Path::from(path).mailbox() + ">", {}}, {});
-          }) == ErrorKind::malformed);
+    CHECK(complaint([&] { (void)rcpt_command(recipient(path), {}); }) == ErrorKind::malformed);
     CHECK(complaint([&] { (void)mail_for(path); }) == ErrorKind::malformed);
     CHECK(complaint([] { (void)mail_for("<>", {"ENVID=a RET=HDRS"}); }) == ErrorKind::malformed);
     CHECK(complaint([] {
-              (void)rcpt_command({"<a@example.org>", {"ORCPT=rfc822;a NOTIFY=NEVER"}}, everything);
+              (void)rcpt_command(recipient("<a@example.org>", {"ORCPT=rfc822;a NOTIFY=NEVER"}), everything);
           }) == ErrorKind::malformed);
 }
 

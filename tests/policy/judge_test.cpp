@@ -62,7 +62,8 @@ TEST_CASE("scope outgoing judges what is authenticated, of own networks or submi
     CHECK(why_out_of_scope(world.transaction, world.policy).has_value() != judged);
     const auto plan = world.plan();
     CHECK(plan.outcome == (judged ? Outcome::refuse : Outcome::pass));
-    CHECK(plan.decisions.empty() != judged);
+    REQUIRE(plan.decisions.size() == 1);
+    CHECK((plan.decisions[0].handling != Handling::untouched) == judged);
 }
 
 TEST_CASE("without submission daemons listed, an unnamed daemon is none of them", "[policy]") {
@@ -86,7 +87,7 @@ TEST_CASE("scope incoming judges for recipients in the domains listed, and only 
     world.policy.incoming_domains = {"example.org"};
     world.transaction.origin.client_address = "203.0.113.9";
     world.has(entry('B', {"bob@example.org"})).has(entry('E', {"eve@example.com"}));
-    CHECK(addresses_to_look_up(world.transaction, world.policy).size() == 1);
+    CHECK(world.inquiry().addresses().size() == 1);
     const auto plan = world.plan();
     CHECK(plan.outcome == Outcome::deliver);
     CHECK(handlings(plan) == Words{"sealed", "clear", "clear", "clear"});
@@ -101,7 +102,7 @@ TEST_CASE("scope incoming leaves a message alone that is for no domain listed", 
     const auto plan = world.plan();
     CHECK(plan.outcome == Outcome::pass);
     CHECK(plan.reason == "not incoming: no recipient is in an incoming domain");
-    CHECK(addresses_to_look_up(world.transaction, world.policy).empty());
+    CHECK(world.inquiry().addresses().empty());
 }
 
 TEST_CASE("scope incoming counts a recipient without a domain as one of its own", "[policy]") {
@@ -132,8 +133,8 @@ TEST_CASE("a message that is already sealed passes, with its layer named", "[pol
         CHECK(world.plan().reason == "already sealed: " + std::string(describe(mail::Layer::openpgp_inline)));
     }
     CHECK(world.plan().outcome == Outcome::pass);
-    CHECK(world.plan().decisions.empty());
-    CHECK(addresses_to_look_up(world.transaction, world.policy).empty());
+    CHECK(handlings(world.plan()) == Words{"untouched"});
+    CHECK(world.inquiry().addresses().empty());
 }
 
 TEST_CASE("a message that only claims to be sealed is judged like any other", "[policy]") {
@@ -221,7 +222,7 @@ TEST_CASE("demand and certificates decide about a recipient", "[policy]") {
     const auto& decision = plan.decisions.front();
     CHECK(to_string(decision.handling) == handling);
     CHECK(decision.reason == reason);
-    CHECK(decision.address == "bob@example.org");
+    CHECK(decision.address == at("bob@example.org"));
     CHECK(decision.rule == Rule::parse(rule).to_string());
     CHECK(decision.rule_number == 1);
     CHECK(decision.certificate.has_value() == (decision.handling == Handling::sealed));
@@ -251,9 +252,8 @@ TEST_CASE("the certificate that was chosen comes with the key to encrypt to", "[
 TEST_CASE("usability is judged at the time that was given", "[policy]") {
     World world({"<bob@example.org>"});
     world.has(expired(entry('B', {"bob@example.org"})));
-    CHECK(judge(world.transaction, world.policy, world.view(), second_of_january - 1s).outcome ==
-          Outcome::deliver);
-    CHECK(judge(world.transaction, world.policy, world.view(), second_of_january).outcome == Outcome::refuse);
+    CHECK(judge(world.inquiry(), world.view(), second_of_january - 1s).outcome == Outcome::deliver);
+    CHECK(judge(world.inquiry(), world.view(), second_of_january).outcome == Outcome::refuse);
 }
 
 TEST_CASE("the first rule that matches decides, and the default where none does", "[policy]") {
@@ -299,7 +299,7 @@ TEST_CASE("a recipient without a domain is sent to in clear where nothing is req
     World world({"<root>"});
     const auto plan = world.plan();
     CHECK(plan.outcome == Outcome::pass);
-    CHECK(plan.decisions[0].address == "<root>");
+    CHECK(name_of(plan.decisions[0], world.transaction) == "<root>");
     CHECK(plan.decisions[0].reason == "not a complete address: no certificate can be looked up");
 }
 
@@ -377,4 +377,87 @@ TEST_CASE("a remote client without TLS is refused where the policy requires it, 
     CHECK_FALSE(why_tls_is_missing(origin, policy).has_value());
     policy.inbound_tls = InboundTls::require;
     CHECK(why_tls_is_missing(origin, policy).has_value() != welcome);
+}
+
+// --- Out of scope, though somebody must be sealed to ---
+
+TEST_CASE("a message that is out of scope is warned of where a rule says require: the rule and the client",
+          "[policy]") {
+    struct Case {
+        std::vector<std::string> rules;
+        const char* client;
+        const char* warning;
+    };
+    const auto [rules, client, warning] = GENERATE(values<Case>({
+        {{"never", "require"}, "203.0.113.9", ""},
+        {{"prefer"}, "203.0.113.9", ""},
+        {{"to=@example.com require"}, "203.0.113.9", ""},
+        {{"to=@example.com require", "to=@example.org require defer"},
+         "203.0.113.9",
+         "rule 2 (to=@example.org require defer) wants <bob@example.org> sealed to, but the client "
+         "203.0.113.9 "
+         "has not authenticated and is in none of trusted-networks"},
+        {{"to=@example.org require"}, "127.0.0.1", ""}, // in scope: refused, not warned of
+    }));
+    CAPTURE(rules, client);
+    World world({"<dave@example.net>", "<bob@example.org>"}, rules);
+    world.has(entry('D', {"dave@example.net"}));
+    world.transaction.origin.client_address = client;
+    const auto plan = world.plan();
+    CHECK(plan.warning == warning);
+}
+
+TEST_CASE("with scope incoming it is the recipient who is out of scope, and nobody was forgotten",
+          "[policy]") {
+    World world({"<eve@example.com>"}, {"require"});
+    world.policy.scope = Scope::incoming;
+    world.policy.incoming_domains = {"example.org"};
+    CHECK(world.plan().outcome == Outcome::pass);
+    CHECK(world.plan().warning.empty());
+}
+
+// --- Signed messages ---
+
+TEST_CASE("of two certificates a signed message is sealed to that of its signature's protocol", "[policy]") {
+    struct Case {
+        const char* protocol;
+        const char* rule;
+        crypto::Protocol preferred;
+        char chosen;
+        const char* reason;
+    };
+    const auto [protocol, rule, preferred, chosen, reason] = GENERATE(values<Case>({
+        {"application/pgp-signature", "prefer", crypto::Protocol::smime, 'A',
+         "of 2 usable certificates, openpgp is the protocol of the message's signature"},
+        {"application/pkcs7-signature", "prefer", crypto::Protocol::openpgp, 'B',
+         "of 2 usable certificates, smime is the protocol of the message's signature"},
+        {"application/pgp-signature", "prefer smime", crypto::Protocol::openpgp, 'B', "the only certificate"},
+        {"application/pkcs7-signature", "prefer openpgp", crypto::Protocol::smime, 'A',
+         "the only certificate"},
+    }));
+    CAPTURE(protocol, rule);
+    World world({"<bob@example.org>"}, {rule});
+    world.policy.preferred_protocol = preferred;
+    world.has(entry('A', {"bob@example.org"})).has(entry('B', {"bob@example.org"}, crypto::Protocol::smime));
+    world.field("MIME-Version", " 1.0");
+    const auto type =
+        std::string(" multipart/signed; micalg=sha-256; boundary=b; protocol=\"") + protocol + '"';
+    world.field("Content-Type", type.c_str());
+    world.transaction.body =
+        std::string("--b\r\nContent-Type: text/plain\r\n\r\nHello\r\n--b\r\nContent-Type: ") + protocol +
+        "\r\n\r\nsignature\r\n--b--\r\n";
+    const auto plan = world.plan();
+    CHECK(plan.decisions[0].certificate->fingerprint == fingerprint(chosen));
+    CHECK(plan.decisions[0].reason == reason);
+}
+
+TEST_CASE("a signed message is sealed in the other protocol where there is nothing usable in its own",
+          "[policy]") {
+    World world({"<bob@example.org>"});
+    world.has(revoked(entry('A', {"bob@example.org"})))
+        .has(entry('B', {"bob@example.org"}, crypto::Protocol::smime));
+    world.field("Content-Type", " multipart/signed; boundary=b; protocol=\"application/pgp-signature\"");
+    world.transaction.body = "--b\r\n\r\nHello\r\n--b\r\nContent-Type: application/pgp-signature\r\n\r\n"
+                             "signature\r\n--b--\r\n";
+    CHECK(world.plan().decisions[0].certificate->fingerprint == fingerprint('B'));
 }

@@ -49,12 +49,24 @@ inline crypto::Certificate certificate(char digit, crypto::Protocol protocol = c
     return {protocol, fingerprint(digit), std::string("bytes of ") + digit, std::string(39, digit) + 'E'};
 }
 
+inline mail::Address at(const char* address) {
+    return mail::Address::parse(address).value();
+}
+
+/// A copy sealed to these certificates.
+inline SealedCopy sealed_copy(std::vector<std::size_t> decisions,
+                              std::vector<crypto::Certificate> certificates, bool hidden = false) {
+    return {std::move(decisions), crypto::Recipients::from(std::move(certificates)).value(), hidden};
+}
+
 /// A copy for readers of AES-256-CBC, the Subject left outside.
-inline Copy smime_copy(std::vector<std::size_t> decisions, const std::vector<char>& digits, bool hidden) {
-    Copy copy{std::move(decisions), crypto::Protocol::smime, {}, hidden};
+inline SealedCopy smime_copy(std::vector<std::size_t> decisions, const std::vector<char>& digits,
+                             bool hidden) {
+    std::vector<crypto::Certificate> certificates;
     for (const auto digit : digits) {
-        copy.certificates.push_back(certificate(digit, crypto::Protocol::smime));
+        certificates.push_back(certificate(digit, crypto::Protocol::smime));
     }
+    auto copy = sealed_copy(std::move(decisions), std::move(certificates), hidden);
     copy.outer_subject = mail::OuterSubject::kept;
     return copy;
 }
@@ -66,6 +78,7 @@ struct World {
     Policy policy;
     std::vector<keyring::Entry> keyring;
     std::vector<keyring::Alias> aliases;
+    std::vector<std::string> served;
 
     explicit World(const std::vector<std::string>& recipients, const std::vector<std::string>& rules = {}) {
         transaction.reverse_path = Path::from("<alice@example.net>");
@@ -123,11 +136,17 @@ struct World {
         }
         return known;
     }
-    [[nodiscard]] KeyringView view() const {
-        return gather(addresses_to_look_up(transaction, policy), policy,
-                      [this](const mail::Address& address) { return known(address); });
+    /// As an earlier try of the message has left it: these mailboxes have got theirs.
+    World& served_before(std::vector<std::string> mailboxes) {
+        served = std::move(mailboxes);
+        return *this;
     }
-    [[nodiscard]] Plan plan() const { return judge(transaction, policy, view(), noon); }
+    [[nodiscard]] Inquiry inquiry() const { return prepare(transaction, policy, served); }
+    [[nodiscard]] KeyringView view() const {
+        return gather(inquiry(), [this](const mail::Address& address) { return known(address); });
+    }
+    [[nodiscard]] Plan plan() const { return plan_with(view()); }
+    [[nodiscard]] Plan plan_with(const KeyringView& view) const { return judge(inquiry(), view, noon); }
 };
 
 inline std::vector<std::string> handlings(const Plan& plan) {

@@ -6,6 +6,8 @@ using namespace lockbox::policy;
 TEST_CASE("a plan's words are those that logs and JSON write", "[policy]") {
     CHECK(to_string(Handling::sealed) == "sealed");
     CHECK(to_string(Handling::clear) == "clear");
+    CHECK(to_string(Handling::untouched) == "untouched");
+    CHECK(to_string(Handling::served) == "served");
     CHECK(to_string(Handling::refused) == "refused");
     CHECK(to_string(Handling::deferred) == "deferred");
     CHECK(to_string(Outcome::pass) == "pass");

@@ -38,7 +38,7 @@ TEST_CASE("only a certificate of the very address is used", "[policy]") {
     // The keyring is wrong and answers with everything: judge() looks for itself.
     KeyringView view;
     view[*world.transaction.recipients[0].address].entries = {entry('B', {of_certificate})};
-    const auto plan = judge(world.transaction, world.policy, view, noon);
+    const auto plan = world.plan_with(view);
     CHECK(plan.decisions[0].handling == (sealed ? Handling::sealed : Handling::clear));
 }
 
@@ -61,16 +61,16 @@ TEST_CASE("another case of the address counts only where nothing has the exact o
 
 TEST_CASE("a keyring that was not asked does not look like one that has nothing", "[policy]") {
     World world({"<bob@example.org>"});
-    CHECK_THROWS_AS(judge(world.transaction, world.policy, {}, noon), std::logic_error);
+    CHECK_THROWS_AS(world.plan_with({}), std::logic_error);
     KeyringView other;
     other[*mail::Address::parse("Bob@example.org")] = {};
-    CHECK_THROWS_AS(judge(world.transaction, world.policy, other, noon), std::logic_error);
+    CHECK_THROWS_AS(world.plan_with(other), std::logic_error);
 }
 
 TEST_CASE("the keyring is asked for each address once, and for none that it cannot help", "[policy]") {
     World world(
         {"<bob@example.org>", "<eve@example.com>", "<bob@EXAMPLE.org>", "<root>", "<Bob@example.org>"});
-    auto addresses = addresses_to_look_up(world.transaction, world.policy);
+    auto addresses = world.inquiry().addresses();
     REQUIRE(addresses.size() == 3);
     CHECK(addresses[0].to_string() == "bob@example.org");
     CHECK(addresses[1].to_string() == "eve@example.com");
@@ -96,8 +96,8 @@ TEST_CASE("a recipient in clear is asked for only where it may stand for somebod
     }));
     CAPTURE(rules);
     const World world({"<bob@example.org>"}, rules);
-    CHECK(addresses_to_look_up(world.transaction, world.policy).size() == asked);
-    CHECK(wants_certificates(world.transaction, world.policy) == certificates);
+    CHECK(world.inquiry().addresses().size() == asked);
+    CHECK(world.inquiry().wants_certificates() == certificates);
 }
 
 TEST_CASE("a message without a recipient is deferred: nothing was decided", "[policy]") {
@@ -116,10 +116,10 @@ TEST_CASE("an alias for a certificate comes before the address's own", "[policy]
     REQUIRE(plan.decisions.size() == 1);
     CHECK(plan.decisions[0].certificate == certificate('B'));
     CHECK(plan.decisions[0].reason == "the certificate of the alias role@example.org");
-    CHECK(plan.decisions[0].address == "role@example.org");
+    CHECK(plan.decisions[0].address == at("role@example.org"));
     CHECK(plan.decisions[0].via.empty());
     CHECK_FALSE(plan.changes_recipients());
-    CHECK(plan.copies == std::vector<Copy>{Copy{{0}, crypto::Protocol::openpgp, {certificate('B')}}});
+    CHECK(plan.copies == std::vector<Copy>{Copy(sealed_copy({0}, {certificate('B')}))});
 }
 
 TEST_CASE("an alias's certificate that is unusable is no reason to take another one, or none", "[policy]") {
@@ -198,6 +198,5 @@ TEST_CASE("two who share their domain's certificate share a copy only where both
     world.alias("@partner.example", entry('F', {"gateway@partner.example"}));
     CHECK(world.plan().copies.size() == 2);
     world.field("To", " bob@partner.example, carol@partner.example");
-    CHECK(world.plan().copies ==
-          std::vector<Copy>{Copy{{0, 1}, crypto::Protocol::openpgp, {certificate('F')}}});
+    CHECK(world.plan().copies == std::vector<Copy>{Copy(sealed_copy({0, 1}, {certificate('F')}))});
 }
