@@ -10,7 +10,7 @@ from conftest import ALICE, BOB, CAROL, DAVE
 from support import messages
 from support.milter import Milter
 from support.places import free_endpoint
-from support.postfix import Postfix
+from support.postfix import Postfix, version_of_postfix
 from support.sealed import Delivered, check_form, check_nothing_leaks, check_payload
 from support.smtp_client import SmtpClient
 from support.smtp_sink import SmtpSink
@@ -185,6 +185,82 @@ def test_sealed_and_clear_leave_in_different_ways(folder, routed, settings, serv
             without_tls.wait_for(sender, diagnosis=postfix.tail)
             wait_for(lambda: "TLS is required" in str(postfix.queued(sender)), postfix.tail)
             assert [delivery.addresses() for delivery in without_tls.deliveries] == [[BOB]]
+
+
+# ── a main.cf and a message that would open the outer box ─────────────────────────────────────────────────────────────
+
+# Name: main.cf's own level, what is in main.cf beside it, and a field of the message. Each lets a transport with
+# smtp_tls_security_level=encrypt alone send in plaintext.
+OPENERS = {
+    "policy-none": ("may", {"smtp_tls_policy_maps": "static:none"}, b""),
+    "policy-may": ("encrypt", {"smtp_tls_policy_maps": "static:may"}, b""),
+    "policy-none-encrypt": ("encrypt", {"smtp_tls_policy_maps": "static:none"}, b""),
+    "policy-none-secure": ("secure", {"smtp_tls_policy_maps": "static:none"}, b""),
+    "site-none": ("may", {"smtp_tls_per_site": "static:NONE"}, b""),
+    "site-none-secure": ("secure", {"smtp_tls_per_site": "static:NONE"}, b""),
+    "field": ("may", {}, b"TLS-Required: no\r\n"),
+    "field-encrypt": ("encrypt", {}, b"TLS-Required: No\r\n"),
+    "field-secure": ("secure", {}, b"tls-required:NO\r\n"),
+}
+
+
+@pytest.fixture(scope="module", params=["auto", "reinject"])
+def routed_alone(request, folder, lockbox):
+    """As `routed`, with a listener that no other Postfix of this file has."""
+    endpoint = free_endpoint()
+    settings = [("rule", "prefer"), ("reinject", "%s:%d" % endpoint), ("route-secret", SECRET), ("delivery", request.param),
+                ("journal", lockbox.folder / f"alone-{request.param}.db")]
+    with Milter(folder, lockbox, settings, name=f"alone-{request.param}") as milter:
+        milter.listener, milter.delivery = endpoint, request.param
+        yield milter
+
+
+@pytest.fixture(scope="module")
+def without_tls():
+    """The other side knows no TLS."""
+    with SmtpSink() as sink:
+        yield sink
+
+
+def waits_for_tls(postfix, sink, sender, message):
+    """The copy in clear is in the queue, because of TLS, and nobody has been sent its text."""
+    def waits():
+        return [entry for entry in postfix.queued(sender) for recipient in entry["recipients"]
+                if recipient["address"] == DAVE and "TLS is required" in recipient.get("delay_reason", "")]
+    wait_for(waits, lambda: f"{DAVE} waits for TLS: {postfix.queued(sender)}\n{postfix.tail()}")
+    assert message.marker.encode() not in sink.everything()
+
+
+@pytest.mark.parametrize("opener", OPENERS)
+def test_clear_mail_waits_for_tls_whatever_opens_the_outer_box(folder, without_tls, routed_alone, settings, services, sender,
+                                                               opener):
+    level, more, field = OPENERS[opener]
+    if field and version_of_postfix() < (3, 10):
+        pytest.skip("Postfix before 3.10 does not know TLS-Required: the field does nothing")
+    settings = {**settings, **more, "default_filter_nexthop": f"[{without_tls.host}]:{without_tls.port}"}
+    with Postfix(folder / f"{opener}-{routed_alone.delivery}", without_tls, routed_alone.socket, None, settings, services,
+                 level, routed_alone.listener) as postfix:
+        for recipients in ([DAVE], [BOB, DAVE]):
+            message = messages.plain(ALICE, recipients)
+            from_smtp, from_sendmail = f"smtp{len(recipients)}-{sender}", f"local{len(recipients)}-{sender}"
+            assert postfix.submit(from_smtp, recipients, field + message.octets).code == 250
+            assert postfix.sendmail(from_sendmail, recipients,
+                                    (field + message.octets).replace(b"\r\n", b"\n")).returncode == 0
+            waits_for_tls(postfix, without_tls, from_smtp, message)
+            waits_for_tls(postfix, without_tls, from_sendmail, message)
+
+
+def test_a_stricter_table_of_its_own_holds(folder, sink, routed, tls, settings, services, sender):
+    """The page: a table on the transport, with nothing in it below `encrypt`. This one wants a certificate that the other
+    side does not have; without it, the mail would leave."""
+    stricter = services.replace("-o smtp_tls_policy_maps=\n", "-o smtp_tls_policy_maps=static:secure\n")
+    assert stricter != services
+    settings = {**settings, "smtp_tls_policy_maps": "static:none"}
+    with Postfix(folder / "stricter", sink, routed.socket, tls, settings, stricter, "may") as postfix:
+        message = messages.plain(ALICE, [DAVE])
+        assert postfix.submit(sender, [DAVE], message.octets).code == 250
+        postfix.wait_for_line(rf"smtp-tls/smtp\[\d+\]: \w+: to=<{DAVE}>.*status=deferred \(Server certificate not")
+        assert message.marker.encode() not in sink.everything()
 
 
 # ── without Lockbox ───────────────────────────────────────────────────────────────────────────────────────────────────

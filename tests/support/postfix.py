@@ -105,6 +105,12 @@ def sendmail_of_postfix():
     return os.path.join(directory, "sendmail")
 
 
+def version_of_postfix():
+    """(3, 7) of "3.7.11"."""
+    text = subprocess.run(["postconf", "-d", "-h", "mail_version"], check=True, capture_output=True, text=True).stdout
+    return tuple(int(number) for number in re.findall(r"\d+", text)[:2])
+
+
 class Postfix:
     """Relays everything to `sink`. With `milter`, a path, all mail goes through the milter there, over SMTP and
     from sendmail(1) alike, and is deferred where there is none. `listener`, host and port, is where it takes copies back
