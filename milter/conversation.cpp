@@ -29,11 +29,15 @@ constexpr std::uint32_t steps_on_unix_sockets =
     step::no_reply_to_recipient | step::no_reply_to_body | step::no_data | step::no_end_of_header;
 
 /// What is needed, whatever milter_*_macros in main.cf and sendmail.cf say.
-constexpr std::array<std::pair<Command, std::string_view>, 4> macros_wanted{{
+constexpr std::array<std::pair<Command, std::string_view>, 6> macros_wanted{{
     {Command::connect, "j _ {daemon_name} {client_addr}"},
     {Command::hello, "{tls_version}"},
     {Command::mail, "i {auth_authen} {tls_version}"},
-    {Command::end_of_message, "i"},
+    {Command::recipient, "{nbadrcpts} {nrcpts} {rcpt_addr}"},
+    {Command::end_of_message, "i {nbadrcpts} {rcpt_addr}"},
+    // Sendmail 8.17 takes the wish for the end of the message only together with one for the end of the
+    // header.
+    {Command::end_of_header, "i"},
 }};
 
 /// What waits in memory before it is sent: a body in pieces need not be there twice.
@@ -121,8 +125,9 @@ bool Conversation::take(const protocol::Packet& packet) {
         break;
     case Command::recipient: {
         auto [path, parameters] = Path::read(packet.data);
-        guarded("recipient", step::no_reply_to_recipient,
-                [&](Session& session) { session.recipient(std::move(path), std::move(parameters)); });
+        guarded("recipient", step::no_reply_to_recipient, [&](Session& session) {
+            session.recipient(std::move(path), std::move(parameters), recipient_macros());
+        });
         break;
     }
     case Command::header_field: {
@@ -276,6 +281,7 @@ Tick Conversation::progress() {
 Handled Conversation::judged(const std::string& queue_id, std::string_view last_piece) {
     try {
         session_->body(last_piece);
+        session_->count_recipients(recipient_macros());
         return session_->end(queue_id, progress());
     } catch (const std::exception& error) {
         return {defer_for_a_fault(), log::Level::error, "deferred", {{"error", error.what()}}, nullptr};
@@ -298,6 +304,10 @@ Conversation::Sent Conversation::send(const Verdict& verdict) noexcept {
     } catch (const std::exception&) {
         return Sent::no;
     }
+}
+
+RecipientCount::Macros Conversation::recipient_macros() const {
+    return {macros_.get("nbadrcpts"), macros_.get("nrcpts"), macros_.get("rcpt_addr")};
 }
 
 bool Conversation::end_of_message(std::string_view last_piece) {

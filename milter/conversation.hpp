@@ -44,6 +44,7 @@ private:
     void connect(std::string_view data);
     void mail(std::string_view data);
     [[nodiscard]] bool end_of_message(std::string_view last_piece);
+    [[nodiscard]] RecipientCount::Macros recipient_macros() const;
     [[nodiscard]] Handled judged(const std::string& queue_id, std::string_view last_piece);
     enum class Sent {
         yes,

@@ -363,6 +363,11 @@ Handled Filter::reinject(const policy::Inquiry& inquiry, const policy::Plan& pla
                                         "set the key `reinject`: see contrib/postfix and contrib/sendmail");
         return handled;
     }
+    if (transaction.recipients_doubtful) {
+        return deferred("4.3.0",
+                        "A recipient was refused, perhaps after Lockbox had accepted it, and this mail "
+                        "server does not say which: please try again without that recipient");
+    }
     const auto header = with(transaction.header, origination_fields(transaction, clock_()));
     const mail::HeaderField received{"Received", received_field(transaction, clock_())};
     const auto compose = [&](const OutgoingCopy& copy) -> Delivery::Content {

@@ -82,10 +82,12 @@ std::optional<Refuse> Session::begin(std::string reverse_path, std::vector<std::
     return std::nullopt;
 }
 
-void Session::recipient(std::string forward_path, std::vector<std::string> parameters) {
+void Session::recipient(std::string forward_path, std::vector<std::string> parameters,
+                        const RecipientCount::Macros& macros) {
     if (is_copy_) {
         return;
     }
+    recipient_count_.add(forward_path, macros);
     transaction_.recipients.push_back(policy::Path::from(std::move(forward_path), std::move(parameters)));
 }
 
@@ -117,6 +119,10 @@ void Session::body(std::string_view chunk) {
     if (has_room_for(chunk.size())) {
         transaction_.body += chunk;
     }
+}
+
+void Session::count_recipients(const RecipientCount::Macros& macros) {
+    transaction_.recipients_doubtful = recipient_count_.is_doubtful(macros);
 }
 
 void Session::settle() noexcept {
@@ -165,6 +171,7 @@ Handled Session::end(std::string queue_id, const Tick& tick) {
 void Session::forget() noexcept {
     settings_.reset();
     transaction_ = {};
+    recipient_count_ = {};
     octets_ = 0;
     foreign_routes_ = 0;
     oversized_ = false;

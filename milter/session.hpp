@@ -2,6 +2,7 @@
 #pragma once
 
 #include "milter/filter.hpp"
+#include "milter/recipient_count.hpp"
 #include "policy/transaction.hpp"
 
 #include <memory>
@@ -63,9 +64,12 @@ public:
     /// the reinjection listener.
     [[nodiscard]] std::optional<Refuse> begin(std::string reverse_path, std::vector<std::string> parameters,
                                               Macros macros);
-    void recipient(std::string forward_path, std::vector<std::string> parameters);
+    void recipient(std::string forward_path, std::vector<std::string> parameters,
+                   const RecipientCount::Macros& macros = {});
     void header_field(std::string name, std::string body);
     void body(std::string_view chunk);
+    /// At the end of the message, before end().
+    void count_recipients(const RecipientCount::Macros& macros);
 
     /// A callback failed in a way that it could not answer: the message is deferred at its end.
     void mark_failed() noexcept { failed_ = true; }
@@ -98,6 +102,7 @@ private:
     policy::Origin origin_;
     std::shared_ptr<const Settings> settings_; ///< of the message being recorded; null: there is none
     policy::Transaction transaction_;
+    RecipientCount recipient_count_;
     std::size_t octets_ = 0;
     std::size_t foreign_routes_ = 0; ///< fields named route_field that came with the message
     bool oversized_ = false;

@@ -46,6 +46,9 @@ struct Transaction {
     Origin origin;
     Path reverse_path;
     std::vector<Path> recipients;
+    /// One of them may have been refused after it was recorded, and nothing shows which. The MTA knows, so
+    /// the message may go on in place, but no copies of it may be made.
+    bool recipients_doubtful = false;
     mail::HeaderSection header;
     std::string body;
 };

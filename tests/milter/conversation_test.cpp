@@ -88,7 +88,9 @@ TEST_CASE("Of an offer, what is needed and what is wished for is taken up", "[mi
     // Postfix 3.7: version 6, all actions, all steps. What comes back: headers and body, chosen macros; no
     // reply to header, recipient and body, no DATA and end of header, leading space.
     const auto macros = "\0\0\0\0j _ {daemon_name} {client_addr}\0"s + "\0\0\0\1{tls_version}\0"s +
-                        "\0\0\0\2i {auth_authen} {tls_version}\0"s + "\0\0\0\5i\0"s;
+                        "\0\0\0\2i {auth_authen} {tls_version}\0"s +
+                        "\0\0\0\3{nbadrcpts} {nrcpts} {rcpt_addr}\0"s +
+                        "\0\0\0\5i {nbadrcpts} {rcpt_addr}\0"s + "\0\0\0\6i\0"s;
     const auto answer = "O\0\0\0\6\0\0\x01\x13\0\x18\x82\xc0"s + macros;
     CHECK(mta.say('O', "\0\0\0\6\0\0\x01\xff\0\x1f\xff\xff"s) ==
           "\0\0\0"s + static_cast<char>(answer.size()) + answer);
@@ -184,6 +186,25 @@ TEST_CASE("Another SMTP session on the same connection knows nothing of the firs
     CHECK(mta.say('K').empty());
     CHECK(mta.say('C', "localhost\0U"s) == continued);
     CHECK(mta.message("alice@example.org").back() == 'c');
+}
+
+TEST_CASE("No copies are made while somebody may have been refused behind us", "[milter]") {
+    Mta mta("prefer"); // sealed for alice, clear for dave: two copies
+    mta.offer();
+    const auto answer_to = [&](const std::string& macros_at_the_end) {
+        (void)mta.say('M', "<carol@example.org>\0"s);
+        (void)mta.say('D', "R{nbadrcpts}\0"s + "0\0{nrcpts}\0"s + "1\0{rcpt_addr}\0alice@example.org\0"s);
+        (void)mta.say('R', "<alice@example.org>\0"s);
+        (void)mta.say('D', "R{nbadrcpts}\0"s + "0\0{nrcpts}\0"s + "2\0{rcpt_addr}\0dave@example.org\0"s);
+        (void)mta.say('R', "<dave@example.org>\0"s);
+        (void)mta.say('L', "To\0 alice@example.org\0"s);
+        (void)mta.say('D', macros_at_the_end);
+        return mta.say('E');
+    };
+    const auto refused = "E{nbadrcpts}\0"s + "1\0{rcpt_addr}\0dave@example.org\0"s;
+    CHECK_THAT(answer_to(refused), Catch::Contains("451 4.3.0 A recipient was refused"));
+    CHECK_THAT(answer_to("E{nbadrcpts}\0"s + "0\0"s), Catch::Contains("different copies"));
+    CHECK_THAT(answer_to(refused), Catch::Contains("451 4.3.0 A recipient was refused"));
 }
 
 TEST_CASE("What is no milter protocol ends the connection", "[milter]") {
