@@ -39,7 +39,8 @@ Example:
 
 Exit status: 0 it would be sent; 67 refused or deferred for a recipient; 75
 deferred because it needs too many copies, or several without `reinject` in the
-configuration; 77 refused because TLS is missing.
+configuration; 77 refused because TLS is missing, or because the message asks to
+do without (TLS-Required) and there is no `reinject` to hand it back.
 )";
 
 constexpr std::string_view no_way_back =
@@ -103,6 +104,12 @@ struct Explanation {
         return plan.outcome == policy::Outcome::deliver && !policy::stays_in_place(plan, delivery);
     }
     [[nodiscard]] bool lacks_a_way_back() const { return is_handed_back() && !reinject; }
+    /// The refusal that TLS is the reason of; nullopt: none.
+    [[nodiscard]] std::optional<std::string> refused_for_tls() const {
+        return tls_missing || !lacks_a_way_back() || !plan.removes_tls_required
+                   ? tls_missing
+                   : std::string(policy::asks_to_do_without_tls);
+    }
     /// The plan failed for a recipient, not for the number of its copies.
     [[nodiscard]] bool somebody_is_concerned() const {
         return std::any_of(plan.decisions.begin(), plan.decisions.end(),
@@ -112,19 +119,19 @@ struct Explanation {
                            });
     }
     [[nodiscard]] policy::Outcome outcome() const {
-        if (tls_missing) {
+        if (refused_for_tls()) {
             return policy::Outcome::refuse;
         }
         return lacks_a_way_back() ? policy::Outcome::defer : plan.outcome;
     }
     [[nodiscard]] std::string reason() const {
-        if (tls_missing) {
-            return *tls_missing;
+        if (const auto refusal = refused_for_tls()) {
+            return *refusal;
         }
         return lacks_a_way_back() ? std::string(no_way_back) : plan.reason;
     }
     [[nodiscard]] int status() const {
-        if (tls_missing) {
+        if (refused_for_tls()) {
             return EX_NOPERM;
         }
         switch (plan.outcome) {
@@ -283,6 +290,9 @@ void print(std::ostream& out, const Explanation& explanation, const policy::Conf
             line(out, "  subject", subject_text(*sealed));
         }
     }
+    if (plan.outcome == policy::Outcome::deliver && plan.removes_tls_required) {
+        line(out, policy::tls_required_field, "taken away: TLS is wanted around this message");
+    }
     if (plan.outcome == policy::Outcome::deliver) {
         line(out, "Delivery", delivery_text(explanation));
     }
@@ -339,6 +349,7 @@ Json to_json(const Explanation& explanation, const policy::Transaction& transact
     json["delivery"] = plan.outcome != policy::Outcome::deliver ? Json(nullptr)
                        : explanation.is_handed_back()           ? Json("reinject")
                                                                 : Json("in-place");
+    json["removes_tls_required"] = plan.outcome == policy::Outcome::deliver && plan.removes_tls_required;
     json["recipients"] = Json::array();
     for (const auto& decision : plan.decisions) {
         json["recipients"].push_back(to_json(decision, transaction));

@@ -1,5 +1,6 @@
 #include "milter/filter.hpp"
 
+#include "base/ascii.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "keyring/revocation.hpp"
@@ -135,6 +136,11 @@ Handled refused(const policy::Plan& plan) {
     return plan.refuses_addresses_alone() ? refused("553", "5.1.3", text) : refused("550", "5.7.1", text);
 }
 
+/// RFC 3463 with its registry: 5.7.10, encryption needed.
+Handled refused_without_tls() {
+    return refused("550", "5.7.10", std::string(policy::asks_to_do_without_tls));
+}
+
 /// Something of ours failed: the cause is for the log alone.
 Handled fault(std::string cause, std::string hint = {}) {
     Handled handled{
@@ -152,6 +158,16 @@ Handled warned(Handled handled, const policy::Plan& plan) {
         handled.attributes.emplace_back("warning", plan.warning);
     }
     return handled;
+}
+
+mail::HeaderSection without(const mail::HeaderSection& header, std::string_view name) {
+    mail::HeaderSection others;
+    for (const auto& field : header.fields()) {
+        if (!equal_ignoring_case(field.name, name)) {
+            others.add(field.name, field.body);
+        }
+    }
+    return others;
 }
 
 mail::HeaderSection with(mail::HeaderSection header, const std::vector<mail::HeaderField>& more) {
@@ -260,6 +276,10 @@ Handled Filter::handle_oversized(const policy::Transaction& transaction, const S
         if (plan.outcome == policy::Outcome::pass) {
             return warned(passed(inquiry, plan), plan);
         }
+        if (plan.outcome == policy::Outcome::deliver && plan.removes_tls_required &&
+            plan.count(policy::Handling::sealed) == 0) {
+            return refused_without_tls(); // there is no body to hand back
+        }
         return refused(
             "552", "5.3.4",
             fmt::format("Message is larger than the {} octets that can be sealed (message-size-max)",
@@ -355,6 +375,9 @@ Handled Filter::reinject(const policy::Inquiry& inquiry, const policy::Plan& pla
                          std::unique_ptr<Journal::Attempt> attempt, const Wait& wait) {
     const auto& transaction = *inquiry.transaction;
     if (delivery_ == nullptr || !settings.reinject) {
+        if (plan.removes_tls_required) {
+            return refused_without_tls();
+        }
         auto handled =
             deferred("4.3.5", fmt::format("Message needs {} different copies for its recipients, and the way "
                                           "back for them (reinject) is not configured here",
@@ -368,7 +391,10 @@ Handled Filter::reinject(const policy::Inquiry& inquiry, const policy::Plan& pla
                         "A recipient was refused, perhaps after Lockbox had accepted it, and this mail "
                         "server does not say which: please try again without that recipient");
     }
-    const auto header = with(transaction.header, origination_fields(transaction, clock_()));
+    const auto header =
+        with(plan.removes_tls_required ? without(transaction.header, policy::tls_required_field)
+                                       : transaction.header,
+             origination_fields(transaction, clock_()));
     const mail::HeaderField received{"Received", received_field(transaction, clock_())};
     const auto compose = [&](const OutgoingCopy& copy) -> Delivery::Content {
         const auto* sealing = std::get_if<Sealing>(&copy.content);
@@ -396,6 +422,9 @@ Handled Filter::reinject(const policy::Inquiry& inquiry, const policy::Plan& pla
     if (plan.count(policy::Handling::sealed) > 0) {
         handled.attributes.emplace_back("protocol", protocols_of(plan));
         handled.attributes.emplace_back("fingerprints", fingerprints_of(plan));
+    }
+    if (plan.removes_tls_required) {
+        handled.attributes.emplace_back("removed", policy::tls_required_field);
     }
     if (!handover.taken_as.empty()) {
         handled.attributes.emplace_back("reinjected-as",

@@ -112,6 +112,9 @@ void Session::header_field(std::string name, std::string body) {
     }
     if (has_room_for(name.size() + body.size() + colon_and_line_end)) {
         transaction_.header.add(std::move(name), std::move(body));
+    } else if (oversized_ && equal_ignoring_case(name, policy::tls_required_field) &&
+               transaction_.header.count(name) == 0) {
+        transaction_.header.add(std::move(name), {}); // that it is there decides, whatever the size
     }
 }
 

@@ -119,6 +119,7 @@ Inquiry prepare(const Transaction& transaction, const Policy& policy,
     inquiry.transaction = &transaction;
     inquiry.policy = &policy;
     inquiry.layer = mail::outermost_layer(transaction.header, transaction.body);
+    inquiry.outgoing = is_outgoing(transaction.origin, policy);
     inquiry.out_of_scope = why_out_of_scope(transaction, policy);
     inquiry.untouched = inquiry.out_of_scope;
     if (!inquiry.untouched && mail::is_sealed(inquiry.layer)) {

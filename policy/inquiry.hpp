@@ -39,6 +39,7 @@ struct Inquiry {
     const Transaction* transaction = nullptr;
     const Policy* policy = nullptr;
     mail::Layer layer = mail::Layer::none;
+    bool outgoing = false; ///< of a client of ours, as `scope = outgoing` has it
     /// In words: why the policy does not speak about the message; nullopt: it does.
     std::optional<std::string> out_of_scope;
     /// In words: why nothing is decided about its recipients (out of scope, sealed already); nullopt: it is.

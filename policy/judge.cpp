@@ -219,6 +219,19 @@ Decision decide(const Addressee& addressee, const Inquiry& inquiry, const Keyrin
     return decision;
 }
 
+/// Whether TLS is wanted around the message on its way on. Of a stranger's message it is not: it has arrived.
+bool wants_outer_box(const Inquiry& inquiry, const Addressees& addressees) {
+    if (inquiry.out_of_scope || !inquiry.outgoing) {
+        return false;
+    }
+    return inquiry.policy->inbound_tls == InboundTls::require ||
+           std::any_of(addressees.all.begin(), addressees.all.end(), [&](const Addressee& addressee) {
+               const bool rules_apply =
+                   !addressee.via.empty() || inquiry.recipients[addressee.recipient].in_scope;
+               return rules_apply && rule_for(addressee, inquiry).rule->demand == Demand::require;
+           });
+}
+
 // --- From the decisions to the plan ---
 
 /// What the sender wrote, for somebody they may not know: " (through <team@example.org>)".
@@ -259,10 +272,12 @@ std::string summary_of(const Plan& plan, const Inquiry& inquiry) {
                : text;
 }
 
-Plan plan_from(const Inquiry& inquiry, std::vector<Decision> decisions, std::vector<std::size_t> expanded) {
+Plan plan_from(const Inquiry& inquiry, std::vector<Decision> decisions, Addressees addressees) {
     Plan plan;
     plan.decisions = std::move(decisions);
-    plan.expanded = std::move(expanded);
+    plan.removes_tls_required =
+        inquiry.transaction->header.count(tls_required_field) > 0 && wants_outer_box(inquiry, addressees);
+    plan.expanded = std::move(addressees.expanded);
     plan.warning = inquiry.warning;
     const auto refused = plan.count(Handling::refused);
     const auto deferred = plan.count(Handling::deferred);
@@ -272,7 +287,7 @@ Plan plan_from(const Inquiry& inquiry, std::vector<Decision> decisions, std::vec
         return plan;
     }
     plan.reason = summary_of(plan, inquiry);
-    if (plan.count(Handling::sealed) == 0 && !plan.changes_recipients()) {
+    if (plan.count(Handling::sealed) == 0 && !plan.changes_recipients() && !plan.removes_tls_required) {
         plan.outcome = Outcome::pass;
         return plan;
     }
@@ -293,7 +308,8 @@ Plan plan_from(const Inquiry& inquiry, std::vector<Decision> decisions, std::vec
 } // namespace
 
 bool stays_in_place(const Plan& plan, DeliveryMode delivery) noexcept {
-    return delivery == DeliveryMode::automatic && plan.copies.size() == 1 && !plan.changes_recipients();
+    return delivery == DeliveryMode::automatic && plan.copies.size() == 1 && !plan.changes_recipients() &&
+           !plan.removes_tls_required;
 }
 
 Plan judge(const Inquiry& inquiry, const KeyringView& view, Time now) {
@@ -309,7 +325,7 @@ Plan judge(const Inquiry& inquiry, const KeyringView& view, Time now) {
     for (const auto& addressee : addressees.all) {
         decisions.push_back(decide(addressee, inquiry, view, now));
     }
-    return plan_from(inquiry, std::move(decisions), std::move(addressees.expanded));
+    return plan_from(inquiry, std::move(decisions), std::move(addressees));
 }
 
 } // namespace lockbox::policy

@@ -16,4 +16,8 @@ namespace lockbox::policy {
 /// recipients, and nothing demands that the message be handed back.
 [[nodiscard]] bool stays_in_place(const Plan& plan, DeliveryMode delivery) noexcept;
 
+/// The refusal where Plan::removes_tls_required, and there is no way back for the copies: 550 5.7.10.
+constexpr std::string_view asks_to_do_without_tls = "Message asks to be delivered without TLS, which is "
+                                                    "required here: send it without the field TLS-Required";
+
 } // namespace lockbox::policy

@@ -15,6 +15,10 @@
 
 namespace lockbox::policy {
 
+/// RFC 8689 §3: asks every MTA on the way to deliver without TLS rather than not at all. The only value is
+/// "no"; whatever stands there, some MTA may take it for that.
+constexpr std::string_view tls_required_field = "TLS-Required";
+
 enum class Handling {
     sealed,
     clear,
@@ -87,6 +91,9 @@ struct Plan {
     /// under these addresses.
     std::vector<std::size_t> expanded;
     std::string warning; ///< for the administrator; empty: none
+    /// The copies go without the message's fields TLS-Required, which it has: TLS is wanted around it. The
+    /// MTA has obeyed such a field by now, so that editing in place cannot do that.
+    bool removes_tls_required = false;
 
     /// The copies go to others than the envelope names: editing the message in place cannot do that.
     [[nodiscard]] bool changes_recipients() const noexcept;

@@ -168,6 +168,39 @@ TEST_CASE("A message over the limit is refused with the limit named, one at the 
         world.send({"<eve@example.net>"}, std::string(small, 'x')).verdict)); // not ours to limit
 }
 
+TEST_CASE("A message that asks to do without TLS is refused where TLS is wanted and there is no way back",
+          "[milter]") {
+    const auto send = [](World& world, const std::string& recipient, const std::string& before) {
+        CHECK_FALSE(world.session.begin("<carol@example.org>", {}, {}).has_value());
+        world.session.recipient(recipient, {});
+        world.session.header_field("X-Filler", before);
+        world.session.header_field("tls-required", " No");
+        world.session.body("the body\r\n");
+        return world.session.end("4ABC", still_there);
+    };
+    const auto check_refusal = [](const Handled& handled) {
+        const auto refuse = verdict<Refuse>(handled);
+        CHECK(refuse.reply.code == "550");
+        CHECK(refuse.reply.enhanced_code == "5.7.10");
+        CHECK_THAT(refuse.reply.text, Catch::Contains("TLS-Required"));
+    };
+    SECTION("a rule says require") {
+        World world{settings_with({"to=@example.org require"})};
+        check_refusal(send(world, "<alice@example.org>", " short"));
+        CHECK(std::holds_alternative<Pass>(send(world, "<eve@example.net>", " short").verdict));
+        CHECK(std::holds_alternative<Edit>(world.send({"<alice@example.org>"}).verdict)); // without the field
+    }
+    SECTION("inbound-tls = require, and a message that would pass, of any size") {
+        auto settings = settings_with();
+        settings.policy.inbound_tls = policy::InboundTls::require;
+        World world{std::move(settings)};
+        check_refusal(send(world, "<eve@example.net>", " short"));
+        // The field stands where nothing is recorded any more.
+        check_refusal(send(world, "<eve@example.net>", std::string(small + 1, 'x')));
+        CHECK(std::holds_alternative<Pass>(world.send({"<eve@example.net>"}).verdict));
+    }
+}
+
 TEST_CASE("Where TLS is required, a remote client without it is refused at MAIL", "[milter]") {
     auto settings = settings_with();
     settings.policy.inbound_tls = policy::InboundTls::require;
