@@ -374,6 +374,11 @@ Handled Filter::in_place(const policy::Inquiry& inquiry, const policy::Plan& pla
 Handled Filter::reinject(const policy::Inquiry& inquiry, const policy::Plan& plan, const Settings& settings,
                          std::unique_ptr<Journal::Attempt> attempt, const Wait& wait) {
     const auto& transaction = *inquiry.transaction;
+    if (transaction.recipients_doubtful) {
+        return deferred("4.3.0",
+                        "A recipient was refused, perhaps after Lockbox had accepted it, and this mail "
+                        "server does not say which: please try again without that recipient");
+    }
     if (delivery_ == nullptr || !settings.reinject) {
         if (plan.removes_tls_required) {
             return refused_without_tls();
@@ -385,11 +390,6 @@ Handled Filter::reinject(const policy::Inquiry& inquiry, const policy::Plan& pla
         handled.attributes.emplace_back("hint",
                                         "set the key `reinject`: see contrib/postfix and contrib/sendmail");
         return handled;
-    }
-    if (transaction.recipients_doubtful) {
-        return deferred("4.3.0",
-                        "A recipient was refused, perhaps after Lockbox had accepted it, and this mail "
-                        "server does not say which: please try again without that recipient");
     }
     const auto header =
         with(plan.removes_tls_required ? without(transaction.header, policy::tls_required_field)
