@@ -53,8 +53,12 @@ std::string_view word(mail::Layer layer) noexcept {
         return "none";
     case mail::Layer::openpgp_mime:
         return "openpgp-mime";
+    case mail::Layer::openpgp_mixed_up:
+        return "openpgp-mixed-up";
     case mail::Layer::openpgp_inline:
         return "openpgp-inline";
+    case mail::Layer::openpgp_file:
+        return "openpgp-file";
     case mail::Layer::smime_enveloped:
         return "smime-enveloped";
     case mail::Layer::smime_auth_enveloped:
@@ -125,7 +129,7 @@ Findings look_at(std::string_view bytes) {
     auto message = mail::Message::parse(bytes);
     findings.layer = mail::outermost_layer(message.header, message.body);
     findings.form = mail::describe(findings.layer);
-    if (findings.layer == mail::Layer::openpgp_mime || findings.layer == mail::Layer::openpgp_inline) {
+    if (mail::is_openpgp(findings.layer)) {
         read_packets(mail::sealed_bytes(message.header, message.body), findings);
     } else if (findings.layer == mail::Layer::smime_enveloped) {
         findings.container = "EnvelopedData";
@@ -170,8 +174,7 @@ void print(std::ostream& out, const Findings& findings) {
              mail::is_signed(findings.layer) ? fmt::format("no, but signed: {}", findings.form) : "no");
     }
     if (!findings.container.empty()) {
-        const bool openpgp =
-            findings.layer == mail::Layer::openpgp_mime || findings.layer == mail::Layer::openpgp_inline;
+        const bool openpgp = mail::is_openpgp(findings.layer);
         line(out, "Container",
              openpgp ? fmt::format("{}: {}", findings.container, explain_container(findings.container))
                      : findings.container);

@@ -21,6 +21,9 @@ constexpr std::string_view signed_data = "1.2.840.113549.1.7.2";               /
 constexpr std::size_t beginning_octets = 1000;           // of a body: enough to see what it may be
 constexpr std::size_t signed_beginning_octets = 200'000; // of a body: enough for the header section inside
 
+/// Enough for a preamble, an empty text and the header section of the part behind it.
+constexpr std::size_t mixed_up_beginning_octets = preamble_octets_max + 3 * part_header_octets_max;
+
 struct Judged {
     Layer layer = Layer::none;
     std::string bytes; ///< of a sealed layer
@@ -82,35 +85,67 @@ std::optional<ContentType> content_type_of(const HeaderSection& header) {
     return ContentType::parse(header.first("Content-Type").value_or("text/plain"));
 }
 
+/// Of several fields of one name one reader takes the first and another the last.
+bool has_one_meaning(const HeaderSection& header) {
+    return header.count("Content-Type") <= 1 && header.count("Content-Transfer-Encoding") <= 1;
+}
+
+/// The decoded body of a part of that type, which has nothing more to read in its header section than names
+/// and descriptions. nullopt: it is another part. `storage` as for strictly_decoded().
+std::optional<std::string_view> content_of(std::string_view part, std::string_view media_type,
+                                           std::string& storage) {
+    const auto view = MessageView::parse(part);
+    const auto type = content_type_of(view.header);
+    if (!has_one_meaning(view.header) || !type || !type->is(media_type) ||
+        part.size() - view.body.size() > part_header_octets_max) {
+        return std::nullopt;
+    }
+    return strictly_decoded(view.body, transfer_encoding_of(view.header), storage);
+}
+
+/// The packets of the two parts of PGP/MIME (RFC 3156 §4).
+std::optional<std::string> packets_of_two_parts(std::string_view control, std::string_view data) {
+    std::string storage;
+    const auto version = content_of(control, "application/pgp-encrypted", storage);
+    if (!version || !equal_ignoring_case(trim(*version), "Version: 1")) {
+        return std::nullopt;
+    }
+    const auto text = content_of(data, "application/octet-stream", storage);
+    return text ? sealed_packets(*text) : std::nullopt;
+}
+
+/// All parts, where there is nothing to read around them.
+std::vector<std::string_view> parts_alone(const ContentType& type, std::string_view body) {
+    auto cut = split_multipart(body, type.parameter("boundary").value_or(""));
+    const bool alone = cut.closed && cut.preamble.size() <= preamble_octets_max && all_space(cut.epilogue);
+    return alone ? std::move(cut.parts) : std::vector<std::string_view>();
+}
+
 /// RFC 3156 §4: exactly two parts, with nothing to read around or inside them.
 Judged judge_multipart_encrypted(const ContentType& type, std::string_view body) {
     const auto protocol = type.parameter("protocol");
     if (protocol && !equal_ignoring_case(*protocol, "application/pgp-encrypted")) {
         return {};
     }
-    const auto cut = split_multipart(body, type.parameter("boundary").value_or(""));
-    if (!cut.closed || cut.parts.size() != 2 || cut.preamble.size() > preamble_octets_max ||
-        !all_space(cut.epilogue)) {
-        return {};
+    const auto parts = parts_alone(type, body);
+    auto packets = parts.size() == 2 ? packets_of_two_parts(parts[0], parts[1]) : std::nullopt;
+    return packets ? Judged{Layer::openpgp_mime, std::move(*packets)} : Judged{};
+}
+
+/// Exchange and some gateways write PGP/MIME as a multipart/mixed, with an empty text in front of it.
+Judged judge_mixed_up(const ContentType& type, std::string_view body) {
+    if (lockbox::to_lower(body.substr(0, mixed_up_beginning_octets)).find("application/pgp-encrypted") ==
+        std::string::npos) {
+        return {}; // ordinary mail, which may be large
     }
-    const auto control = MessageView::parse(cut.parts[0]);
-    const auto data = MessageView::parse(cut.parts[1]);
-    const auto control_type = content_type_of(control.header);
-    const auto data_type = content_type_of(data.header);
-    if (!control_type || !control_type->is("application/pgp-encrypted") || !data_type ||
-        !data_type->is("application/octet-stream") ||
-        cut.parts[0].size() - control.body.size() > part_header_octets_max ||
-        cut.parts[1].size() - data.body.size() > part_header_octets_max) {
+    const auto parts = parts_alone(type, body);
+    if (parts.size() != 3) {
         return {};
     }
     std::string storage;
-    const auto version = strictly_decoded(control.body, transfer_encoding_of(control.header), storage);
-    if (!version || !equal_ignoring_case(trim(*version), "Version: 1")) {
-        return {};
-    }
-    const auto text = strictly_decoded(data.body, transfer_encoding_of(data.header), storage);
-    auto packets = text ? sealed_packets(*text) : std::nullopt;
-    return packets ? Judged{Layer::openpgp_mime, std::move(*packets)} : Judged{};
+    const auto text = content_of(parts[0], "text/plain", storage);
+    auto packets = text && all_space(*text) ? packets_of_two_parts(parts[1], parts[2]) : std::nullopt;
+    return packets ? Judged{Layer::openpgp_mixed_up, std::move(*packets)} : Judged{};
 }
 
 /// RFC 1847 §2.1: two parts, the second of the protocol's type.
@@ -155,45 +190,55 @@ Judged judge_cms(const HeaderSection& header, std::string_view body) {
             std::string(*bytes)};
 }
 
-Judged judge_inline(const HeaderSection& header, std::string_view body) {
+/// Whether an encrypted message may begin so. A text is one only in armor.
+bool begins_like_sealed(std::string_view beginning, bool is_text) noexcept {
+    return trim(beginning).starts_with(message_armor_begin) ||
+           (!is_text && !beginning.empty() && !is_ascii(beginning.front()));
+}
+
+/// A body that is an encrypted message from its first octet to its last.
+Judged judge_whole_body(Layer layer, const HeaderSection& header, std::string_view body) {
     const auto encoding = transfer_encoding_of(header);
-    if (encoding == TransferEncoding::unknown) {
+    const auto beginning = transfer_decoded(body.substr(0, beginning_octets), encoding);
+    if (!begins_like_sealed(beginning, layer == Layer::openpgp_inline)) {
         return {};
     }
     std::string storage;
-    auto beginning = body.substr(0, beginning_octets);
-    if (encoding != TransferEncoding::identity) {
-        storage = transfer_decoded(beginning, transfer_encoding_of(header));
-        beginning = storage;
-    }
-    if (!trim(beginning).starts_with(message_armor_begin)) {
-        return {};
-    }
-    std::string decoded;
-    const auto text = strictly_decoded(body, encoding, decoded);
-    auto packets = text ? sealed_packets(*text) : std::nullopt;
-    return packets ? Judged{Layer::openpgp_inline, std::move(*packets)} : Judged{};
+    const auto content = strictly_decoded(body, encoding, storage);
+    auto packets = content ? sealed_packets(*content) : std::nullopt;
+    return packets ? Judged{layer, std::move(*packets)} : Judged{};
 }
 
-bool is_named_p7m(const ContentType& type, const HeaderSection& header) {
+/// One of its names, however they are spelled (RFC 2231: `filename*`, `filename*1`), is such a name.
+template <typename IsSuch>
+bool is_named(const ContentType& type, const HeaderSection& header, IsSuch&& is_such) {
+    const auto has_name = [&](const ContentType& field, std::string_view parameter) {
+        return std::any_of(field.parameters().begin(), field.parameters().end(), [&](const auto& candidate) {
+            const std::string_view name = candidate.name;
+            return name.substr(0, name.find('*')) == parameter && is_such(std::string_view(candidate.value));
+        });
+    };
     // Content-Disposition has the same grammar behind its first token (RFC 2183 §2).
     const auto disposition = ContentType::parse("x/" + header.first("Content-Disposition").value_or(""));
-    const auto name = type.parameter("name");
-    const auto file_name = disposition ? disposition->parameter("filename") : std::nullopt;
-    const auto ends_so = [](const std::optional<std::string>& text) {
-        return text && lockbox::to_lower(*text).ends_with(".p7m");
-    };
-    return ends_so(name) || ends_so(file_name);
+    return has_name(type, "name") || (disposition && has_name(*disposition, "filename"));
 }
 
 bool is_cms_type(const ContentType& type, const HeaderSection& header) {
+    const auto is_p7m = [](std::string_view name) { return lockbox::to_lower(name).ends_with(".p7m"); };
     return type.is("application/pkcs7-mime") || type.is("application/x-pkcs7-mime") ||
-           (type.is("application/octet-stream") && is_named_p7m(type, header));
+           (type.is("application/octet-stream") && is_named(type, header, is_p7m));
+}
+
+/// What a program saves and does not show: an encrypted file, and what a gateway made of a sealed message.
+bool is_file_type(const ContentType& type, const HeaderSection& header) {
+    const std::string_view name = type.media_type();
+    return type.is("application/octet-stream") || type.is("application/pgp-encrypted") ||
+           (!name.starts_with("text/") && !name.starts_with("message/") &&
+            is_named(type, header, names_encrypted_file));
 }
 
 Judged judge_layer(const HeaderSection& header, std::string_view body) {
-    // Of several Content-Type fields one reader takes the first and another the last.
-    if (header.count("Content-Type") > 1 || header.count("Content-Transfer-Encoding") > 1) {
+    if (!has_one_meaning(header)) {
         return {};
     }
     const auto type = content_type_of(header);
@@ -201,17 +246,20 @@ Judged judge_layer(const HeaderSection& header, std::string_view body) {
         return {};
     }
     if (type->is("text/plain")) {
-        return judge_inline(header, body);
+        return judge_whole_body(Layer::openpgp_inline, header, body);
     }
     if (type->is_multipart()) {
         if (transfer_encoding_of(header) != TransferEncoding::identity) {
             return {}; // RFC 2045 §6.4 forbids it, and who decodes it sees other parts
         }
         return type->is("multipart/encrypted") ? judge_multipart_encrypted(*type, body)
+               : type->is("multipart/mixed")   ? judge_mixed_up(*type, body)
                : type->is("multipart/signed")  ? judge_multipart_signed(*type, body)
                                                : Judged{};
     }
-    return is_cms_type(*type, header) ? judge_cms(header, body) : Judged{};
+    return is_cms_type(*type, header)    ? judge_cms(header, body)
+           : is_file_type(*type, header) ? judge_whole_body(Layer::openpgp_file, header, body)
+                                         : Judged{};
 }
 
 } // namespace
@@ -222,8 +270,12 @@ std::string_view describe(Layer layer) noexcept {
         return "not sealed";
     case Layer::openpgp_mime:
         return "OpenPGP, PGP/MIME";
+    case Layer::openpgp_mixed_up:
+        return "OpenPGP, PGP/MIME that a mail server mixed up";
     case Layer::openpgp_inline:
         return "OpenPGP, inline";
+    case Layer::openpgp_file:
+        return "OpenPGP, a file";
     case Layer::smime_enveloped:
         return "S/MIME, EnvelopedData";
     case Layer::smime_auth_enveloped:
@@ -234,6 +286,16 @@ std::string_view describe(Layer layer) noexcept {
         return "signed, S/MIME SignedData";
     }
     return "not sealed";
+}
+
+bool names_encrypted_file(std::string_view name) noexcept {
+    constexpr std::size_t suffix_octets = 4;
+    if (name.size() <= suffix_octets) {
+        return false;
+    }
+    const auto suffix = name.substr(name.size() - suffix_octets);
+    return equal_ignoring_case(suffix, ".asc") || equal_ignoring_case(suffix, ".pgp") ||
+           equal_ignoring_case(suffix, ".gpg");
 }
 
 Layer outermost_layer(const HeaderSection& header, std::string_view body) {

@@ -1,4 +1,7 @@
 // What a sealed message looks like: the outermost Cryptographic Layer (RFC 9787), judged by structure.
+//
+// This is the one definition of "sealed". The milter leaves alone what it says is sealed, and the reader
+// opens it: see reader/sealed_forms.hpp.
 #pragma once
 
 #include "mail/header.hpp"
@@ -14,16 +17,21 @@ namespace lockbox::mail {
 enum class Layer {
     none,
     openpgp_mime,         ///< multipart/encrypted, RFC 3156 §4
+    openpgp_mixed_up,     ///< what Exchange makes of PGP/MIME: an empty text, the control part, the data
     openpgp_inline,       ///< text/plain that is one block of armor and nothing else
+    openpgp_file,         ///< one encrypted file, or a message whose type a gateway replaced
     smime_enveloped,      ///< CMS EnvelopedData
     smime_auth_enveloped, ///< CMS AuthEnvelopedData
     multipart_signed,     ///< RFC 1847; either protocol
     smime_signed,         ///< CMS SignedData
 };
 
+[[nodiscard]] constexpr bool is_openpgp(Layer layer) noexcept {
+    return layer == Layer::openpgp_mime || layer == Layer::openpgp_mixed_up ||
+           layer == Layer::openpgp_inline || layer == Layer::openpgp_file;
+}
 [[nodiscard]] constexpr bool is_sealed(Layer layer) noexcept {
-    return layer == Layer::openpgp_mime || layer == Layer::openpgp_inline ||
-           layer == Layer::smime_enveloped || layer == Layer::smime_auth_enveloped;
+    return is_openpgp(layer) || layer == Layer::smime_enveloped || layer == Layer::smime_auth_enveloped;
 }
 [[nodiscard]] constexpr bool is_signed(Layer layer) noexcept {
     return layer == Layer::multipart_signed || layer == Layer::smime_signed;
@@ -34,11 +42,15 @@ enum class Layer {
 
 /// The outermost layer. Labels are not believed: a sealed layer is one only when its bytes are an encrypted
 /// container down to the first OpenPGP packets or the CMS content type, and when nothing readable stands
-/// beside it. A text that merely claims to be sealed is Layer::none.
+/// beside it. A text that merely claims to be sealed is Layer::none. A wrong or missing CRC-24 changes
+/// nothing (RFC 9580 §6.1).
 [[nodiscard]] Layer outermost_layer(const HeaderSection& header, std::string_view body);
 
-/// What may stand in front of the first part of a multipart/encrypted without making it readable mail: the
-/// one line for readers without MIME that most programs write there.
+/// The names of files that OpenPGP programs write: notes.pdf.asc, .pgp, .gpg; in any case.
+[[nodiscard]] bool names_encrypted_file(std::string_view name) noexcept;
+
+/// What may stand in front of the first part of PGP/MIME without making it readable mail: the one line for
+/// readers without MIME that most programs write there.
 constexpr std::size_t preamble_octets_max = 200;
 /// What the header section of one of its parts, and the armor headers, may have: names and descriptions.
 constexpr std::size_t part_header_octets_max = 1000;

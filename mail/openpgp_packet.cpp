@@ -215,23 +215,29 @@ bool is_checksum(std::string_view line) noexcept {
     return line.size() == 5 && line.front() == '=' && line[1] != '=';
 }
 
+/// "Comment: by hand". Base64 has no colon, so a line of data is none (RFC 9580 §6.2.2).
+bool is_armor_header(std::string_view line) noexcept {
+    return line.find(':') != std::string_view::npos;
+}
+
 /// Places in the text that a block of armor is made of.
 struct Block {
     std::string_view label;
     std::size_t begin = 0;
     std::size_t headers = 0;
-    std::size_t data = 0; ///< 0 until the empty line was seen
+    std::size_t data = 0; ///< 0 until the headers are over
     std::size_t data_end = 0;
     std::size_t end = 0;
-    std::string_view checksum; ///< may be missing: RFC 9580 §6.1
+    bool has_checksum = false;
+    bool is_torn = false; ///< what looked like data may have been headers
 };
 
 std::optional<Armor> decoded(std::string_view text, const Block& block) {
-    if (block.data == 0) {
+    if (block.data == 0 || block.is_torn) {
         return std::nullopt;
     }
     auto bytes = base64_decode(text.substr(block.data, block.data_end - block.data));
-    if (!bytes || (!block.checksum.empty() && block.checksum != crc24_text(crc24(crc24_start, *bytes)))) {
+    if (!bytes) {
         return std::nullopt;
     }
     return Armor{std::string(block.label), std::move(*bytes), text.substr(0, block.begin),
@@ -247,25 +253,35 @@ std::optional<Block> read_block(std::string_view text, std::size_t& at) {
     block.begin = at;
     block.headers = first.next;
     at = first.next;
+    bool lacks_empty_line = false;
+    bool is_over = false; // of data that no empty line stands before
     while (at < text.size()) {
         const auto line = line_at(text, at);
         if (!label_in(line.text, begin_mark).empty()) {
             return std::nullopt;
         }
         if (const auto label = label_in(line.text, end_mark); !label.empty()) {
-            if (block.checksum.empty()) {
+            if (!block.has_checksum) {
                 block.data_end = at;
             }
             block.end = at = line.next;
             return label == block.label ? std::optional<Block>(block) : std::nullopt;
         }
-        if (block.data == 0 && line.text.empty()) {
-            block.data = line.next;
-        } else if (block.data != 0 && block.checksum.empty() && is_checksum(line.text)) {
-            block.checksum = line.text;
+        if (block.data == 0) {
+            if (line.text.empty()) {
+                block.data = line.next;
+            } else if (!is_armor_header(line.text)) {
+                block.data = at;
+                lacks_empty_line = true;
+            }
+        } else if (!block.has_checksum && is_checksum(line.text)) {
+            block.has_checksum = true;
             block.data_end = at;
-        } else if (!block.checksum.empty() && !line.text.empty()) {
-            block.checksum = {}; // it was none, as something follows: the base64 will not decode
+        } else if (block.has_checksum && !line.text.empty()) {
+            block.has_checksum = false; // it was none, as something follows: the base64 will not decode
+        } else if (lacks_empty_line) {
+            block.is_torn = block.is_torn || (is_over && !line.text.empty());
+            is_over = is_over || line.text.empty();
         }
         at = line.next;
     }

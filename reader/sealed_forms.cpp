@@ -4,7 +4,6 @@
 #include "mail/content_type.hpp"
 #include "mail/layer.hpp"
 #include "mail/multipart.hpp"
-#include "mail/openpgp_packet.hpp"
 
 #include <fmt/format.h>
 
@@ -21,72 +20,12 @@ constexpr std::string_view message_end = "-----END PGP MESSAGE-----";
 constexpr std::string_view signed_begin = "-----BEGIN PGP SIGNED MESSAGE-----";
 constexpr std::string_view signature_end = "-----END PGP SIGNATURE-----";
 
-constexpr std::string_view mixed_up_words = "OpenPGP, PGP/MIME that a mail server mixed up";
-
 bool is_leaf(const Entity& entity) noexcept {
     return entity.children.empty() && !entity.is_multipart() && !entity.is_message();
 }
 
 bool is_cms_type(const Entity& entity) {
     return entity.media_type == "application/pkcs7-mime" || entity.media_type == "application/x-pkcs7-mime";
-}
-
-/// Packets of an encrypted message and nothing beside, armored or not.
-std::optional<std::string> encrypted_packets(std::string data) {
-    if (!data.empty() && is_ascii(data.front())) {
-        auto armor = mail::dearmor(data, "PGP MESSAGE");
-        if (!armor || !all_space(armor->before) || !all_space(armor->after)) {
-            return std::nullopt;
-        }
-        data = std::move(armor->bytes);
-    }
-    return mail::read_encrypted_message(data) ? std::optional(std::move(data)) : std::nullopt;
-}
-
-/// Exchange and some gateways write PGP/MIME as a multipart/mixed, with an empty text in front of it.
-std::optional<SealedForm> mixed_up(const Entity& entity) {
-    if (entity.media_type != "multipart/mixed" || entity.children.size() != 3) {
-        return std::nullopt;
-    }
-    const auto& text = entity.children[0];
-    const auto& control = entity.children[1];
-    const auto& data = entity.children[2];
-    if (text.media_type != "text/plain" || !all_space(text.decoded()) ||
-        control.media_type != "application/pgp-encrypted" || data.media_type != "application/octet-stream") {
-        return std::nullopt;
-    }
-    const auto multipart = mail::split_multipart(
-        entity.body, mail::ContentType::parse(entity.header.first("Content-Type").value_or(""))
-                         ->parameter("boundary")
-                         .value_or(""));
-    if (!all_space(multipart.epilogue) || multipart.preamble.size() > mail::preamble_octets_max) {
-        return std::nullopt;
-    }
-    auto packets = encrypted_packets(data.decoded());
-    return packets ? std::optional(
-                         SealedForm{false, Content::entity, std::string(mixed_up_words), std::move(*packets)})
-                   : std::nullopt;
-}
-
-std::optional<SealedForm> encrypted_file(const Entity& entity) {
-    if (!is_leaf(entity) || entity.header.count("Content-Type") > 1 || is_markup(entity)) {
-        return std::nullopt;
-    }
-    const auto name = entity.file_name().value_or("");
-    const bool is_named_so = !name_of_encrypted_file(name).empty();
-    const bool is_typed_so =
-        entity.media_type == "application/octet-stream" || entity.media_type == "application/pgp-encrypted";
-    const bool is_text = entity.media_type.starts_with("text/");
-    if ((!is_named_so && !is_typed_so) || (is_text && !entity.is_attachment())) {
-        return std::nullopt;
-    }
-    auto packets = encrypted_packets(entity.decoded());
-    if (!packets) {
-        return std::nullopt;
-    }
-    return SealedForm{false, Content::file,
-                      name.empty() ? "OpenPGP, a file" : "OpenPGP, file " + printable(name),
-                      std::move(*packets)};
 }
 
 std::optional<std::string> broken_multipart_encrypted(const Entity& entity) {
@@ -152,28 +91,28 @@ std::size_t find_line(std::string_view text, std::string_view line, std::size_t 
 } // namespace
 
 std::string_view name_of_encrypted_file(std::string_view name) noexcept {
-    constexpr std::size_t suffix_octets = 4;
-    if (name.size() <= suffix_octets) {
-        return {};
-    }
-    const auto suffix = name.substr(name.size() - suffix_octets);
-    const bool known = equal_ignoring_case(suffix, ".asc") || equal_ignoring_case(suffix, ".pgp") ||
-                       equal_ignoring_case(suffix, ".gpg");
-    return known ? name.substr(0, name.size() - suffix_octets) : std::string_view();
+    return mail::names_encrypted_file(name) ? name.substr(0, name.rfind('.')) : std::string_view();
 }
 
 std::optional<SealedForm> sealed_form(const Entity& entity) {
-    if (auto file = encrypted_file(entity)) {
-        return file;
-    }
     const auto layer = mail::outermost_layer(entity.header, entity.body);
-    if (mail::is_sealed(layer)) {
-        const bool is_cms =
-            layer == mail::Layer::smime_enveloped || layer == mail::Layer::smime_auth_enveloped;
-        return SealedForm{is_cms, layer == mail::Layer::openpgp_inline ? Content::text : Content::entity,
-                          std::string(mail::describe(layer)), mail::sealed_bytes(entity.header, entity.body)};
+    if (!mail::is_sealed(layer)) {
+        return std::nullopt;
     }
-    return mixed_up(entity);
+    SealedForm form{!mail::is_openpgp(layer), Content::entity, std::string(mail::describe(layer)),
+                    mail::sealed_bytes(entity.header, entity.body)};
+    if (layer == mail::Layer::openpgp_file ||
+        (layer == mail::Layer::openpgp_inline && entity.is_attachment())) {
+        if (is_markup(entity)) {
+            return std::nullopt;
+        }
+        const auto name = entity.file_name().value_or("");
+        form.content = Content::file;
+        form.words = name.empty() ? "OpenPGP, a file" : "OpenPGP, file " + printable(name);
+    } else if (layer == mail::Layer::openpgp_inline) {
+        form.content = Content::text;
+    }
+    return form;
 }
 
 std::optional<std::string> broken_seal(const Entity& entity) {

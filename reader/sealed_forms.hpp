@@ -27,10 +27,8 @@ struct SealedForm {
 /// Names of encrypted files: notes.pdf.asc. Of another name it is empty.
 [[nodiscard]] std::string_view name_of_encrypted_file(std::string_view name) noexcept;
 
-/// nullopt: the entity is not sealed from its first octet to its last. Labels are not believed
-/// (mail/layer.hpp); beyond RFC 3156 and RFC 8551 these are known: PGP/MIME that Exchange made a
-/// multipart/mixed of (an empty text, the control part, the data), encrypted files as attachments, and parts
-/// whose type a gateway replaced by application/octet-stream.
+/// What mail::outermost_layer() calls sealed, and how it is opened. nullopt: it is not sealed, or it is a
+/// file that says it is markup, which could send away what would be opened.
 [[nodiscard]] std::optional<SealedForm> sealed_form(const mail::Entity& entity);
 
 /// Why an entity that says it is sealed is none that can be opened. nullopt: it does not say so.

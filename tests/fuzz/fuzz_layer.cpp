@@ -13,7 +13,9 @@ namespace {
 bool is_encrypted(Layer layer, const std::string& bytes) {
     switch (layer) {
     case Layer::openpgp_mime:
+    case Layer::openpgp_mixed_up:
     case Layer::openpgp_inline:
+    case Layer::openpgp_file:
         return read_encrypted_message(bytes).has_value();
     case Layer::smime_enveloped:
         return cms_content_type(bytes) == "1.2.840.113549.1.7.3";

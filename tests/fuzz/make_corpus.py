@@ -175,7 +175,7 @@ SEEDS = {
     "address": [text.encode() for text in ADDRESSES],
     "content_type": [text.encode() for text in CONTENT_TYPES],
     "header": [text.encode() for text in MESSAGES],
-    "protection": [text.encode() for text in MESSAGES] + [smime("signed.der"), SIGNED_BY_SERVERS.encode()],
+    "protection": [text.encode() for text in MESSAGES] + [smime("signed.der"), SIGNED_BY_SERVERS.encode(), data("subject-and-body-copies.eml")],
     "smtp_reply": SMTP_REPLIES,
     "milter_protocol": MILTER_PROTOCOL,
     "armor": [
@@ -200,6 +200,8 @@ SEEDS = {
         smime("auth-enveloped.der"),
         smime("signed-streamed.ber"),
         SIGNED.encode(),
+        data("exchange-mixed-up.eml"),
+        b"Content-Type: application/octet-stream; name=notes.asc\r\n\r\n" + armor("passphrase.asc"),
     ],
     "x509_import": [
         (SMIME / name).read_bytes()

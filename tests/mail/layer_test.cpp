@@ -52,6 +52,33 @@ std::string smime(const std::string& file,
            base64_encode(mail_data(file)) + "\r\n";
 }
 
+/// What Exchange makes of PGP/MIME, with parts that can be exchanged.
+struct MixedUp {
+    std::string type = "multipart/mixed; boundary=b";
+    std::string preamble;
+    std::string text_header = "Content-Type: text/plain; charset=\"us-ascii\"\r\n";
+    std::string text = "\r\n";
+    std::string control_header = "Content-Type: application/pgp-encrypted; name=\"PGPMIME version\"\r\n";
+    std::string control = "Version: 1\r\n";
+    std::string data_header = "Content-Type: application/octet-stream; name=\"encrypted.asc\"\r\n";
+    std::string data = armor;
+    std::string fourth;
+    std::string end = "--b--\r\n";
+    std::string epilogue;
+
+    [[nodiscard]] std::string message() const {
+        return "MIME-Version: 1.0\r\nContent-Type: " + type + "\r\n\r\n" + preamble + "--b\r\n" +
+               text_header + "\r\n" + text + "\r\n--b\r\n" + control_header + "\r\n" + control +
+               "\r\n--b\r\n" + data_header + "\r\n" + data + "\r\n" + fourth + end + epilogue;
+    }
+};
+
+std::string without(std::string text, std::string_view part) {
+    const auto at = text.find(part);
+    REQUIRE(at != std::string::npos);
+    return text.erase(at, part.size());
+}
+
 /// Every character as =XX, in lines.
 std::string quoted_printable(const std::string& text) {
     std::string encoded;
@@ -132,7 +159,34 @@ TEST_CASE("a multipart/encrypted that has something to read or nothing encrypted
         form.data.insert(form.data.find("\r\n") + 2, "Comment: " + std::string(1500, 'x') + "\r\n");
     }
     SECTION("damaged armor") {
-        form.data[form.data.size() / 2] ^= 1;
+        form.data[form.data.size() / 2] = '%';
+    }
+    SECTION("text for a checksum") {
+        form.data.insert(form.data.rfind("-----END"), "=Attack at dawn.\r\n");
+    }
+    SECTION("text behind the checksum") {
+        form.data.insert(form.data.rfind("-----END"), "Attack at dawn.\r\n");
+    }
+    SECTION("text in the armor in place of headers") {
+        form.data.insert(form.data.find("\r\n") + 2, "Attack at dawn.\r\n");
+    }
+    SECTION("the first part twice") {
+        form.data_header = form.control_header;
+        form.data = form.control;
+    }
+    SECTION("one part alone") {
+        CHECK(layer_of("Content-Type: " + form.type + "\r\n\r\n--b\r\n" + form.data_header + "\r\n" +
+                       form.data + "\r\n--b--\r\n") == Layer::none);
+        form.data.clear();
+    }
+    SECTION("two types of a part") {
+        form.data_header += "Content-Type: text/plain\r\n";
+    }
+    SECTION("two transfer encodings of a part") {
+        form.data_header += "Content-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: base64\r\n";
+    }
+    SECTION("text in the header section of the first part") {
+        form.control_header += "Content-Description: " + std::string(1500, 'x') + "\r\n";
     }
     SECTION("text in an epilogue") {
         form.epilogue = "Attack at dawn.\r\n";
@@ -198,6 +252,166 @@ TEST_CASE("a multipart/encrypted that has something to read or nothing encrypted
     CHECK(layer_of(form.message()) == Layer::none);
 }
 
+TEST_CASE("what Exchange makes of PGP/MIME is sealed", "[mail]") {
+    CHECK(layer_of(mail_data("exchange-mixed-up.eml")) == Layer::openpgp_mixed_up);
+    MixedUp form;
+    SECTION("plain") {}
+    SECTION("in capitals, with a preamble and empty lines around") {
+        form.type = "Multipart/MIXED; Boundary=b";
+        form.preamble = "This is a multi-part message in MIME format.\r\n";
+        form.control_header = "Content-Type: APPLICATION/PGP-Encrypted\r\n";
+        form.epilogue = "\r\n \r\n";
+    }
+    SECTION("the empty text without a type, or encoded") {
+        form.text_header = GENERATE(as<std::string>{}, "",
+                                    "Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n");
+        form.text = "\r\n \r\n";
+    }
+    SECTION("all in base64") {
+        form.control_header += "Content-Transfer-Encoding: base64\r\n";
+        form.control = base64_encode(form.control);
+        form.data_header += "Content-Transfer-Encoding: base64\r\n";
+        form.data = base64_encode(form.data);
+    }
+    const auto parsed = Message::parse(form.message());
+    CHECK(outermost_layer(parsed.header, parsed.body) == Layer::openpgp_mixed_up);
+    CHECK(sealed_bytes(parsed.header, parsed.body) == packets);
+}
+
+TEST_CASE("a multipart/mixed with something to read beside the sealed part is not sealed", "[mail]") {
+    MixedUp form;
+    SECTION("a text in front") {
+        form.text = "Attack at dawn.\r\n";
+    }
+    SECTION("a text in front, encoded") {
+        form.text_header += "Content-Transfer-Encoding: base64\r\n";
+        form.text = base64_encode("Attack at dawn.");
+    }
+    SECTION("a text that only some readers can read") {
+        form.text_header += "Content-Transfer-Encoding: x-unknown\r\n";
+    }
+    SECTION("an empty page in front") { // it may fetch things
+        form.text_header = "Content-Type: text/html\r\n";
+    }
+    SECTION("text in the header section of the empty text") {
+        form.text_header += "Content-Description: " + std::string(1500, 'x') + "\r\n";
+    }
+    SECTION("text in the control part") {
+        form.control = "Version: 1\r\nAttack at dawn.\r\n";
+    }
+    SECTION("text behind the armor") {
+        form.data += "Attack at dawn.\r\n";
+    }
+    SECTION("text in a long preamble") {
+        form.preamble = std::string(300, 'x') + "\r\n";
+    }
+    SECTION("text in an epilogue") {
+        form.epilogue = "Attack at dawn.\r\n";
+    }
+    SECTION("a fourth part") {
+        form.fourth = "--b\r\nContent-Type: text/plain\r\n\r\nAttack at dawn.\r\n";
+    }
+    SECTION("no closing delimiter") {
+        form.end.clear();
+    }
+    SECTION("another control part") {
+        form.control_header = "Content-Type: text/plain; name=\"application/pgp-encrypted\"\r\n";
+    }
+    SECTION("another data part") {
+        form.data_header = "Content-Type: text/plain\r\n";
+    }
+    SECTION("another multipart") {
+        form.type = "multipart/alternative; boundary=b";
+    }
+    SECTION("a transfer encoding outside") {
+        form.type += "\r\nContent-Transfer-Encoding: base64";
+    }
+    SECTION("plain text for data") {
+        form.data = "Attack at dawn.\r\n";
+    }
+    CHECK(layer_of(form.message()) == Layer::none);
+}
+
+TEST_CASE("the checksum of armor decides nothing (RFC 9580 §6.1), nor does its empty line", "[mail]") {
+    const auto line_end = armor.rfind("\r\n-----END");
+    const auto checksum =
+        armor.substr(armor.rfind("\r\n=", line_end), line_end - armor.rfind("\r\n=", line_end));
+    REQUIRE(checksum.size() == 7);
+    auto form = armor;
+    SECTION("wrong") {
+        form.replace(form.find(checksum), checksum.size(), "\r\n=AAAA");
+    }
+    SECTION("none of base64") {
+        form.replace(form.find(checksum), checksum.size(), "\r\n=%%%%");
+    }
+    SECTION("missing") {
+        form = without(form, checksum);
+    }
+    SECTION("no empty line") {
+        form.erase(form.find("\r\n\r\n"), 2);
+    }
+    CAPTURE(form);
+    PgpMime mime;
+    mime.data = form;
+    CHECK(layer_of(mime.message()) == Layer::openpgp_mime);
+    CHECK(layer_of("\r\n" + form) == Layer::openpgp_inline);
+    CHECK(dearmor(form)->bytes == packets);
+}
+
+TEST_CASE("an encrypted file alone, and a sealed message that lost its label, are sealed", "[mail]") {
+    const auto type = GENERATE(
+        as<std::string>{}, "application/octet-stream", "APPLICATION/Octet-Stream; name=encrypted.asc",
+        "application/pgp-encrypted",
+        "application/octet-stream\r\nContent-Disposition: attachment; filename=x",
+        "application/pdf; name=\"notes.pdf.PGP\"", "image/png; name*=utf-8''bild%20%C3%A4.png.gpg",
+        "application/pdf\r\nContent-Disposition: attachment; filename*0=\"long\"; filename*1=\".pdf.asc\"");
+    CAPTURE(type);
+    const auto head = "Content-Type: " + type + "\r\n";
+    CHECK(layer_of(head + "\r\n" + armor) == Layer::openpgp_file);
+    CHECK(layer_of(head + "\r\n\r\n \r\n" + armor + "\r\n") == Layer::openpgp_file);
+    CHECK(layer_of(head + "Content-Transfer-Encoding: base64\r\n\r\n" + base64_encode(packets)) ==
+          Layer::openpgp_file);
+    CHECK(layer_of(head + "Content-Transfer-Encoding: binary\r\n\r\n" + packets) == Layer::openpgp_file);
+
+    CHECK(layer_of(head + "\r\nAttack at dawn.\r\n" + armor) == Layer::none);
+    CHECK(layer_of(head + "\r\n" + armor + "Attack at dawn.\r\n") == Layer::none);
+    CHECK(layer_of(head + "Content-Transfer-Encoding: binary\r\n\r\n" + packets + "Attack at dawn.") ==
+          Layer::none);
+    CHECK(layer_of(head + "Content-Transfer-Encoding: base64\r\n\r\n" + base64_encode(packets + "dawn")) ==
+          Layer::none);
+    CHECK(layer_of(head + "Content-Transfer-Encoding: x-unknown\r\n\r\n" + armor) == Layer::none);
+    CHECK(layer_of(head + "\r\n" + to_crlf(mail_data("literal-only.asc"))) == Layer::none);
+    CHECK(layer_of(head + "\r\n" + to_crlf(mail_data("alice.asc"))) == Layer::none);
+    CHECK(layer_of(head + "Content-Type: text/plain\r\n\r\n" + armor) == Layer::none);
+}
+
+TEST_CASE("armor in what programs show otherwise than as a file is not sealed", "[mail]") {
+    const auto type = GENERATE(as<std::string>{}, "text/html; name=page.asc", "text/csv; name=table.csv.asc",
+                               "message/rfc822; name=mail.asc", "image/png", "application/pdf; name=asc",
+                               "application/pdf; name=.asc", "application/pdf; title=notes.asc",
+                               "application/pdf\r\nContent-Disposition: attachment; name=notes.asc");
+    CAPTURE(type);
+    CHECK(layer_of("Content-Type: " + type + "\r\n\r\n" + armor) == Layer::none);
+}
+
+TEST_CASE("of two fields that say how to read a body, neither is believed", "[mail]") {
+    // One reader takes the first field and another the last: one of them sees text, or something else.
+    const auto twice = GENERATE(as<std::string>{},
+                                "Content-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: base64\r\n",
+                                "Content-Transfer-Encoding: 7bit\r\ncontent-transfer-encoding: 7bit\r\n",
+                                "Content-Type: text/plain\r\nContent-Type: text/html\r\n");
+    CAPTURE(twice);
+    CHECK(layer_of(twice + "\r\n" + armor) == Layer::none);
+    const auto typed =
+        twice.starts_with("Content-Type") ? twice : "Content-Type: application/octet-stream\r\n" + twice;
+    CHECK(layer_of(typed + "\r\n" + armor) == Layer::none);
+    PgpMime mime;
+    mime.type += "\r\n" + twice.substr(0, twice.size() - 2);
+    CHECK(layer_of(mime.message()) == Layer::none);
+    CHECK(layer_of("Content-Type: application/pkcs7-mime\r\n" + twice + "\r\n" +
+                   mail_data("enveloped.der")) == Layer::none);
+}
+
 TEST_CASE("inline armor and nothing else is sealed", "[mail]") {
     CHECK(layer_of("Subject: x\r\n\r\n" + armor) == Layer::openpgp_inline);
     CHECK(layer_of("Content-Type: text/plain; charset=utf-8\r\n\r\n\r\n \r\n" + armor + "\r\n\r\n") ==
@@ -220,8 +434,8 @@ TEST_CASE("a text that merely claims to be sealed is not", "[mail]") {
         "Content-Transfer-Encoding: x-unknown\r\n\r\n" + armor,
         "Content-Type: text/plain\r\nContent-Type: text/plain\r\n\r\n" + armor,
         "Content-Transfer-Encoding: base64\r\n\r\n" + armor, "\r\n" + to_crlf(mail_data("alice.asc")),
-        "\r\n" + to_crlf(mail_data("clear-signed.asc")), "\r\n" + to_crlf(mail_data("signed-only.asc")),
-        "\r\n" + to_crlf(mail_data("literal-only.asc")),
+        "Content-Transfer-Encoding: 8bit\r\n\r\n" + packets, "\r\n" + to_crlf(mail_data("clear-signed.asc")),
+        "\r\n" + to_crlf(mail_data("signed-only.asc")), "\r\n" + to_crlf(mail_data("literal-only.asc")),
         "\r\n" + to_crlf(mail_data("detached-signature.asc")));
     CAPTURE(message);
     CHECK(layer_of(message) == Layer::none);
@@ -251,6 +465,22 @@ TEST_CASE("a file name in Content-Disposition names S/MIME too", "[mail]") {
     CHECK(layer_of(type + "Content-Disposition: attachment; filename=\"report.pdf\"\r\n\r\n" + body) ==
           Layer::none);
     CHECK(layer_of(type + "\r\n" + body) == Layer::none);
+    for (const std::string other : {"application/pdf", "text/html", "text/plain", "image/png"}) {
+        CHECK(layer_of(smime("enveloped.der", other + "; name=smime.p7m")) == Layer::none);
+    }
+}
+
+TEST_CASE("CMS of a type that is not encrypted is not sealed, whatever its form", "[mail]") {
+    const std::string enveloped = *hex_decode("2A864886F70D010703");
+    // RFC 5652 §7: DigestedData, §8: EncryptedData, whose key nobody is sent; RFC 5652 §4: Data.
+    const auto other =
+        GENERATE(as<std::string>{}, "2A864886F70D010705", "2A864886F70D010706", "2A864886F70D010701");
+    auto der = mail_data("enveloped.der");
+    REQUIRE(der.find(enveloped) < 20);
+    der.replace(der.find(enveloped), enveloped.size(), *hex_decode(other));
+    CHECK(layer_of("Content-Type: application/pkcs7-mime; smime-type=enveloped-data\r\n"
+                   "Content-Transfer-Encoding: base64\r\n\r\n" +
+                   base64_encode(der)) == Layer::none);
 }
 
 TEST_CASE("EnvelopedData with something beside it is not sealed", "[mail]") {
@@ -271,6 +501,12 @@ TEST_CASE("EnvelopedData with something beside it is not sealed", "[mail]") {
           Layer::none);
     CHECK(layer_of(header + "base64\r\n\r\n" +
                    base64_encode(*hex_decode("301306092A864886F70D010703A006") + "Attack")) == Layer::none);
+    // … [0] SEQUENCE with a text in the place of its version
+    CHECK(layer_of(header + "base64\r\n\r\n" +
+                   base64_encode(*hex_decode("301706092A864886F70D010703A00A30080C06") + "Attack")) ==
+          Layer::none);
+    // what is signed is shown by a program that knows the encoding, and not by another
+    CHECK(layer_of(header + "x-unknown\r\n\r\n" + mail_data("signed.der")) == Layer::none);
 }
 
 TEST_CASE("a multipart/signed is one by its two parts", "[mail]") {
@@ -287,6 +523,13 @@ TEST_CASE("a multipart/signed is one by its two parts", "[mail]") {
     CHECK(layer_of(signed_with("application/pgp-signature", "--b\r\n\r\nthird\r\n")) == Layer::none);
     const auto whole = signed_with("application/pgp-signature");
     CHECK(layer_of(whole.substr(0, whole.size() - 4)) == Layer::none);
+    CHECK(layer_of(whole.substr(0, whole.size() - 7)) == Layer::none);
+    CHECK(layer_of("Content-Transfer-Encoding: base64\r\n" + whole) == Layer::none);
+    for (const std::string type : {"multipart/mixed", "multipart/alternative", "multipart/encrypted"}) {
+        CHECK(layer_of("Content-Type: " + type + whole.substr(whole.find(';'))) == Layer::none);
+    }
+    CHECK(layer_of("Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\nContent-Type: "
+                   "application/pgp-signature\r\n\r\nsignature\r\n--b--\r\n") == Layer::none);
 }
 
 TEST_CASE("the header section that a signature covers is found", "[mail]") {
@@ -315,6 +558,7 @@ TEST_CASE("the content type of a CMS ContentInfo is read from its first octets",
 
 TEST_CASE("every layer has a name of its own", "[mail]") {
     CHECK(describe(Layer::openpgp_mime) == "OpenPGP, PGP/MIME");
+    CHECK(describe(Layer::openpgp_mixed_up) == "OpenPGP, PGP/MIME that a mail server mixed up");
     CHECK(describe(Layer::smime_enveloped) == "S/MIME, EnvelopedData");
     CHECK(describe(Layer::none) != describe(Layer::smime_signed));
 }

@@ -409,12 +409,27 @@ TEST_CASE("the first complete block with the label is taken", "[mail]") {
     CHECK(dearmor(mail_data("clear-signed.asc"))->label == "PGP SIGNATURE");
 }
 
+TEST_CASE("armor that lacks what nobody needs is read", "[mail]") {
+    const auto text = GENERATE(
+        as<std::string>{}, "-----BEGIN PGP MESSAGE-----\nZm9v\n-----END PGP MESSAGE-----\n",
+        "-----BEGIN PGP MESSAGE-----\nZm9v\n=czTe\n-----END PGP MESSAGE-----\n",
+        "-----BEGIN PGP MESSAGE-----\nVersion: 1\nComment: by hand\nZm9v\n-----END PGP MESSAGE-----\n",
+        "-----BEGIN PGP MESSAGE-----\n\nZm9v\n-----END PGP MESSAGE-----\n",
+        "-----BEGIN PGP MESSAGE-----\n\nZm9v\n=AAAA\n-----END PGP MESSAGE-----\n");
+    CAPTURE(text);
+    const auto armor = dearmor(text, "PGP MESSAGE");
+    REQUIRE(armor.has_value());
+    CHECK(armor->bytes == "foo");
+    CHECK(armor->after.empty());
+}
+
 TEST_CASE("what is no armor is not dearmored", "[mail]") {
     const auto text = GENERATE(
         as<std::string>{}, "", "-----BEGIN PGP MESSAGE-----", "-----BEGIN PGP MESSAGE-----\n\nZm9v\n",
-        "-----BEGIN PGP MESSAGE-----\nZm9v\n-----END PGP MESSAGE-----\n", // no empty line
+        "-----BEGIN PGP MESSAGE-----\nComment: Zm9v\n-----END PGP MESSAGE-----\n",
+        "-----BEGIN PGP MESSAGE-----\nno header\n\nZm9v\n-----END PGP MESSAGE-----\n",
+        "-----BEGIN PGP MESSAGE-----\n\nZm9v\n=AAAAA\n-----END PGP MESSAGE-----\n",
         "-----BEGIN PGP MESSAGE-----\n-----END PGP MESSAGE-----\n",
-        "-----BEGIN PGP MESSAGE-----\n\nZm9v\n=AAAA\n-----END PGP MESSAGE-----\n",
         "-----BEGIN PGP MESSAGE-----\n\nZm9v\n=czTe\nYmFy\n-----END PGP MESSAGE-----\n",
         "-----BEGIN PGP MESSAGE-----\n\nZm9\n-----END PGP MESSAGE-----\n",
         "-----BEGIN PGP MESSAGE-----\n\nnot base64\n-----END PGP MESSAGE-----\n",

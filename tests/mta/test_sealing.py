@@ -31,7 +31,8 @@ def deliver(route, sink, message, sender, recipients=(BOB,)):
     return sink.wait_for(sender, diagnosis=route.server.tail)
 
 
-@pytest.mark.parametrize("shape", messages.SHAPES + [messages.signed, messages.text_beside_armor],
+@pytest.mark.parametrize("shape", messages.SHAPES + [messages.signed, messages.text_beside_armor,
+                                                      messages.text_beside_mixed_up],
                          ids=lambda shape: shape.__name__)
 def test_is_sealed(route, sink, home, sender, shape, secret_key, others):
     message = build(shape, home)
@@ -49,7 +50,8 @@ def test_is_sealed(route, sink, home, sender, shape, secret_key, others):
         assert open_with_rnp(armor, secret_key, others) == payload
 
 
-@pytest.mark.parametrize("shape", [messages.openpgp_mime, messages.openpgp_inline], ids=lambda shape: shape.__name__)
+@pytest.mark.parametrize("shape", [messages.openpgp_mime, messages.with_wrong_checksum, messages.mixed_up_by_exchange,
+                                   messages.openpgp_inline, messages.openpgp_file], ids=lambda shape: shape.__name__)
 def test_already_sealed_passes_untouched(route, sink, home, sender, shape):
     message = build(shape, home)
     check_untouched(Delivered(deliver(route, sink, message, sender).content), message)

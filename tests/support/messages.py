@@ -1,6 +1,7 @@
 """Messages of every shape that mail servers meet. Each carries a marker: a word that must not be seen on the wire."""
 
 import base64
+import re
 import secrets
 import subprocess
 
@@ -207,6 +208,44 @@ def openpgp_mime(sender, recipients, home):
         body, marker.decode(), kind="untouched")
 
 
+def with_wrong_checksum(sender, recipients, home):
+    """PGP/MIME whose CRC-24 is wrong, which is no reason to reject it (RFC 9580 §6.1)."""
+    message = openpgp_mime(sender, recipients, home)
+    message.body = re.sub(rb"\r\n=[A-Za-z0-9+/]{4}\r\n-----END", b"\r\n=AAAA\r\n-----END", message.body)
+    assert b"=AAAA" in message.body
+    return message
+
+
+def _mixed_up(sender, recipients, home, marker, text):
+    armor = home.encrypt(b"Content-Type: text/plain\r\n\r\n" + _lines(marker), *recipients).replace(b"\n", b"\r\n")
+    body = (b"--b\r\nContent-Type: text/plain; charset=\"us-ascii\"\r\n\r\n" + text +
+            b"\r\n--b\r\nContent-Type: application/pgp-encrypted; name=\"PGPMIME version\"\r\n\r\nVersion: 1\r\n"
+            b"\r\n--b\r\nContent-Type: application/octet-stream; name=\"encrypted.asc\"\r\n\r\n" + armor + b"\r\n--b--\r\n")
+    return _common(sender, recipients, b"...") + [
+        (b"MIME-Version", b" 1.0"), (b"Content-Type", b" multipart/mixed; boundary=\"b\"")], body
+
+
+def mixed_up_by_exchange(sender, recipients, home):
+    """What Exchange makes of PGP/MIME: an empty text, the control part, the data."""
+    marker = new_marker().encode()
+    return Message(*_mixed_up(sender, recipients, home, marker, b""), marker.decode(), kind="untouched")
+
+
+def text_beside_mixed_up(sender, recipients, home):
+    """The same with a text that can be read."""
+    marker = new_marker().encode()
+    return Message(*_mixed_up(sender, recipients, home, b"inside", _lines(marker)), marker.decode())
+
+
+def openpgp_file(sender, recipients, home):
+    """A sealed message whose type a gateway replaced; only the name is left."""
+    marker = new_marker().encode()
+    armor = home.encrypt(b"Content-Type: text/plain\r\n\r\n" + _lines(marker), *recipients).replace(b"\n", b"\r\n")
+    return Message(_common(sender, recipients, b"...") + [
+        (b"MIME-Version", b" 1.0"), (b"Content-Type", b" application/octet-stream; name=\"encrypted.asc\"")],
+        armor, marker.decode(), kind="untouched")
+
+
 def openpgp_inline(sender, recipients, home):
     marker = new_marker().encode()
     armor = home.encrypt(_lines(marker), *recipients).replace(b"\n", b"\r\n")
@@ -266,4 +305,5 @@ def text_beside_armor(sender, recipients, home):
 SHAPES = [plain, no_mime_headers, no_header_at_all, latin_1, utf_8_without_mime, raw_utf_8_header, encoded_words,
           folded_fields, very_long_field, duplicate_fields, all_content_fields, empty_body, without_final_line_end,
           dots_and_froms, nul_bytes, attachment, claims_openpgp_mime, claims_armor, claims_smime]
-SHAPES_WITH_HOME = [signed, openpgp_mime, openpgp_inline, text_beside_armor]
+SHAPES_WITH_HOME = [signed, openpgp_mime, openpgp_inline, text_beside_armor, with_wrong_checksum, mixed_up_by_exchange,
+                    text_beside_mixed_up, openpgp_file]
