@@ -69,11 +69,9 @@ bool begins_with_header_section(std::string_view bytes) {
             return is_mail;
         }
         const bool continues = is_blank(line.front());
-        const auto colon = line.find(':');
-        const auto name = line.substr(0, std::min(colon, line.size()));
-        const bool is_field =
-            colon != std::string_view::npos && !name.empty() &&
-            std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 0x7f; });
+        const auto colon = std::min(line.find(':'), line.size());
+        const auto name = mail::field_name(line.substr(0, colon)).value_or("");
+        const bool is_field = colon < line.size() && !name.empty();
         if (continues ? first : !is_field) {
             return false;
         }

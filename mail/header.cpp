@@ -3,6 +3,7 @@
 #include "base/ascii.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace lockbox::mail {
 namespace {
@@ -27,18 +28,33 @@ Line line_at(std::string_view bytes, std::size_t at) noexcept {
     return {bytes.substr(at, end - at), lf + 1};
 }
 
-/// The line as a field; nullopt: it can be none. White space before the colon is RFC 5322's obs-optional.
+/// The line as a field; nullopt: it can be none.
 std::optional<HeaderField> field_in(std::string_view line) {
-    const auto name_end = static_cast<std::size_t>(
-        std::find_if_not(line.begin(), line.end(), [](char c) { return is_ftext(c); }) - line.begin());
-    const auto colon = std::min(line.find_first_not_of(" \t", name_end), line.size());
-    if (name_end == 0 || colon == line.size() || line[colon] != ':') {
+    const auto colon = line.find(':');
+    const auto name = field_name(line.substr(0, std::min(colon, line.size())));
+    if (!name || colon == std::string_view::npos) {
         return std::nullopt;
     }
-    return HeaderField{std::string(line.substr(0, name_end)), std::string(line.substr(colon + 1))};
+    return HeaderField{std::string(*name), std::string(line.substr(colon + 1))};
 }
 
 } // namespace
+
+std::optional<std::string_view> field_name(std::string_view before_colon) noexcept {
+    while (!before_colon.empty() && is_blank(before_colon.back())) {
+        before_colon.remove_suffix(1);
+    }
+    const bool is_name =
+        !before_colon.empty() && std::all_of(before_colon.begin(), before_colon.end(), is_ftext);
+    return is_name ? std::optional(before_colon) : std::nullopt;
+}
+
+HeaderField::HeaderField(std::string its_name, std::string its_body)
+    : name(std::move(its_name)), body(std::move(its_body)) {
+    if (field_name(name) != std::string_view(name)) {
+        throw std::invalid_argument("'" + printable(name) + "' is not the name of a header field");
+    }
+}
 
 std::optional<std::string> HeaderSection::first(std::string_view name) const {
     for (const auto& field : fields_) {

@@ -10,9 +10,17 @@
 
 namespace lockbox::mail {
 
+/// The field name in what stands before a colon: one or more printable US-ASCII characters (RFC 5322 §2.2),
+/// without the white space that some software puts behind them (§4.5). nullopt: it is none.
+[[nodiscard]] std::optional<std::string_view> field_name(std::string_view before_colon) noexcept;
+
 /// One header field, as received.
 struct HeaderField {
-    std::string name; ///< without the colon and without the white space some software puts before it
+    /// Throws std::invalid_argument where `field_name(its_name)` is not `its_name`: a field that nobody can
+    /// look up would be neither protected nor removed.
+    HeaderField(std::string its_name, std::string its_body);
+
+    std::string name; ///< without the colon and without white space
     std::string
         body; ///< everything after the colon, leading white space included, folds as CRLF and white space
 
@@ -26,7 +34,8 @@ public:
     explicit HeaderSection(std::vector<HeaderField> fields) : fields_(std::move(fields)) {}
 
     [[nodiscard]] const std::vector<HeaderField>& fields() const noexcept { return fields_; }
-    void add(std::string name, std::string body) { fields_.push_back({std::move(name), std::move(body)}); }
+    /// Throws std::invalid_argument as HeaderField does.
+    void add(std::string name, std::string body) { fields_.emplace_back(std::move(name), std::move(body)); }
 
     /// The body of the first field of that name, unfolded and trimmed; nullopt: there is none.
     [[nodiscard]] std::optional<std::string> first(std::string_view name) const;

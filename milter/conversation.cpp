@@ -59,6 +59,18 @@ struct Path {
     }
 };
 
+/// Without the white space before the colon, as Postfix and Sendmail show it. They find a field by that name,
+/// too, however it was written. Of a name that is none nobody knows what the MTA would find.
+std::string name_of(const protocol::NameAndValue& field) {
+    const auto name = mail::field_name(field.name);
+    if (!name) {
+        throw Error(ErrorKind::malformed,
+                    fmt::format("the MTA shows a header field of the name '{}', which is none",
+                                printable(field.name)));
+    }
+    return std::string(*name);
+}
+
 /// A header value from the MTA as mail::HeaderField has it: folds are CRLF, the leading space is there.
 std::string field_body(std::string_view value, bool leading_space) {
     auto body = mail::to_crlf(value);
@@ -131,10 +143,10 @@ bool Conversation::take(const protocol::Packet& packet) {
         break;
     }
     case Command::header_field: {
-        auto field = protocol::read_header_field(packet.data);
+        const auto field = protocol::read_header_field(packet.data);
         guarded("header", step::no_reply_to_header, [&](Session& session) {
-            session.header_field(std::move(field.name),
-                                 field_body(field.body, (steps_ & step::leading_space) != 0));
+            session.header_field(name_of(field),
+                                 field_body(field.value, (steps_ & step::leading_space) != 0));
         });
         break;
     }

@@ -158,7 +158,7 @@ std::vector<std::string> read_texts(std::string_view data) {
     return texts;
 }
 
-mail::HeaderField read_header_field(std::string_view data) {
+NameAndValue read_header_field(std::string_view data) {
     auto texts = read_texts(data);
     constexpr std::size_t name_and_value = 2;
     if (texts.size() < name_and_value) {

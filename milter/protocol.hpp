@@ -108,8 +108,15 @@ struct Client {
 /// Texts that each end with NUL. Throws Error(malformed) where the last one does not.
 [[nodiscard]] std::vector<std::string> read_texts(std::string_view data);
 
-/// Name and value, the value as the MTA has it. Throws Error(malformed).
-[[nodiscard]] mail::HeaderField read_header_field(std::string_view data);
+/// A header field as the MTA shows it: what stands before the colon and behind it.
+struct NameAndValue {
+    std::string name;
+    std::string value;
+
+    bool operator==(const NameAndValue&) const = default;
+};
+/// Throws Error(malformed).
+[[nodiscard]] NameAndValue read_header_field(std::string_view data);
 
 /// Macros by the command that they came for, of which a later one of a message counts before an earlier one.
 class Macros {

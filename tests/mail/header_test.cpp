@@ -3,6 +3,7 @@
 #include "tests/mail/fields.hpp"
 #include "tests/support/catch.hpp"
 
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -127,4 +128,20 @@ TEST_CASE("a field with a blank before its colon is no line of an mbox", "[mail]
     CHECK_FALSE(begins_with_mbox_line("From \t : alice@example.org\n"));
     CHECK_FALSE(begins_with_mbox_line("From: alice@example.org\n"));
     CHECK(Message::parse("From : a@example.org\nFrom: b@example.org\n\n").header.count("From") == 2);
+}
+
+TEST_CASE(
+    "a field name has the characters that RFC 5322 gives it, and white space behind it is no part of it",
+    "[mail]") {
+    CHECK(field_name("Subject") == "Subject");
+    CHECK(field_name("Subject \t ") == "Subject");
+    CHECK(field_name("!#*~") == "!#*~");
+    const auto none = GENERATE(as<std::string>{}, "", " ", " Subject", "Sub ject", "Subject:", "Subject\r",
+                               "Subject\n", "Subj\xc3\xa4kt", "Subject\x7f", std::string("Sub\0ject", 8));
+    CAPTURE(none);
+    CHECK_FALSE(field_name(none).has_value());
+    CHECK_THROWS_AS(HeaderField(none, " x"), std::invalid_argument);
+    HeaderSection header;
+    CHECK_THROWS_AS(header.add(none, " x"), std::invalid_argument);
+    CHECK_THROWS_AS(HeaderField("Subject ", " x"), std::invalid_argument);
 }

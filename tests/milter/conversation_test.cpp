@@ -231,3 +231,36 @@ TEST_CASE("What is no milter protocol ends the connection", "[milter]") {
     CHECK(refused('Z', ""));
     CHECK(refused('\0', ""));
 }
+
+TEST_CASE("White space before the colon hides no field", "[milter]") {
+    // RFC 5322 §4.5. Postfix and Sendmail take it away; who does not still means the field.
+    const std::string blank = GENERATE(as<std::string>{}, " ", "\t", " \t ");
+    Mta mta;
+    mta.offer();
+    (void)mta.say('M', "<carol@example.org>\0"s);
+    (void)mta.say('R', "<alice@example.org>\0"s);
+    (void)mta.say('L', "Subject" + blank + "\0 the subject\0"s);
+    (void)mta.say('L', "Thread-Topic" + blank + "\0 the subject\0"s);
+    (void)mta.say('L', "Bcc" + blank + "\0 dave@example.org\0"s);
+    (void)mta.say('B', "the body\r\n");
+    const auto said = mta.say('E');
+    CHECK(said.find("m\0\0\0\1Subject\0 [...]\0"s) != std::string::npos);
+    CHECK(said.find("m\0\0\0\1Thread-Topic\0\0"s) != std::string::npos);
+    CHECK(said.find("m\0\0\0\1Bcc\0\0"s) != std::string::npos);
+    CHECK(said.find("the subject") == std::string::npos);
+}
+
+TEST_CASE("A message with a field that has no name is deferred", "[milter]") {
+    const auto name = GENERATE(as<std::string>{}, "", " ", "Sub ject", "Subject:", "Subj\xc3\xa4kt",
+                               "Subject\r", " Subject");
+    CAPTURE(name);
+    Mta mta;
+    mta.offer();
+    (void)mta.say('M', "<carol@example.org>\0"s);
+    (void)mta.say('R', "<alice@example.org>\0"s);
+    (void)mta.say('L', "From\0 carol@example.org\0"s);
+    (void)mta.say('L', name + "\0 the subject\0"s);
+    (void)mta.say('B', "the body\r\n");
+    CHECK(mta.say('E').find("y451 4.3.0 ") != std::string::npos);
+    CHECK(mta.message("alice@example.org").back() == 'c'); // the next one is whole
+}

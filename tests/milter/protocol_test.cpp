@@ -71,8 +71,8 @@ TEST_CASE("What is in packets is read, and nothing behind it", "[milter]") {
     CHECK(read_texts("").empty());
     CHECK(is_malformed([] { (void)read_texts("<a@example.org>"); }));
 
-    CHECK(read_header_field("X-Empty\0\0"s) == mail::HeaderField{"X-Empty", ""});
-    CHECK(read_header_field("Subject\0 a\n b\0"s) == mail::HeaderField{"Subject", " a\n b"});
+    CHECK(read_header_field("X-Empty\0\0"s) == NameAndValue{"X-Empty", ""});
+    CHECK(read_header_field("Subject\0 a\n b\0"s) == NameAndValue{"Subject", " a\n b"});
     CHECK(is_malformed([] { (void)read_header_field("Subject\0"s); }));
 
     CHECK(read_client("mx.example.org\0004\x12\x67"
