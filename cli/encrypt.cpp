@@ -130,10 +130,11 @@ policy::Transaction transaction_to(const std::vector<std::string>& recipients, c
 struct Sealing {
     crypto::Recipients recipients;
     mail::OuterSubject outer_subject;
+    mail::OuterFields outer_fields;
 };
 
 /// One message has one content encryption: where not all readers are known to read AES-GCM, what all can.
-Sealing sealing_from(const policy::Plan& plan) {
+Sealing sealing_from(const policy::Plan& plan, const mail::OuterFields& outer_fields) {
     std::vector<crypto::Certificate> certificates;
     auto encryption = crypto::ContentEncryption::aes256_gcm;
     for (const auto& decision : plan.decisions) {
@@ -143,7 +144,8 @@ Sealing sealing_from(const policy::Plan& plan) {
     for (auto& certificate : certificates) {
         certificate.content_encryption = encryption;
     }
-    return {crypto::Recipients::from(std::move(certificates)).value(), plan.decisions.front().outer_subject};
+    return {crypto::Recipients::from(std::move(certificates)).value(), plan.decisions.front().outer_subject,
+            outer_fields};
 }
 
 /// `first`: where the choice is free.
@@ -179,7 +181,7 @@ Sealing sealing_for(const Invocation& invocation, const mail::Message& message) 
         protocols_to_try(invocation, policy::prepare(transaction, configured).preferred_protocol);
     for (const auto protocol : protocols) {
         if (const auto plan = judge(protocol); plan.outcome == policy::Outcome::deliver) {
-            return sealing_from(plan);
+            return sealing_from(plan, config.outer_fields);
         }
     }
     const bool one_protocol = protocols.size() == 1;
@@ -205,8 +207,8 @@ int run(Invocation& invocation) {
 
     crypto::self_test();
     crypto::Sealer sealer;
-    const auto sealed =
-        crypto::seal(message.header, message.body, sealing.recipients, sealing.outer_subject, sealer);
+    const auto sealed = crypto::seal(message.header, message.body, sealing.recipients, sealing.outer_subject,
+                                     sealer, sealing.outer_fields);
     auto result = mail::apply(sealed.header, message.header).to_string() + "\r\n" + sealed.body;
     const bool crlf = bytes.find('\n') != std::string::npos && mail::has_only_crlf(bytes);
     invocation.write(crlf ? result : mail::to_lf(result));

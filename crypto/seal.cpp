@@ -66,8 +66,8 @@ void Sealer::encrypt(const Recipients& recipients, std::span<const std::string_v
 }
 
 SealedMessage seal(const mail::HeaderSection& header, std::string_view body, const Recipients& recipients,
-                   mail::OuterSubject outer_subject, Sealer& sealer) {
-    const auto protection = mail::protect(header, body, outer_subject);
+                   mail::OuterSubject outer_subject, Sealer& sealer, const mail::OuterFields& outer_fields) {
+    const auto protection = mail::protect(header, body, outer_subject, outer_fields);
     const auto canonical = mail::has_only_crlf(body) ? std::string() : mail::to_crlf(body);
     const std::array<std::string_view, 3> payload{
         protection.payload_header, canonical.empty() ? body : canonical, protection.payload_trailer};

@@ -6,6 +6,7 @@
 #include "crypto/openpgp_seal.hpp"
 #include "mail/header.hpp"
 #include "mail/header_edits.hpp"
+#include "mail/outer_fields.hpp"
 #include "mail/protection.hpp"
 
 #include <functional>
@@ -33,11 +34,12 @@ struct SealedMessage {
 
 /// Seals one message for one set of recipients, all of whom can tell who the others are: PGP/MIME or S/MIME,
 /// as their certificates are. The payload is the same: the original entity byte for byte (line ends made CRLF
-/// where they are not, RFC 3156 §4, RFC 8551 §3.1.1) under its protected header. Throws Error(engine); the
-/// message is then not sealed at all.
+/// where they are not, RFC 3156 §4, RFC 8551 §3.1.1) under its protected header. Outside stay the Subject as
+/// `outer_subject` says and what `outer_fields` contains. Throws Error(engine); the message is then not
+/// sealed at all.
 [[nodiscard]] SealedMessage seal(const mail::HeaderSection& header, std::string_view body,
                                  const Recipients& recipients, mail::OuterSubject outer_subject,
-                                 Sealer& sealer);
+                                 Sealer& sealer, const mail::OuterFields& outer_fields = {});
 
 /// Whether the engines that are loaded can be trusted with a message; see self_test_openpgp() and
 /// self_test_cms(). Throws Error(engine) that says what failed.

@@ -17,15 +17,26 @@ namespace {
 
 constexpr std::size_t line_octets_max = 998; // RFC 5322 §2.1.1, CRLF excluded
 
-constexpr std::array<std::string_view, 2> blind_copy_names{"Bcc", "Resent-Bcc"};
-constexpr std::array<std::string_view, 2> removed_outside_names{"Comments", "Keywords"};
+/// Where a field of an original goes.
+enum class Place {
+    structural,  ///< inside; outside stand those of the sealed form
+    subject,     ///< inside; outside as OuterSubject says
+    outside,     ///< stays, and is copied inside where the sender wrote it
+    inside_only, ///< a mail server's signature too
+    neither,     ///< Bcc, and what a protection that ends here says of its outside
+};
 
-bool is_subject(std::string_view name) noexcept {
-    return equal_ignoring_case(name, "Subject");
-}
-
-bool is_removed_outside(std::string_view name) noexcept {
-    return is_one_of(name, removed_outside_names) || is_domain_signature(name);
+Place place_of(std::string_view name, const OuterFields& outer_fields) noexcept {
+    if (is_structural(name)) {
+        return Place::structural;
+    }
+    if (equal_ignoring_case(name, "Subject")) {
+        return Place::subject;
+    }
+    if (is_blind_copy_field(name) || is_record_of_outside(name)) {
+        return Place::neither;
+    }
+    return !is_domain_signature(name) && outer_fields.contains(name) ? Place::outside : Place::inside_only;
 }
 
 /// `name:body CRLF`. Whatever the body holds, nothing in it begins another field.
@@ -209,21 +220,28 @@ Structure payload_structure(const HeaderSection& header, std::string_view body) 
     return wrapped(header, body);
 }
 
-bool is_copied_inside(const HeaderField& field) noexcept {
-    if (is_subject(field.name) || is_removed_outside(field.name)) {
+bool is_copied_inside(const HeaderField& field, Place place) noexcept {
+    switch (place) {
+    case Place::subject:
+    case Place::inside_only:
         return true;
+    case Place::outside:
+        return is_written_by_sender(field.name) && field.body.size() <= protected_field_octets_max;
+    case Place::structural: // written by hand
+    case Place::neither:
+        return false;
     }
-    return is_written_by_sender(field.name) && field.body.size() <= protected_field_octets_max;
+    return false;
 }
 
 /// Collects the changes outside. Within a name they must go from the highest occurrence to the lowest,
 /// because Postfix renumbers the fields at each deletion and Sendmail does not.
 class OuterEdits {
 public:
-    explicit OuterEdits(const HeaderSection& header) {
+    OuterEdits(const HeaderSection& header, const OuterFields& outer_fields) {
         for (const auto& field : header.fields()) {
-            if (is_structural(field.name) || is_one_of(field.name, blind_copy_names) ||
-                is_domain_signature(field.name)) {
+            const auto place = place_of(field.name, outer_fields);
+            if (place != Place::outside && place != Place::subject) {
                 remove_all(header, field.name);
             }
         }
@@ -256,21 +274,22 @@ private:
 };
 
 ProtectedHeader protect_unsigned(const HeaderSection& header, std::string_view body,
-                                 OuterSubject outer_subject) {
+                                 OuterSubject outer_subject, const OuterFields& outer_fields) {
     const bool obscured = outer_subject == OuterSubject::obscured;
     auto structure = payload_structure(header, body);
     ProtectedHeader result;
     std::string hp_outer;
     bool subject_seen = false;
     for (const auto& field : header.fields()) {
-        if (!is_copied_inside(field)) {
+        const auto place = place_of(field.name, outer_fields);
+        if (!is_copied_inside(field, place)) {
             continue;
         }
         write_field(result.payload_header, field.name, field.body);
-        if (is_subject(field.name) && obscured) {
+        if (place == Place::subject && obscured) {
             hp_outer += subject_seen ? "" : hp_outer_field(field.name, obscured_subject).value_or("");
             subject_seen = true;
-        } else if (!is_removed_outside(field.name)) {
+        } else if (place != Place::inside_only) {
             hp_outer += hp_outer_field(field.name, field.body).value_or("");
         }
     }
@@ -281,29 +300,27 @@ ProtectedHeader protect_unsigned(const HeaderSection& header, std::string_view b
     result.payload_header += structure.part_header;
     result.payload_trailer = std::move(structure.trailer);
 
-    OuterEdits edits(header);
+    OuterEdits edits(header, outer_fields);
     if (obscured) {
         edits.edit(header, "Subject", ' ' + std::string(obscured_subject));
-    }
-    for (const auto name : removed_outside_names) {
-        edits.remove_all(header, name);
     }
     result.outer = edits.take();
     return result;
 }
 
 /// Not a byte of what the sender's signature covers may change, and protected fields beside it would claim to
-/// be covered too. A mail server's signature claims nothing: it covers the fields that stay outside.
-ProtectedHeader protect_signed(const HeaderSection& header, std::string_view body,
-                               OuterSubject outer_subject) {
+/// be covered too. So the root of the payload makes no such claim: the fields that must not stay outside
+/// stand there as they stood outside, where the signature did not cover them either.
+ProtectedHeader protect_signed(const HeaderSection& header, std::string_view body, OuterSubject outer_subject,
+                               const OuterFields& outer_fields) {
     ProtectedHeader result;
     for (const auto& field : header.fields()) {
-        if (is_domain_signature(field.name)) {
+        if (place_of(field.name, outer_fields) == Place::inside_only) {
             write_field(result.payload_header, field.name, field.body);
         }
     }
     result.payload_header += mime_version_fields(header) + content_fields(header) + "\r\n";
-    OuterEdits edits(header);
+    OuterEdits edits(header, outer_fields);
     const auto signed_part = signed_part_header(header, body);
     if (outer_subject == OuterSubject::obscured && assertion_of(signed_part) != Assertion::none &&
         signed_part.count("Subject") > 0) {
@@ -324,9 +341,30 @@ bool is_first_of_its_name(const HeaderSection& header, const HeaderField& field)
 
 } // namespace
 
-ProtectedHeader protect(const HeaderSection& header, std::string_view body, OuterSubject outer_subject) {
-    return is_signed(outermost_layer(header, body)) ? protect_signed(header, body, outer_subject)
-                                                    : protect_unsigned(header, body, outer_subject);
+ProtectedHeader protect(const HeaderSection& header, std::string_view body, OuterSubject outer_subject,
+                        const OuterFields& outer_fields) {
+    return is_signed(outermost_layer(header, body))
+               ? protect_signed(header, body, outer_subject, outer_fields)
+               : protect_unsigned(header, body, outer_subject, outer_fields);
+}
+
+Exposure exposure_of(const HeaderSection& header, std::string_view body, OuterSubject outer_subject,
+                     const OuterFields& outer_fields) {
+    const auto& edits = protect(header, body, outer_subject, outer_fields).outer.changes;
+    std::unordered_set<std::string> edited;
+    for (const auto& change : edits) {
+        edited.insert(lockbox::to_lower(change.name));
+    }
+    Exposure exposure;
+    std::unordered_set<std::string> seen;
+    for (const auto& field : header.fields()) {
+        const auto place = place_of(field.name, outer_fields);
+        const auto name = lockbox::to_lower(field.name);
+        if (place != Place::structural && place != Place::neither && seen.insert(name).second) {
+            (edited.contains(name) ? exposure.inside_only : exposure.outside).push_back(field.name);
+        }
+    }
+    return exposure;
 }
 
 HeaderEdits outer_edits(const ProtectedHeader& protection, const HeaderSection& original,

@@ -6,6 +6,7 @@
 
 #include "mail/header.hpp"
 #include "mail/header_edits.hpp"
+#include "mail/outer_fields.hpp"
 
 #include <cstddef>
 #include <string>
@@ -25,7 +26,8 @@ enum class OuterSubject {
 
 /// Longer fields are not copied inside where they stay visible outside: Postfix cuts what it shows to a
 /// milter at about 60,000 octets (its KLUDGE_HEADER_LIMIT), and half a list of recipients would hide the
-/// whole one.
+/// whole one. Of a field that is inside only, what is shown is what there is: leaving it outside would tell
+/// what it says.
 constexpr std::size_t protected_field_octets_max = 59'000;
 
 /// What sealing makes of a header section.
@@ -37,9 +39,9 @@ struct ProtectedHeader {
     /// untouched, is then the only part of a multipart/mixed: payload_header ends with that part's header
     /// section, and this closes it.
     std::string payload_trailer;
-    /// What has to change outside: structural fields removed, Subject obscured unless it is kept, Comments,
-    /// Keywords, Bcc and the signatures of mail servers removed. The sealed message's own MIME-Version and
-    /// Content-Type are not in it: see outer_edits().
+    /// What has to change outside: everything removed that OuterFields does not contain, Subject obscured
+    /// unless it is kept. The sealed message's own MIME-Version and Content-Type are not in it: see
+    /// outer_edits().
     HeaderEdits outer;
 };
 
@@ -52,12 +54,26 @@ struct ProtectedHeader {
 /// digest confirms a guess, and DKIM's z= tag repeats the Subject. What others found out about them
 /// (Authentication-Results) stays outside.
 ///
-/// A signed message (multipart/signed, signed S/MIME) is wrapped untouched: the payload header has its
-/// structural fields and those signatures only, and its Subject stays outside unless the signed part carries
-/// one with protected headers itself. Comments and Keywords of a signed message stay outside too, since
-/// nothing inside has them.
+/// A field that is inside only stands there with its exact bytes and in no HP-Outer: confidential by removal
+/// (RFC 9788 §2.2.2).
+///
+/// A signed message (multipart/signed, signed S/MIME) is wrapped untouched. The payload's root claims no
+/// protection, which would look like the signature's. It has the structural fields and the fields that are
+/// inside only, which no signature covered outside either. The Subject stays outside unless the signed part
+/// carries one with protected headers itself.
 [[nodiscard]] ProtectedHeader protect(const HeaderSection& header, std::string_view body,
-                                      OuterSubject outer_subject = OuterSubject::obscured);
+                                      OuterSubject outer_subject = OuterSubject::obscured,
+                                      const OuterFields& outer_fields = {});
+
+/// What can be read of a header section once the message is sealed: names, each once as it is first written,
+/// in their order. The structural fields are those of the sealed form, and in neither; nor is Bcc.
+struct Exposure {
+    std::vector<std::string> outside;
+    std::vector<std::string> inside_only; ///< Subject among them where it is obscured
+};
+/// Of what protect() would make of that message.
+[[nodiscard]] Exposure exposure_of(const HeaderSection& header, std::string_view body,
+                                   OuterSubject outer_subject, const OuterFields& outer_fields);
 
 /// `protection.outer` completed by the sealed message's one MIME-Version and its Content-Type (and, where not
 /// empty, further structural fields such as Content-Transfer-Encoding).

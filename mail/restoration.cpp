@@ -3,6 +3,7 @@
 #include "base/ascii.hpp"
 #include "mail/address.hpp"
 #include "mail/layer.hpp"
+#include "mail/outer_fields.hpp"
 #include "mail/protected_fields.hpp"
 #include "mail/protection.hpp"
 
@@ -21,14 +22,12 @@ constexpr std::array<std::string_view, 10> rightly_added_names{
     "Resent-To", "Resent-Cc", "Resent-Date", "Resent-Message-ID", "Resent-Sender",
 };
 
-/// Fields that only those on the way may write: inside a payload they are somebody's invention.
-constexpr std::array<std::string_view, 8> transit_names{
-    "Received",      "Return-Path", "Authentication-Results", "Received-SPF", "Delivered-To",
-    "X-Original-To", "Envelope-To", "X-Envelope-To",
-};
-
-bool is_transit(std::string_view name) noexcept {
-    return is_one_of(name, transit_names) || starts_with_ignoring_case(name, "X-Spam-");
+std::unordered_set<std::string> names_of(const HeaderSection& header) {
+    std::unordered_set<std::string> names;
+    for (const auto& field : header.fields()) {
+        names.insert(lockbox::to_lower(field.name));
+    }
+    return names;
 }
 
 using FieldGroups = std::unordered_map<std::string, std::vector<const HeaderField*>>;
@@ -105,7 +104,8 @@ void add_form(HeaderSection& result, const HeaderSection& payload) {
 
 RestoredHeader restore_unprotected(const HeaderSection& outer, const HeaderSection& payload) {
     RestoredHeader result;
-    for (const auto& field : outer.fields()) {
+    const auto complete = with_kept_fields(outer, payload);
+    for (const auto& field : complete.fields()) {
         if (!belongs_to_form(field.name)) {
             result.header.add(field.name, field.body);
         }
@@ -124,8 +124,8 @@ RestoredHeader restore_from(const HeaderSection& outer, const HeaderSection& inn
     result.was_protected = true;
     const bool from_kept_out = inner_from_is_kept_out(outer, inner, result.warnings);
     const auto comes_from_inside = [&](const HeaderField& field) {
-        return !belongs_to_form(field.name) && !is_transit(field.name) &&
-               !equal_ignoring_case(field.name, "HP-Outer") &&
+        return !belongs_to_form(field.name) && !is_trace_field(field.name) &&
+               !is_filter_verdict(field.name) && !is_record_of_outside(field.name) &&
                !(from_kept_out && equal_ignoring_case(field.name, "From"));
     };
     FieldGroups groups;
@@ -176,8 +176,25 @@ RestoredHeader restore(const HeaderSection& outer, const HeaderSection& payload)
 
 RestoredHeader restore(const HeaderSection& outer, const MessageView& payload) {
     const auto signed_part = signed_part_header(payload.header, payload.body);
-    return restore_from(outer, assertion_of(signed_part) != Assertion::none ? signed_part : payload.header,
-                        payload.header);
+    return assertion_of(signed_part) != Assertion::none
+               ? restore_from(with_kept_fields(outer, payload.header), signed_part, payload.header)
+               : restore_from(outer, payload.header, payload.header);
+}
+
+HeaderSection with_kept_fields(const HeaderSection& outer, const HeaderSection& payload) {
+    const OuterFields table;
+    const auto names_outside = names_of(outer);
+    auto result = outer;
+    for (const auto& field : payload.fields()) {
+        const bool was_moved_inside = !belongs_to_form(field.name) && !table.contains(field.name) &&
+                                      !equal_ignoring_case(field.name, "Subject") &&
+                                      !is_filter_verdict(field.name) && !is_blind_copy_field(field.name) &&
+                                      !is_record_of_outside(field.name);
+        if (was_moved_inside && !names_outside.contains(lockbox::to_lower(field.name))) {
+            result.add(field.name, field.body);
+        }
+    }
+    return result;
 }
 
 } // namespace lockbox::mail

@@ -30,13 +30,18 @@ struct RestoredHeader {
 /// says.
 ///
 /// What protect() (mail/protection.hpp) took apart comes back with its exact bytes, and duplicates in their
-/// order, as a DKIM verifier needs them. Not so: Bcc; a protection of the original's own, whose parameters
-/// are gone; a MIME-Version or Content-Type that was missing and now is there; an entity that had to be
-/// wrapped, which stays wrapped.
+/// order, as a DKIM verifier needs them. Not so: Bcc; verdicts of spam filters; a protection of the
+/// original's own, whose parameters and HP-Outer are gone; a MIME-Version or Content-Type that was missing
+/// and now is there; an entity that had to be wrapped, which stays wrapped.
 [[nodiscard]] RestoredHeader restore(const HeaderSection& outer, const HeaderSection& payload);
 
 /// The same for the whole payload: where it is a signed message, the protected fields are those of the signed
 /// part and the structural ones its own.
 [[nodiscard]] RestoredHeader restore(const HeaderSection& outer, const MessageView& payload);
+
+/// The fields outside together with those that the root of a payload has only because they must not stay
+/// outside: what protect() makes of a signed message. Of other programs' payloads it takes no name that
+/// OuterFields contains, no Subject, and none that stands outside.
+[[nodiscard]] HeaderSection with_kept_fields(const HeaderSection& outer, const HeaderSection& payload);
 
 } // namespace lockbox::mail

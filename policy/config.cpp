@@ -397,6 +397,7 @@ private:
         once("smime-subject-address", [this](const std::string& value) {
             config_.smime_subject_address = value_of(yes_or_no, value);
         });
+        repeatable("outer-field", [this](const std::string& value) { config_.outer_fields.add(value); });
         once("inbound-tls", [&policy](const std::string& value) {
             policy.inbound_tls = value_of(inbound_tls_words, value);
         });
@@ -565,6 +566,7 @@ std::string print_config(const Config& config) {
     print_each(out, "smime-ca", config.smime_authorities, itself);
     print_each(out, "smime-crl", config.smime_revocations, itself);
     out += fmt::format("smime-subject-address = {}\n", word_of(yes_or_no, config.smime_subject_address));
+    print_each(out, "outer-field", config.outer_fields.added(), itself);
     out += fmt::format("inbound-tls = {}\n", word_of(inbound_tls_words, policy.inbound_tls));
     out += fmt::format("delivery = {}\n", word_of(delivery_words, config.delivery));
     out +=

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/log.hpp"
+#include "mail/outer_fields.hpp"
 #include "policy/listener.hpp"
 #include "policy/policy.hpp"
 #include "policy/route_secret.hpp"
@@ -43,6 +44,7 @@ struct Config {
     std::vector<std::string> smime_authorities; ///< files or directories of certificates that are trusted
     std::vector<std::string> smime_revocations; ///< files of lists of revoked certificates
     bool smime_subject_address = false;         ///< take the address of a subject where there is no other
+    mail::OuterFields outer_fields;             ///< of sealed messages: what stays readable
     DeliveryMode delivery = DeliveryMode::automatic;
     std::optional<Listener> reinject; ///< nullopt: messages that need several copies are deferred
     std::string journal{default_journal};

@@ -264,7 +264,7 @@ World Opening::open(std::string_view bytes, Kind kind, const mail::HeaderSection
             return world;
         }
         const bool was_peeled = world.is_sealed || world.is_opaque;
-        auto header = was_peeled ? opened_header(peeling, outer, kind, world) : outer;
+        auto header = was_peeled ? opened_header(peeling, peeling.outer(), kind, world) : outer;
         if (!was_peeled && kind == Kind::message && peeling.root_is_signed() &&
             any_proves_integrity(world.signatures)) {
             auto restored = restored_header(peeling, outer);

@@ -3,6 +3,7 @@
 #include "base/ascii.hpp"
 #include "mail/content_type.hpp"
 #include "mail/layer.hpp"
+#include "mail/restoration.hpp"
 #include "reader/composition.hpp"
 
 #include <fmt/format.h>
@@ -25,7 +26,7 @@ void append(std::vector<Signature>& to, std::vector<Signature> signatures) {
 } // namespace
 
 Peeling::Peeling(Opening& opening, World& world, std::string_view bytes)
-    : opening_(opening), world_(world), root_(mail::parse_entity(bytes)) {}
+    : opening_(opening), world_(world), root_(mail::parse_entity(bytes)), outer_(root_.header) {}
 
 void Peeling::peel() {
     while (take_off_one()) {
@@ -96,7 +97,7 @@ bool Peeling::take_off_opaque_signature() {
     take_signatures(std::move(verified->signatures));
     world_.is_opaque = true;
     world_.layers.emplace_back(mail::describe(mail::Layer::smime_signed));
-    root_ = mail::parse_entity(keep(Secret(std::move(verified->content))));
+    go_into(mail::parse_entity(keep(Secret(std::move(verified->content)))));
     return true;
 }
 
@@ -107,11 +108,17 @@ bool Peeling::take_off_detached_signature() {
     world_.layers.emplace_back(mail::describe(mail::Layer::multipart_signed));
     auto inner = mail::parse_entity(entity->content);
     if (sealed_form(inner)) {
-        root_ = std::move(inner);
+        go_into(std::move(inner));
         return true;
     }
     root_is_signed_ = true;
     return false;
+}
+
+/// What sealing wrote beside a signature is no part of what is in it.
+void Peeling::go_into(mail::Entity inner) {
+    outer_ = mail::with_kept_fields(outer_, root_.header);
+    root_ = std::move(inner);
 }
 
 void Peeling::take_signatures(std::vector<Signature> signatures) {

@@ -22,6 +22,8 @@ public:
     void peel();
 
     [[nodiscard]] const mail::Entity& root() const noexcept { return root_; }
+    /// The fields around all layers, and those that a payload has for them (mail::with_kept_fields()).
+    [[nodiscard]] const mail::HeaderSection& outer() const noexcept { return outer_; }
     /// Set where the last layer held no entity: the text of an inline message, or a file.
     [[nodiscard]] std::optional<Content> bare() const noexcept { return bare_; }
     [[nodiscard]] std::string_view bare_bytes() const noexcept { return kept_.back().expose(); }
@@ -39,12 +41,14 @@ private:
     bool take_off_detached_signature();
     void take_signatures(std::vector<Signature> signatures);
     void drop_legacy_display();
+    void go_into(mail::Entity inner);
     std::string_view keep(Secret bytes) { return kept_.emplace_back(std::move(bytes)).expose(); }
 
     Opening& opening_;
     World& world_;
     std::deque<Secret> kept_;
     mail::Entity root_;
+    mail::HeaderSection outer_;
     std::optional<Content> bare_;
     std::string file_name_;
     bool root_is_signed_ = false;

@@ -115,6 +115,51 @@ def test_what_encrypt_seals_decrypt_opens(filled, shape):
     assert b"HP-Outer" not in head and b"hp=" not in head and b"[...]" not in head
 
 
+MAIL = pathlib.Path(__file__).resolve().parents[1] / "data" / "mail"
+
+
+def fields(octets):
+    """Header fields, folds included."""
+    return re.split(rb"\n(?![ \t])", split(octets)[0])
+
+
+def test_what_repeats_the_subject_or_the_text_is_inside_only(filled):
+    """Fields of Outlook and of spam filters: nothing of them is outside, and all of them come back."""
+    note = (MAIL / "subject-and-body-copies.eml").read_bytes()
+    sealed = filled.run("encrypt", "--to", BOB, input=note).out
+    names = [field.partition(b":")[0] for field in fields(sealed)]
+    assert names == [b"From", b"To", b"Subject", b"Date", b"Message-ID", b"MIME-Version", b"Content-Type"]
+    assert b"alary" not in sealed and b"4,200,000" not in sealed
+    opened = filled.run("decrypt", input=sealed)
+    assert opened.status == 0 and "warning" not in opened.err, opened
+    assert sorted(fields(opened.out)) == sorted(fields(note))
+    assert split(opened.out)[1] == split(note)[1]
+
+
+def test_white_space_before_the_colon(filled):
+    """RFC 5322 §4.5."""
+    note = NOTE.replace(b"Subject:", b"Subject :").replace(b"To:", b"To\t:")
+    sealed = filled.run("encrypt", "--to", BOB, input=note).out
+    assert b"Subject: [...]" in fields(sealed) and b"lunch" not in sealed
+    assert b"Subject: lunch" in fields(filled.run("decrypt", input=sealed).out)
+
+
+def test_outer_field_adds_to_what_stays_outside(filled):
+    config = filled.file("lockbox.conf", "outer-field = thread-topic\n")
+    note = (MAIL / "subject-and-body-copies.eml").read_bytes()
+    sealed = filled.run("encrypt", "--config", config, "--to", BOB, input=note)
+    assert sealed.status == 0, sealed
+    assert b"Thread-Topic: Salary review for Erin" in fields(sealed.out)
+    assert b"4,200,000" not in sealed.out and b"X-Spam" not in sealed.out
+    opened = filled.run("decrypt", input=sealed.out).out
+    assert sorted(fields(opened)) == sorted(fields(note))
+
+
+def test_what_exchange_made_of_pgp_mime_is_sealed_already(filled):
+    result = filled.run("encrypt", "--to", BOB, input=(MAIL / "exchange-mixed-up.eml").read_bytes())
+    assert result.status == 65 and "sealed already" in result.err, result
+
+
 def test_line_ends_stay_as_they_came(filled):
     with_lf = filled.run("encrypt", "--to", BOB, input=NOTE).out
     assert b"\r" not in with_lf

@@ -57,6 +57,7 @@ constexpr const char* every_key[] = {"socket",
                                      "smime-ca",
                                      "smime-crl",
                                      "smime-subject-address",
+                                     "outer-field",
                                      "inbound-tls",
                                      "delivery",
                                      "reinject",
@@ -150,6 +151,8 @@ TEST_CASE("every key is read", "[policy]") {
                              "smime-ca = /srv/ca.pem\n"
                              "smime-crl = /srv/ca.crl\n"
                              "smime-subject-address = yes\n"
+                             "outer-field = X-Spam-Flag\n"
+                             "outer-field = thread-index\n"
                              "inbound-tls = require\n"
                              "delivery = reinject\n"
                              "reinject = [::1]:10026\n"
@@ -179,6 +182,7 @@ TEST_CASE("every key is read", "[policy]") {
     CHECK(config.smime_authorities == std::vector<std::string>{"/etc/ssl/mail", "/srv/ca.pem"});
     CHECK(config.smime_revocations == std::vector<std::string>{"/srv/ca.crl"});
     CHECK(config.smime_subject_address);
+    CHECK(config.outer_fields.added() == std::vector<std::string>{"X-Spam-Flag", "thread-index"});
     CHECK(config.policy.inbound_tls == InboundTls::require);
     CHECK(config.delivery == DeliveryMode::reinject);
     CHECK(config.reinject == Listener{"::1", 10026});
@@ -231,8 +235,8 @@ TEST_CASE("an error names the file, the line and what could stand there", "[poli
         {"sockte = unix:/x",
          "the valid keys are: socket, socket-mode, socket-group, user, keyring, scope, "
          "incoming-domain, trusted-networks, submission-daemon, rule, prefer-protocol, "
-         "case-sensitive-domain, smime-ca, smime-crl, smime-subject-address, inbound-tls, "
-         "delivery, reinject, journal, route-secret, message-size-max, copies-max, "
+         "case-sensitive-domain, smime-ca, smime-crl, smime-subject-address, "
+         "outer-field, inbound-tls, delivery, reinject, journal, route-secret, message-size-max, copies-max, "
          "time-budget, concurrency, log, log-level"},
         {"rules = require", "did you mean 'rule'?"},
         {"Scope = all", "unknown key 'Scope', did you mean 'scope'?"},
@@ -249,6 +253,12 @@ TEST_CASE("an error names the file, the line and what could stand there", "[poli
         {"scope = All", "scope: 'All' is not one of the valid values"},
         {"scope =", "scope: '' is not one of the valid values"},
         {"scope = \"all\"", "scope: '\"all\"' is not one of the valid values"},
+        {"scope = all\nouter-field = Subject", "test.conf:2: outer-field: 'Subject' cannot stay outside: "},
+        {"outer-field = content-type", "outer-field: 'content-type' cannot stay outside: "},
+        {"outer-field = bcc", "outer-field: 'bcc' cannot stay outside: it would show blind recipients"},
+        {"outer-field = X-Spam-Flag, X-Spam", "'X-Spam-Flag, X-Spam' is not the name of a header field"},
+        {"outer-field = X-Spam-Flag:", "is not the name of a header field"},
+        {"outer-field =", "outer-field: '' is not the name of a header field"},
         {"inbound-tls = yes", "inbound-tls: 'yes' is not one of the valid values: optional, require"},
         {"delivery = in-place", "delivery: 'in-place' is not one of the valid values: auto, reinject"},
         {"reinject = 10026",
@@ -481,6 +491,7 @@ TEST_CASE("the defaults are printed in the file's own syntax", "[policy]") {
                                     "# smime-ca: none\n"
                                     "# smime-crl: none\n"
                                     "smime-subject-address = no\n"
+                                    "# outer-field: none\n"
                                     "inbound-tls = optional\n"
                                     "delivery = auto\n"
                                     "# reinject: none\n"

@@ -1,3 +1,4 @@
+#include "mail/layer.hpp"
 #include "mail/line_ends.hpp"
 #include "reader/open.hpp"
 #include "tests/support/catch.hpp"
@@ -168,6 +169,69 @@ TEST_CASE("PGP/MIME that Exchange mixed up is a whole message, unless there is t
     const auto with_text = opened(header + mixed({"\r\nRead this:", control, data}));
     CHECK(with_text.outcome == Outcome::partly_sealed);
     CHECK(with_text.protection == Protection::none);
+}
+
+TEST_CASE("what the milter leaves alone as sealed is what is opened, and nothing else", "[reader]") {
+    // Of all of these the outermost layer is sealed, or none.
+    const std::string control = "Content-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n";
+    const auto data = "Content-Type: application/octet-stream\r\n\r\n" + stub::armored(text);
+    const auto message = GENERATE_COPY(
+        as<std::string>{}, stub::pgp_mime(text), mixed({"\r\n", control, data}),
+        mixed({"\r\nRead:", control, data}), mixed({"Content-Type: text/html\r\n\r\n", control, data}),
+        mixed({control, data}),
+        mixed({"\r\n", "Content-Type: application/pgp-encrypted\r\n\r\nRead this: Version: 1\r\n", data}),
+        "Content-Type: application/octet-stream; name=x.asc\r\n\r\n" + stub::armored(text),
+        "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" +
+            stub::openpgp(text),
+        "Content-Type: application/pdf; name=x.pdf.gpg\r\n\r\n" + stub::armored("%PDF"),
+        "Content-Type: application/pdf; name=x.pdf\r\n\r\n" + stub::armored("%PDF"),
+        "Content-Type: text/html\r\n\r\n" + stub::armored(text), "\r\n" + stub::armored(text),
+        "\r\n" + stub::armored(text) + "Read this.\r\n",
+        "Content-Type: text/plain\r\nContent-Disposition: attachment; filename=x.asc\r\n\r\n" +
+            stub::armored(text),
+        "Content-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: base64\r\n\r\n" + stub::armored(text),
+        stub::smime(stub::auth_enveloped, text), stub::smime(stub::enveloped, text),
+        "Content-Type: application/octet-stream; name=smime.p7m\r\nContent-Transfer-Encoding: "
+        "binary\r\n\r\n" +
+            stub::cms(stub::auth_enveloped, text));
+    CAPTURE(message);
+    const auto parsed = mail::Message::parse(header + message);
+    CHECK((opened(header + message).outcome == Outcome::opened) ==
+          mail::is_sealed(mail::outermost_layer(parsed.header, parsed.body)));
+}
+
+TEST_CASE("armor with a wrong checksum, or without the empty line, is opened", "[reader]") {
+    auto sealed = stub::pgp_mime(text);
+    const auto end = sealed.find("\r\n-----END");
+    REQUIRE(end != std::string::npos);
+    const auto checksum = sealed.rfind("\r\n=", end);
+    if (checksum != std::string::npos && end - checksum == 7) {
+        sealed.replace(checksum, 7, "\r\n=AAAA");
+    } else {
+        sealed.insert(end, "\r\n=AAAA");
+    }
+    CHECK(message_of(opened(header + sealed)) == header + text);
+    const std::string begin = "-----BEGIN PGP MESSAGE-----\r\n";
+    REQUIRE(sealed.find(begin + "\r\n") != std::string::npos);
+    sealed.erase(sealed.find(begin) + begin.size(), 2);
+    CHECK(message_of(opened(header + sealed)) == header + text);
+}
+
+TEST_CASE("fields that sealing put beside a signed message come back, and no others", "[reader]") {
+    const std::string beside = "Thread-Topic: Dawn\r\nReceived: from nowhere\r\nCc: mallory@example.com\r\n"
+                               "Subject: forged\r\nMIME-Version: 1.0\r\n";
+    const std::string content = "Content-Type: text/plain\r\n\r\nAttack.";
+    const auto inner = GENERATE_COPY(as<std::string>{}, signed_part(content, "good alice@example.org"),
+                                     stub::smime(stub::signed_data, content));
+    CAPTURE(inner);
+    const auto result = opened(header + stub::pgp_mime(beside + inner));
+    CHECK(result.outcome == Outcome::opened);
+    CHECK(holds(result, "Thread-Topic: Dawn\r\n"));
+    CHECK(holds(result, "Subject: [...]\r\n"));
+    CHECK_FALSE(holds(result, "forged"));
+    CHECK_FALSE(holds(result, "nowhere"));
+    CHECK_FALSE(holds(result, "mallory"));
+    CHECK(result.warnings.empty());
 }
 
 TEST_CASE("the footer of a mailing list leaves the part sealed that is, and the rest as it was", "[reader]") {
