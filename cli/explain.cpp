@@ -4,6 +4,7 @@
 #include "cli/output.hpp"
 #include "cli/revocations.hpp"
 #include "keyring/revocation.hpp"
+#include "mail/protection.hpp"
 #include "policy/judge.hpp"
 
 #include <fmt/format.h>
@@ -19,7 +20,7 @@ constexpr std::string_view help =
 
 Says what would become of a message from A to B: the rule that decides, the
 certificate and why it is the one, the aliases, the copies and who shares one,
-and the outcome. MESSAGE is a file, "-" standard input; without it the message
+which header fields of them stay readable, and the outcome. MESSAGE is a file, "-" standard input; without it the message
 is a plain one to the recipients. Unless options say otherwise it is submitted
 on this machine.
 
@@ -95,11 +96,16 @@ struct Explanation {
     std::optional<std::string> out_of_scope;
     std::optional<std::string> tls_missing;
     policy::Plan plan;
+    mail::Exposure with_obscured_subject; ///< of a sealed copy
+    mail::Exposure with_kept_subject;
     std::vector<std::string> warnings; ///< of what the plan rests on
 
     policy::DeliveryMode delivery = policy::DeliveryMode::automatic;
     std::optional<policy::Listener> reinject;
 
+    [[nodiscard]] const mail::Exposure& exposure_of(const policy::SealedCopy& copy) const {
+        return copy.outer_subject == mail::OuterSubject::kept ? with_kept_subject : with_obscured_subject;
+    }
     [[nodiscard]] bool is_handed_back() const {
         return plan.outcome == policy::Outcome::deliver && !policy::stays_in_place(plan, delivery);
     }
@@ -205,9 +211,22 @@ std::string describe_form(const policy::Copy& copy) {
                : fmt::format("sealed with {}", crypto::to_string(protocol));
 }
 
-std::string_view subject_text(const policy::SealedCopy& copy) {
-    return copy.outer_subject == mail::OuterSubject::kept ? "inside, and readable outside too"
-                                                          : "inside only";
+bool names_subject(const std::vector<std::string>& names) {
+    return std::any_of(names.begin(), names.end(),
+                       [](const std::string& name) { return equal_ignoring_case(name, "Subject"); });
+}
+
+std::string_view subject_text(const policy::SealedCopy& copy, const mail::Exposure& exposure) {
+    if (copy.outer_subject == mail::OuterSubject::kept) {
+        return "inside, and readable outside too";
+    }
+    return names_subject(exposure.outside) ? "readable outside: the sender signed the message, without it"
+                                           : "inside only";
+}
+
+std::string names_text(const std::vector<std::string>& names) {
+    constexpr std::size_t octets_max = 4000;
+    return names.empty() ? "none" : printable(fmt::format("{}", fmt::join(names, ", ")), octets_max);
 }
 
 /// Why these recipients, and no others, get the same bytes.
@@ -287,7 +306,10 @@ void print(std::ostream& out, const Explanation& explanation, const policy::Conf
              fmt::format("{} for {}", describe_form(copy), listed(addresses_of(copy, plan, transaction))));
         line(out, "  because", why_together(copy));
         if (const auto* sealed = std::get_if<policy::SealedCopy>(&copy)) {
-            line(out, "  subject", subject_text(*sealed));
+            const auto& exposure = explanation.exposure_of(*sealed);
+            line(out, "  subject", subject_text(*sealed, exposure));
+            line(out, "  outside", names_text(exposure.outside));
+            line(out, "  inside only", names_text(exposure.inside_only));
         }
     }
     if (plan.outcome == policy::Outcome::deliver && plan.removes_tls_required) {
@@ -317,12 +339,15 @@ Json to_json(const policy::Decision& decision, const policy::Transaction& transa
             {"passed_over", decision.passed_over}};
 }
 
-Json to_json(const policy::Copy& copy, const policy::Plan& plan, const policy::Transaction& transaction) {
-    Json json = {{"recipients", addresses_of(copy, plan, transaction)},
+Json to_json(const policy::Copy& copy, const Explanation& explanation,
+             const policy::Transaction& transaction) {
+    Json json = {{"recipients", addresses_of(copy, explanation.plan, transaction)},
                  {"hidden", false},
                  {"protocol", nullptr},
                  {"content_encryption", nullptr},
                  {"outer_subject", nullptr},
+                 {"outside", nullptr},
+                 {"inside_only", nullptr},
                  {"certificates", Json::array()}};
     if (const auto* sealed = std::get_if<policy::SealedCopy>(&copy)) {
         const auto protocol = sealed->certificates.protocol();
@@ -332,6 +357,8 @@ Json to_json(const policy::Copy& copy, const policy::Plan& plan, const policy::T
             json["content_encryption"] = crypto::word(sealed->certificates.content_encryption());
         }
         json["outer_subject"] = sealed->outer_subject == mail::OuterSubject::kept ? "kept" : "obscured";
+        json["outside"] = explanation.exposure_of(*sealed).outside;
+        json["inside_only"] = explanation.exposure_of(*sealed).inside_only;
         for (const auto& certificate : sealed->certificates.all()) {
             json["certificates"].push_back(certificate.fingerprint);
         }
@@ -356,7 +383,7 @@ Json to_json(const Explanation& explanation, const policy::Transaction& transact
     }
     json["copies"] = Json::array();
     for (const auto& copy : plan.copies) {
-        json["copies"].push_back(to_json(copy, plan, transaction));
+        json["copies"].push_back(to_json(copy, explanation, transaction));
     }
     json["warnings"] = explanation.warnings;
     if (!plan.warning.empty()) {
@@ -381,6 +408,14 @@ int run(Invocation& invocation) {
     explanation.delivery = config.delivery;
     explanation.reinject = config.reinject;
     explanation.plan = policy::judge(inquiry, view, invocation.environment().now);
+    if (!explanation.plan.copies.empty()) {
+        const auto exposure = [&](mail::OuterSubject outer_subject) {
+            return mail::exposure_of(transaction.header, transaction.body, outer_subject,
+                                     config.outer_fields);
+        };
+        explanation.with_obscured_subject = exposure(mail::OuterSubject::obscured);
+        explanation.with_kept_subject = exposure(mail::OuterSubject::kept);
+    }
     if (invocation.has("json")) {
         invocation.io().out << to_text(to_json(explanation, transaction)) << '\n';
     } else {

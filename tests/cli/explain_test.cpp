@@ -201,6 +201,35 @@ TEST_CASE("explain reads a message, and needs no keyring for one that is sealed 
     CHECK(explain(line, {"--to", "bob@example.org", line.path("none.eml")}).status == 66);
 }
 
+TEST_CASE("explain lists the fields that would stay readable, and those that would not", "[cli]") {
+    CommandLine line;
+    fill(line);
+    const std::string head =
+        "Received: from a by b\r\nFrom: alice@example.com\r\nTo: bob@example.org\r\n"
+        "Thread-Topic: dawn\r\nX-Spam-Flag: NO\r\nSubject: dawn\r\nthread-topic: dawn\r\n";
+    const auto message = line.write("message.eml", head + "\r\nhello\r\n");
+    (void)line.write("lockbox.conf", "outer-field = X-Spam-Flag\n");
+    const auto text = explain(line, {"--to", "bob@example.org", message}).out;
+    CHECK(text.find("  subject    inside only\n") != std::string::npos);
+    CHECK(text.find("  outside    Received, From, To, X-Spam-Flag\n") != std::string::npos);
+    CHECK(text.find("  inside only Thread-Topic, Subject\n") != std::string::npos);
+    CHECK(text.find("dawn") == std::string::npos);
+    const auto copy = nlohmann::json::parse(explain(line, {"--to", "bob@example.org", "--json", message}).out)
+                          .at("copies")
+                          .at(0);
+    CHECK(copy.at("outside") == nlohmann::json({"Received", "From", "To", "X-Spam-Flag"}));
+    CHECK(copy.at("inside_only") == nlohmann::json({"Thread-Topic", "Subject"}));
+
+    // The Subject of a signed message stays, whatever the protocol.
+    const auto is_signed = line.write(
+        "signed.eml", head + "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n--b\r\n"
+                             "Content-Type: application/pgp-signature\r\n\r\nx\r\n--b--\r\n");
+    const auto of_signed = explain(line, {"--to", "bob@example.org", is_signed}).out;
+    CHECK(of_signed.find("  subject    readable outside") != std::string::npos);
+    CHECK(of_signed.find("  outside    Received, From, To, X-Spam-Flag, Subject\n") != std::string::npos);
+    CHECK(of_signed.find("  inside only Thread-Topic\n") != std::string::npos);
+}
+
 TEST_CASE("explain takes the null reverse-path and what is no address", "[cli]") {
     CommandLine line;
     fill(line);
