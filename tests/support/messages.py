@@ -220,7 +220,7 @@ def _mixed_up(sender, recipients, home, marker, text):
     armor = home.encrypt(b"Content-Type: text/plain\r\n\r\n" + _lines(marker), *recipients).replace(b"\n", b"\r\n")
     body = (b"--b\r\nContent-Type: text/plain; charset=\"us-ascii\"\r\n\r\n" + text +
             b"\r\n--b\r\nContent-Type: application/pgp-encrypted; name=\"PGPMIME version\"\r\n\r\nVersion: 1\r\n"
-            b"\r\n--b\r\nContent-Type: application/octet-stream; name=\"encrypted.asc\"\r\n\r\n" + armor + b"\r\n--b--\r\n")
+            b"\r\n--b\r\nContent-Type: application/octet-stream; name=\"message.asc\"\r\n\r\n" + armor + b"\r\n--b--\r\n")
     return _common(sender, recipients, b"...") + [
         (b"MIME-Version", b" 1.0"), (b"Content-Type", b" multipart/mixed; boundary=\"b\"")], body
 
