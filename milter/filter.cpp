@@ -196,7 +196,8 @@ Settings settings_from(const policy::Config& config) {
             config.time_budget,
             config.smime_revocations.empty()
                 ? nullptr
-                : std::make_shared<crypto::RevocationSource>(config.smime_revocations)};
+                : std::make_shared<crypto::RevocationSource>(config.smime_revocations),
+            config.outer_fields};
 }
 
 void log_overdue_lists(const Settings& settings, Time now) {
@@ -338,18 +339,19 @@ Handled Filter::judge_and_seal(const policy::Transaction& transaction, const Set
         break;
     }
     return warned(policy::stays_in_place(plan, settings.delivery)
-                      ? in_place(inquiry, plan, wait.deadline)
+                      ? in_place(inquiry, plan, settings, wait.deadline)
                       : reinject(inquiry, plan, settings, std::move(attempt), wait),
                   plan);
 }
 
 crypto::SealedMessage Filter::seal(const mail::HeaderSection& header, const std::string& body,
-                                   const Sealing& sealing) {
+                                   const Sealing& sealing, const mail::OuterFields& outer_fields) {
     const auto sealer = sealers_.lend();
-    return crypto::seal(header, body, sealing.certificates, sealing.outer_subject, *sealer);
+    return crypto::seal(header, body, sealing.certificates, sealing.outer_subject, *sealer, outer_fields);
 }
 
-Handled Filter::in_place(const policy::Inquiry& inquiry, const policy::Plan& plan, Deadline deadline) {
+Handled Filter::in_place(const policy::Inquiry& inquiry, const policy::Plan& plan, const Settings& settings,
+                         Deadline deadline) {
     const auto& transaction = *inquiry.transaction;
     const auto* copy = std::get_if<policy::SealedCopy>(&plan.copies.front());
     if (copy == nullptr) {
@@ -357,8 +359,8 @@ Handled Filter::in_place(const policy::Inquiry& inquiry, const policy::Plan& pla
     }
     policy::check_copies(plan);
     const auto added = origination_fields(transaction, clock_());
-    auto sealed =
-        seal(with(transaction.header, added), transaction.body, {copy->certificates, copy->outer_subject});
+    auto sealed = seal(with(transaction.header, added), transaction.body,
+                       {copy->certificates, copy->outer_subject}, settings.outer_fields);
     sealed.header.appended.insert(sealed.header.appended.begin(), added.begin(), added.end());
     if (std::chrono::steady_clock::now() > deadline) {
         return deferred("4.3.2", "Message could not be sealed in time, please try again later");
@@ -402,7 +404,7 @@ Handled Filter::reinject(const policy::Inquiry& inquiry, const policy::Plan& pla
             return {form_of(inquiry), with(mail::HeaderSection({received}), header.fields()),
                     transaction.body};
         }
-        auto sealed = seal(header, transaction.body, *sealing);
+        auto sealed = seal(header, transaction.body, *sealing, settings.outer_fields);
         return {Form::sealed,
                 with(mail::HeaderSection({received}), mail::apply(sealed.header, header).fields()),
                 std::move(sealed.body)};

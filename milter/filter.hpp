@@ -43,6 +43,7 @@ struct Settings {
     std::size_t message_octets_max = 0;
     std::chrono::seconds time_budget{0};
     std::shared_ptr<crypto::RevocationSource> revocations; ///< null: none
+    mail::OuterFields outer_fields;                        ///< of sealed messages: what stays readable
 };
 [[nodiscard]] Settings settings_from(const policy::Config& config);
 
@@ -76,11 +77,12 @@ private:
     Handled judge_and_seal(const policy::Transaction& transaction, const Settings& settings,
                            const Wait& wait);
     policy::Plan plan_for(const policy::Inquiry& inquiry, const Settings& settings);
-    Handled in_place(const policy::Inquiry& inquiry, const policy::Plan& plan, Deadline deadline);
+    Handled in_place(const policy::Inquiry& inquiry, const policy::Plan& plan, const Settings& settings,
+                     Deadline deadline);
     Handled reinject(const policy::Inquiry& inquiry, const policy::Plan& plan, const Settings& settings,
                      std::unique_ptr<Journal::Attempt> attempt, const Wait& wait);
     crypto::SealedMessage seal(const mail::HeaderSection& header, const std::string& body,
-                               const Sealing& sealing);
+                               const Sealing& sealing, const mail::OuterFields& outer_fields);
     template <typename Work>
     Handled timed(const policy::Transaction& transaction, const Settings& settings, Work&& work) noexcept;
 

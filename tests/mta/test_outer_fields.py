@@ -119,10 +119,11 @@ def test_a_signed_message_too(route, sink, home, sender):
         assert list(map(unfolded, inside.values(name))) == list(map(unfolded, message.values(name)))
 
 
-def test_a_thousand_fields(route, sink, home, sender):
+def test_five_hundred_fields(route, sink, home, sender):
+    """Sendmail takes no more than 32 KB of them (MaxHeadersLength)."""
     message = messages.plain(ALICE, [BOB])
-    message.fields += [(b"X-%d" % (number % 500), b" " + message.marker.encode()) for number in range(1000)]
+    message.fields += [(b"X-%d" % (number % 250), b" " + message.marker.encode()) for number in range(500)]
     delivery = deliver(route, sink, message, sender)
     check_nothing_leaks(delivery.wire, message)
     inside = Delivered(home.decrypt(check_form(Delivered(delivery.content), message)))
-    assert sum(name.startswith("x-") for name in inside.names()) == 1000
+    assert sum(name.startswith("x-") for name in inside.names()) == 500
