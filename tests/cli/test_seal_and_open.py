@@ -125,7 +125,7 @@ def fields(octets):
 
 def test_what_repeats_the_subject_or_the_text_is_inside_only(filled):
     """Fields of Outlook and of spam filters: nothing of them is outside, and all of them come back."""
-    note = (MAIL / "subject-and-body-copies.eml").read_bytes()
+    note = (MAIL / "subject-and-body-copies.eml").read_bytes().replace(b"\r\n", b"\n")
     sealed = filled.run("encrypt", "--to", BOB, input=note).out
     names = [field.partition(b":")[0] for field in fields(sealed)]
     assert names == [b"From", b"To", b"Subject", b"Date", b"Message-ID", b"MIME-Version", b"Content-Type"]
@@ -146,7 +146,7 @@ def test_white_space_before_the_colon(filled):
 
 def test_outer_field_adds_to_what_stays_outside(filled):
     config = filled.file("lockbox.conf", "outer-field = thread-topic\n")
-    note = (MAIL / "subject-and-body-copies.eml").read_bytes()
+    note = (MAIL / "subject-and-body-copies.eml").read_bytes().replace(b"\r\n", b"\n")
     sealed = filled.run("encrypt", "--config", config, "--to", BOB, input=note)
     assert sealed.status == 0, sealed
     assert b"Thread-Topic: Salary review for Erin" in fields(sealed.out)
