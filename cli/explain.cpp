@@ -20,9 +20,9 @@ constexpr std::string_view help =
 
 Says what would become of a message from A to B: the rule that decides, the
 certificate and why it is the one, the aliases, the copies and who shares one,
-which header fields of them stay readable, and the outcome. MESSAGE is a file, "-" standard input; without it the message
-is a plain one to the recipients. Unless options say otherwise it is submitted
-on this machine.
+which header fields of them stay readable, and the outcome. MESSAGE is a file,
+"-" standard input; without it the message is a plain one to the recipients.
+Unless options say otherwise it is submitted on this machine.
 
 Options:
   --from ADDRESS     the envelope sender; '<>' for the null reverse-path

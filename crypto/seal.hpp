@@ -39,7 +39,7 @@ struct SealedMessage {
 /// sealed at all.
 [[nodiscard]] SealedMessage seal(const mail::HeaderSection& header, std::string_view body,
                                  const Recipients& recipients, mail::OuterSubject outer_subject,
-                                 Sealer& sealer, const mail::OuterFields& outer_fields = {});
+                                 Sealer& sealer, const mail::OuterFields& outer_fields);
 
 /// Whether the engines that are loaded can be trusted with a message; see self_test_openpgp() and
 /// self_test_cms(). Throws Error(engine) that says what failed.

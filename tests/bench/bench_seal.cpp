@@ -13,8 +13,8 @@ void seal(benchmark::State& state, const std::string& name) {
     const auto recipients = crypto::Recipients::from({bench::certificate(name)});
     crypto::Sealer sealer;
     for (auto _ : state) {
-        benchmark::DoNotOptimize(
-            crypto::seal(message.header, message.body, *recipients, mail::OuterSubject::obscured, sealer));
+        benchmark::DoNotOptimize(crypto::seal(message.header, message.body, *recipients,
+                                              mail::OuterSubject::obscured, sealer, {}));
     }
     state.SetBytesProcessed(state.iterations() * state.range(0));
 }
@@ -25,7 +25,7 @@ void seal_smime(benchmark::State& state, const std::string& name, crypto::Conten
     crypto::Sealer sealer;
     for (auto _ : state) {
         benchmark::DoNotOptimize(
-            crypto::seal(message.header, message.body, *recipients, mail::OuterSubject::kept, sealer));
+            crypto::seal(message.header, message.body, *recipients, mail::OuterSubject::kept, sealer, {}));
     }
     state.SetBytesProcessed(state.iterations() * state.range(0));
 }
@@ -35,8 +35,8 @@ void load_certificate(benchmark::State& state, const std::string& name) {
     const auto recipients = crypto::Recipients::from({bench::certificate(name)});
     for (auto _ : state) {
         crypto::Sealer sealer;
-        benchmark::DoNotOptimize(
-            crypto::seal(message.header, message.body, *recipients, mail::OuterSubject::obscured, sealer));
+        benchmark::DoNotOptimize(crypto::seal(message.header, message.body, *recipients,
+                                              mail::OuterSubject::obscured, sealer, {}));
     }
 }
 

@@ -54,7 +54,7 @@ mail::Message sealed_smime(const mail::Message& original, const test::SmimeKeys&
                            ContentEncryption encryption, mail::OuterSubject outer_subject) {
     Sealer sealer;
     const auto recipients = Recipients::from({keys.certificate("bob", encryption)});
-    auto result = seal(original.header, original.body, *recipients, outer_subject, sealer);
+    auto result = seal(original.header, original.body, *recipients, outer_subject, sealer, {});
     return {mail::apply(result.header, original.header), std::move(result.body)};
 }
 

@@ -27,7 +27,7 @@ inline mail::Message sealed(const mail::Message& original, const std::string& na
     crypto::Sealer sealer;
     const auto recipients = crypto::Recipients::from({certificate(name)});
     auto result =
-        crypto::seal(original.header, original.body, *recipients, mail::OuterSubject::obscured, sealer);
+        crypto::seal(original.header, original.body, *recipients, mail::OuterSubject::obscured, sealer, {});
     return {mail::apply(result.header, original.header), std::move(result.body)};
 }
 
