@@ -334,22 +334,41 @@ private:
     bool route_ = false;
 };
 
-/// Without the source route `@a,@b:`, which RFC 5321 appendix C says to ignore. nullopt: the route does not
-/// end.
-std::optional<std::string_view> without_route(std::string_view path) {
-    if (!path.starts_with('@')) {
-        return path;
+/// Without angle brackets, and without the white space that may stand around them. White space around a path
+/// that has no brackets is part of its name.
+struct UnwrappedPath {
+    std::string_view text;
+    bool in_brackets = false;
+};
+
+UnwrappedPath unwrap(std::string_view path) {
+    const auto trimmed = trim(path);
+    if (trimmed.size() >= 2 && trimmed.front() == '<' && trimmed.back() == '>') {
+        return {trimmed.substr(1, trimmed.size() - 2), true};
     }
-    bool in_literal = false;
-    for (std::size_t i = 0; i < path.size(); ++i) {
-        const char c = path[i];
-        if (c == '[' || c == ']') {
-            in_literal = c == '[';
-        } else if (c == ':' && !in_literal) {
-            return path.substr(i + 1);
-        }
+    return {path, false};
+}
+
+/// MTAs read another domain in a local part with one of these.
+bool may_hold_a_route(std::string_view local_part) noexcept {
+    return local_part.find_first_of("%!@") != std::string_view::npos;
+}
+
+std::size_t count_full_stops(std::string_view text) {
+    return static_cast<std::size_t>(std::count(text.begin(), text.end(), '.'));
+}
+
+/// Whether MTAs take the domain for what it is. `normalised` is what Address keeps of `text`.
+bool is_complete_domain(std::string_view text, std::string_view normalised) {
+    constexpr std::string_view uucp = ".uucp";
+    if (normalised.starts_with('[') || (normalised == "localhost" && all_ascii(text))) {
+        return true;
     }
-    return std::nullopt;
+    if (text.ends_with('.')) {
+        text.remove_suffix(1);
+    }
+    return count_full_stops(text) == count_full_stops(normalised) && count_full_stops(text) > 0 &&
+           !normalised.ends_with(uucp);
 }
 
 } // namespace
@@ -367,15 +386,31 @@ std::optional<Address> Address::parse(std::string_view text) {
 }
 
 std::optional<Address> Address::parse_path(std::string_view text) {
-    auto path = trim(text);
-    if (path.starts_with('<')) {
-        if (!path.ends_with('>')) {
-            return std::nullopt;
-        }
-        path = path.substr(1, path.size() - 2);
+    const auto path = unwrap(text);
+    if (!path.in_brackets && path.text.starts_with('"')) {
+        return std::nullopt;
     }
-    const auto mailbox = without_route(path);
-    return mailbox ? parse(*mailbox) : std::nullopt;
+    auto address = parse(path.text);
+    if (!address || address->local_part_.empty() || may_hold_a_route(address->local_part_)) {
+        return std::nullopt;
+    }
+    const auto domain = path.text.substr(path.text.rfind('@') + 1); // there is no `@` in a domain
+    return is_complete_domain(domain, address->domain_) ? address : std::nullopt;
+}
+
+std::optional<IncompletePath> incomplete_path(std::string_view text) {
+    const auto path = unwrap(text).text;
+    const auto at = path.find('@');
+    const auto local_part = path.substr(0, at);
+    if (local_part.size() > local_part_octets_max || !is_dot_string(local_part) || !is_utf8(local_part) ||
+        may_hold_a_route(local_part)) {
+        return std::nullopt;
+    }
+    if (at == std::string_view::npos) {
+        return IncompletePath{std::string(local_part), {}};
+    }
+    const auto domain = lockbox::to_lower(path.substr(at + 1));
+    return is_label(domain) ? std::optional(IncompletePath{std::string(local_part), domain}) : std::nullopt;
 }
 
 std::string Address::to_string() const {
