@@ -11,7 +11,13 @@ pkg_check_modules(gmime REQUIRED IMPORTED_TARGET gmime-3.0)
 pkg_check_modules(idn2 REQUIRED IMPORTED_TARGET libidn2)
 pkg_check_modules(rnp REQUIRED IMPORTED_TARGET librnp>=0.16)
 
-# Debian's libsoci-dev has no CMake or pkg-config file.
+# Debian's libunistring-dev and libsoci-dev have no CMake or pkg-config file.
+find_path(UNISTRING_INCLUDE_DIR uninorm.h REQUIRED)
+find_library(UNISTRING_LIBRARY unistring REQUIRED)
+add_library(unistring::unistring UNKNOWN IMPORTED)
+set_target_properties(unistring::unistring PROPERTIES
+    IMPORTED_LOCATION ${UNISTRING_LIBRARY}
+    INTERFACE_INCLUDE_DIRECTORIES ${UNISTRING_INCLUDE_DIR})
 find_path(SOCI_INCLUDE_DIR soci/soci.h REQUIRED)
 foreach(part core sqlite3)
     find_library(SOCI_${part}_LIBRARY soci_${part} REQUIRED)

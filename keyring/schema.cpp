@@ -2,11 +2,13 @@
 
 #include "base/error.hpp"
 #include "base/sqlite.hpp"
+#include "keyring/alias.hpp"
 
 #include <fmt/format.h>
 
 #include <array>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -14,6 +16,8 @@ namespace lockbox::keyring {
 namespace {
 
 using Statements = std::vector<std::string_view>;
+
+constexpr int version_folded_again = 4;
 
 /// migrations[n] leads from version n to n + 1. What has been released is never edited, only followed.
 const std::array<Statements, schema_version> migrations{{
@@ -35,7 +39,7 @@ const std::array<Statements, schema_version> migrations{{
         " updated BIGINT NOT NULL)",
 
         "CREATE TABLE address ("
-        " folded TEXT NOT NULL," // the local part in lower case: what is searched for
+        " folded TEXT NOT NULL," // mail::Address::folded(), since version 4: what is searched for
         " address TEXT NOT NULL,"
         " former INTEGER NOT NULL," // 1: it may not be used for this address any more
         " fingerprint TEXT NOT NULL REFERENCES certificate (fingerprint),"
@@ -97,7 +101,122 @@ const std::array<Statements, schema_version> migrations{{
         " bytes BLOB NOT NULL,"
         " PRIMARY KEY (certificate, position))",
     },
+    {}, // the same tables, with addresses in another form: fold_again()
 }};
+
+// --- Version 4: addresses in Unicode's form C, folded in every script; A-Z alone were before ---
+
+struct AddressRow {
+    std::string folded;
+    std::string address;
+    int former = 0;
+    std::string fingerprint;
+};
+
+std::vector<AddressRow> address_rows(soci::session& sql) {
+    std::vector<AddressRow> rows;
+    AddressRow row;
+    soci::statement statement =
+        (sql.prepare << "SELECT folded, address, former, fingerprint FROM address", soci::into(row.folded),
+         soci::into(row.address), soci::into(row.former), soci::into(row.fingerprint));
+    statement.execute();
+    while (statement.fetch()) {
+        rows.push_back(row);
+    }
+    return rows;
+}
+
+/// Two spellings that are one address now become one row: of a former address only if both were.
+void fold_addresses(soci::session& sql) {
+    for (const auto& row : address_rows(sql)) {
+        const auto address = mail::Address::parse(row.address);
+        if (!address) {
+            continue;
+        }
+        const auto text = address->to_string();
+        const auto folded = address->folded();
+        if (text == row.address && folded == row.folded) {
+            continue;
+        }
+        sql << "DELETE FROM address WHERE folded = :folded AND address = :address AND fingerprint = "
+               ":fingerprint",
+            soci::use(row.folded), soci::use(row.address), soci::use(row.fingerprint);
+        sql << "INSERT INTO address (folded, address, former, fingerprint)"
+               " VALUES (:folded, :address, :former, :fingerprint)"
+               " ON CONFLICT DO UPDATE SET former = min(former, excluded.former)",
+            soci::use(folded), soci::use(text), soci::use(row.former), soci::use(row.fingerprint);
+    }
+}
+
+struct AliasNames {
+    std::string folded;
+    std::string name;
+};
+
+/// The one that was changed last comes first.
+std::vector<AliasNames> alias_names(soci::session& sql) {
+    std::vector<AliasNames> rows;
+    AliasNames row;
+    soci::statement statement =
+        (sql.prepare << "SELECT folded, name FROM alias ORDER BY updated DESC, folded",
+         soci::into(row.folded), soci::into(row.name));
+    statement.execute();
+    while (statement.fetch()) {
+        rows.push_back(row);
+    }
+    return rows;
+}
+
+/// Of two aliases that have one name now, the one that was changed last stays; that the other went is noted.
+void remove_aliases_of_taken_names(soci::session& sql) {
+    std::set<std::string> taken;
+    for (const auto& row : alias_names(sql)) {
+        const auto name = AliasName::parse(row.name);
+        if (!name || taken.insert(name->folded()).second) {
+            continue;
+        }
+        sql << "DELETE FROM alias_member WHERE alias = :alias", soci::use(row.folded);
+        sql << "DELETE FROM alias WHERE folded = :alias", soci::use(row.folded);
+        sql << "INSERT INTO change (at, fingerprint, what, addresses)"
+               " VALUES (strftime('%s', 'now'), '', 'alias removed', :name)",
+            soci::use(row.name);
+    }
+}
+
+void fold_aliases(soci::session& sql) {
+    for (const auto& row : alias_names(sql)) {
+        const auto name = AliasName::parse(row.name);
+        if (!name || (name->text() == row.name && name->folded() == row.folded)) {
+            continue;
+        }
+        sql << "UPDATE alias SET folded = :folded, name = :name WHERE folded = :before",
+            soci::use(name->folded()), soci::use(name->text()), soci::use(row.folded);
+        sql << "UPDATE alias_member SET alias = :folded WHERE alias = :before", soci::use(name->folded()),
+            soci::use(row.folded);
+    }
+}
+
+void fold_alias_members(soci::session& sql) {
+    for (const auto& before : sqlite_column(
+             sql, "SELECT DISTINCT address FROM alias_member WHERE address <> :nothing", std::string())) {
+        const auto address = mail::Address::parse(before);
+        if (!address) {
+            continue;
+        }
+        const auto text = address->to_string();
+        const auto folded = address->folded();
+        sql << "UPDATE alias_member SET folded = :folded, address = :address WHERE address = :before",
+            soci::use(folded), soci::use(text), soci::use(before);
+    }
+}
+
+void fold_again(soci::session& sql) {
+    sql << "PRAGMA defer_foreign_keys = ON"; // an alias and its members change their name one after the other
+    fold_addresses(sql);
+    remove_aliases_of_taken_names(sql);
+    fold_aliases(sql);
+    fold_alias_members(sql);
+}
 
 bool has_tables(soci::session& sql) {
     int count = 0;
@@ -142,6 +261,9 @@ void prepare_schema(soci::session& sql, const std::string& name) {
         for (int version = version_of(sql, name); version < schema_version; ++version) {
             for (const auto statement : migrations.at(static_cast<std::size_t>(version))) {
                 sql << std::string(statement);
+            }
+            if (version + 1 == version_folded_again) {
+                fold_again(sql);
             }
             sql << "UPDATE lockbox_keyring SET schema_version = " << version + 1;
         }

@@ -8,7 +8,7 @@
 namespace lockbox::keyring {
 
 /// The version that this program reads and writes.
-constexpr int schema_version = 3;
+constexpr int schema_version = 4;
 
 /// Brings the database to schema_version: makes the tables in an empty one, migrates an older one, in one
 /// transaction that other programs wait for. `name` is for the error texts. Throws Error(unavailable) for a

@@ -2,6 +2,7 @@
 
 #include "base/ascii.hpp"
 #include "base/handle.hpp"
+#include "mail/local_part_form.hpp"
 
 #include <arpa/inet.h>
 #include <idn2.h>
@@ -379,10 +380,20 @@ std::optional<Address> Address::parse(std::string_view text) {
         return std::nullopt;
     }
     auto domain = normalised_domain(local_part->rest.substr(1));
-    if (!domain) {
+    auto value = composed(local_part->value);
+    if (!domain || value.size() > local_part_octets_max ||
+        case_folded(value).size() > local_part_octets_max) { // folded() is an address, too
         return std::nullopt;
     }
-    return Address(std::move(local_part->value), std::move(*domain));
+    return Address(std::move(value), std::move(*domain));
+}
+
+std::optional<Address> Address::without_extension(char separator) const {
+    const auto end = local_part_.find(separator);
+    if (end == 0 || end == std::string::npos) {
+        return std::nullopt;
+    }
+    return Address(local_part_.substr(0, end), domain_);
 }
 
 std::optional<Address> Address::parse_path(std::string_view text) {
@@ -418,7 +429,7 @@ std::string Address::to_string() const {
 }
 
 std::string Address::folded() const {
-    return quoted_where_needed(lockbox::to_lower(local_part_)) + '@' + domain_;
+    return quoted_where_needed(case_folded(local_part_)) + '@' + domain_;
 }
 
 std::optional<std::string> normalised_domain(std::string_view text) {

@@ -20,8 +20,8 @@ constexpr std::size_t domain_octets_max = 255; // RFC 5321 §4.5.3.1.2
 ///
 /// The domain is kept normalised: A-labels (IDNA2008 through UTS #46), lower case, no final dot; an address
 /// literal keeps its brackets. A quoted local part is kept without quotes where a dot-string would do
-/// (RFC 5321 §4.1.2: "should be treated as equivalent"). Two addresses are equal when both are, byte for
-/// byte.
+/// (RFC 5321 §4.1.2: "should be treated as equivalent"), and in Unicode's form C (RFC 6532 §3.1). Two
+/// addresses are equal when both are, byte for byte.
 class Address {
 public:
     /// Exactly `local-part@domain`, no angle brackets, no white space around it. nullopt: not a Mailbox.
@@ -49,9 +49,13 @@ public:
     /// `local-part@domain`, quoted again where it must be. parse(to_string()) gives an equal address.
     [[nodiscard]] std::string to_string() const;
 
-    /// to_string() with A-Z of the local part in lower case: what two spellings of one mailbox have in common
-    /// in practice (RFC 5321 §2.4 leaves it to the receiving domain).
+    /// to_string() with the case of the local part folded, whatever its script: what two spellings of one
+    /// mailbox have in common in practice (RFC 5321 §2.4 leaves it to the receiving domain).
     [[nodiscard]] std::string folded() const;
+
+    /// The address without what follows the first `separator` of the local part (RFC 5233). nullopt: there is
+    /// none, or nothing stands before it.
+    [[nodiscard]] std::optional<Address> without_extension(char separator) const;
 
     auto operator<=>(const Address&) const = default;
 

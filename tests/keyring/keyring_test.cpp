@@ -378,6 +378,49 @@ TEST_CASE("A keyring of an older schema is migrated and loses nothing", "[keyrin
     CHECK(changes == 2);
 }
 
+// Until version 3 an address was kept as it was spelled, and folded in A-Z alone.
+TEST_CASE("A keyring whose addresses were folded in A-Z alone is folded again", "[keyring]") {
+    const TemporaryDirectory directory;
+    const Location location{(directory.path() / "k.db").string()};
+    {
+        auto keyring = Keyring::open(location, Access::create);
+        REQUIRE(keyring.store(entry("AAAA", {"x@example.org"}), {}, noon));
+        REQUIRE(keyring.store(entry("BBBB", {"y@example.org"}), {}, noon));
+    }
+    {
+        soci::session sql(soci::sqlite3, "db=" + location.path);
+        for (const auto* statement :
+             {"INSERT INTO address VALUES ('rene\u0301@example.org', 'Rene\u0301@example.org', 0, 'AAAA')",
+              "INSERT INTO address VALUES ('ren\u00e9@example.org', 'Ren\u00e9@example.org', 1, 'AAAA')",
+              "INSERT INTO address VALUES ('REN\u00c9@example.org', 'REN\u00c9@example.org', 1, 'BBBB')",
+              "INSERT INTO alias VALUES ('\u00c9quipe@example.org', '\u00c9quipe@example.org', NULL, 2)",
+              "INSERT INTO alias_member VALUES ('\u00c9quipe@example.org', 0, 'rene\u0301@example.org', "
+              "'rene\u0301@example.org')",
+              "INSERT INTO alias VALUES ('\u00e9quipe@example.org', '\u00e9quipe@example.org', 'AAAA', 1)",
+              "UPDATE lockbox_keyring SET schema_version = 3"}) {
+            sql << std::string(statement);
+        }
+    }
+    auto keyring = Keyring::open(location, Access::read);
+    for (const auto* spelling :
+         {"ren\u00e9@example.org", "rene\u0301@example.org", "REN\u00c9@example.org"}) {
+        CAPTURE(spelling);
+        CHECK(found(keyring, spelling) == Fingerprints{"AAAA", "BBBB"});
+        const auto entries = keyring.find(*mail::Address::parse(spelling));
+        CHECK_FALSE(entries.at(0).address_revoked); // one of its two spellings is not a former address
+        CHECK(entries.at(1).address_revoked);
+    }
+    CHECK(found(keyring, "rene@example.org").empty());
+    CHECK(keyring.by_fingerprint("AAAA")->addresses ==
+          std::vector<std::string>{"Ren\u00e9@example.org", "x@example.org"});
+    const auto alias = keyring.alias(*AliasName::parse("e\u0301quipe@example.org"));
+    REQUIRE(alias); // of two that have one name, the one that was changed last
+    CHECK(alias->members == std::vector{*mail::Address::parse("ren\u00e9@example.org")});
+    std::size_t aliases = 0;
+    keyring.for_each_alias([&](const Alias&) { ++aliases; });
+    CHECK(aliases == 1);
+}
+
 TEST_CASE("A connection that has looked something up can still write after others have", "[keyring]") {
     const TemporaryDirectory directory;
     const Location location{(directory.path() / "k.db").string()};

@@ -111,6 +111,61 @@ TEST_CASE("Address::parse keeps its limits, the domain that of RFC 5321 section 
     CHECK_FALSE(Address::parse("a@" + std::string(10'000'000, 'a')));
 }
 
+// Unicode: U+00E9 is U+0065 U+0301 (UnicodeData.txt); U+212B is U+00C5, and U+1E9E folds to U+00DF
+// (CaseFolding.txt, status S), U+03C2 to U+03C3 and U+0130 to nothing but the decomposed i (status C).
+TEST_CASE("a local part has one form of Unicode", "[mail]") {
+    const auto parse = [](const std::string& local_part) {
+        return Address::parse(local_part + "@example.org");
+    };
+    const auto composed = parse("ren\u00e9");
+    REQUIRE(composed);
+    CHECK(parse("rene\u0301") == composed);
+    CHECK(parse("\"rene\u0301\"") == composed);
+    CHECK(parse("\u212b")->local_part() == "\u00c5");
+    CHECK(parse("ren\u00e9")->to_string() == "ren\u00e9@example.org");
+    CHECK(parse("REN\u00c9") != composed);
+    CHECK(parse("REN\u00c9")->folded() == composed->folded());
+    CHECK(parse("RENE\u0301")->folded() == composed->folded());
+    CHECK(parse("rene")->folded() != composed->folded());
+}
+
+TEST_CASE("the case of a local part is folded whatever its script, one character to one", "[mail]") {
+    const auto [one, other, alike] = GENERATE(table<std::string, std::string, bool>({
+        {"\u0416\u0423\u041a", "\u0436\u0443\u043a", true},                         // Cyrillic
+        {"\u03a3\u039f\u03a6\u039f\u03a3", "\u03c3\u03bf\u03c6\u03bf\u03c2", true}, // final sigma
+        {"STRA\u1e9eE", "stra\u00dfe", true},
+        {"strasse", "stra\u00dfe", false}, // only the full folding
+        {"\u0131", "i", false},            // Turkish
+        {"\u0131", "I", false},
+        {"\u1f88", "\u1f80", true},     // status S, with a combining iota inside
+        {"\u0430lice", "alice", false}, // a Cyrillic look-alike
+        {"\ufb01n", "fin", false},      // compatibility forms are others
+    }));
+    CAPTURE(one, other);
+    const auto left = Address::parse(one + "@example.org");
+    const auto right = Address::parse(other + "@example.org");
+    REQUIRE((left && right));
+    CHECK((left->folded() == right->folded()) == alike);
+    CHECK(Address::parse(left->folded())->folded() == left->folded());
+}
+
+TEST_CASE("an extension begins at the first separator that something stands before", "[mail]") {
+    const auto [text, base] = GENERATE(table<std::string, std::string>({
+        {"bob+tag@example.org", "bob@example.org"},
+        {"Bob+a+b@example.org", "Bob@example.org"},
+        {"bob+@example.org", "bob@example.org"},
+        {"\"bob smith+x\"@example.org", "\"bob smith\"@example.org"},
+        {"bob.+x@example.org", "\"bob.\"@example.org"},
+        {"bob@example.org", ""},
+        {"bob-tag@example.org", ""},
+        {"+tag@example.org", ""},
+        {"bob@plus.example", ""},
+    }));
+    CAPTURE(text);
+    const auto without = Address::parse(text)->without_extension('+');
+    CHECK((without ? without->to_string() : "") == base);
+}
+
 TEST_CASE("two spellings of one domain are one address, two of a local part are two", "[mail]") {
     CHECK(Address::parse("a@EXAMPLE.org.") == Address::parse("a@example.ORG"));
     CHECK(Address::parse("a@b\xc3\xbc"
