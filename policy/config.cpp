@@ -200,6 +200,21 @@ std::string domain_name(std::string_view text) {
     return *std::move(domain);
 }
 
+/// A character that may stand in a local part without quotation marks and that is neither a letter, a digit
+/// nor a full stop; those that MTAs read routes in cannot begin an extension.
+std::optional<char> separator(std::string_view text) {
+    constexpr std::string_view valid = "+-_=&*~^$'/?`{|}";
+    if (text.empty()) {
+        return std::nullopt;
+    }
+    if (text.size() != 1 || valid.find(text.front()) == std::string_view::npos) {
+        fail(fmt::format(
+            "'{}' is not one of the characters {}; an empty value means that there are no extensions",
+            printable(text), valid));
+    }
+    return text.front();
+}
+
 std::string daemon_name(std::string_view text) {
     if (text.empty() ||
         std::any_of(text.begin(), text.end(), [](char c) { return is_space(c) || c == ','; })) {
@@ -388,6 +403,8 @@ private:
         repeatable("case-sensitive-domain", [&policy](const std::string& value) {
             policy.case_sensitive_domains.push_back(domain_name(value));
         });
+        once("subaddress-separator",
+             [&policy](const std::string& value) { policy.subaddress_separator = separator(value); });
         repeatable("smime-ca", [this](const std::string& value) {
             config_.smime_authorities.push_back(absolute_path(value));
         });
@@ -563,6 +580,8 @@ std::string print_config(const Config& config) {
     print_each(out, "rule", policy.rules, [](const Rule& rule) { return rule.to_string(); });
     out += fmt::format("prefer-protocol = {}\n", word_of(protocols, policy.preferred_protocol));
     print_each(out, "case-sensitive-domain", policy.case_sensitive_domains, itself);
+    out += fmt::format("subaddress-separator ={}{}\n", policy.subaddress_separator ? " " : "",
+                       policy.subaddress_separator ? std::string(1, *policy.subaddress_separator) : "");
     print_each(out, "smime-ca", config.smime_authorities, itself);
     print_each(out, "smime-crl", config.smime_revocations, itself);
     out += fmt::format("smime-subject-address = {}\n", word_of(yes_or_no, config.smime_subject_address));

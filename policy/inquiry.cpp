@@ -84,15 +84,25 @@ std::string warning_about(const Inquiry& inquiry) {
     return {};
 }
 
-} // namespace
-
-AppliedRule rule_for(const Path& recipient, const Path& reverse_path, const Policy& policy) {
+AppliedRule first_rule_for(const Path& recipient, const Path& reverse_path, const Policy& policy) {
     for (std::size_t i = 0; i < policy.rules.size(); ++i) {
         if (policy.rules[i].matches(recipient, reverse_path)) {
             return {&policy.rules[i], i + 1};
         }
     }
     return {};
+}
+
+} // namespace
+
+AppliedRule rule_for(const Path& recipient, const Path& reverse_path, const Policy& policy) {
+    const auto own = first_rule_for(recipient, reverse_path, policy);
+    const auto base = recipient.address ? without_extension(*recipient.address, policy) : std::nullopt;
+    if (!base) {
+        return own;
+    }
+    const auto of_base = first_rule_for(Path::to(*base), reverse_path, policy);
+    return is_stricter(of_base.rule->demand, own.rule->demand) ? of_base : own;
 }
 
 std::vector<mail::Address> Inquiry::addresses() const {
@@ -149,12 +159,15 @@ Inquiry prepare(const Transaction& transaction, const Policy& policy,
 
 KeyringView gather(const Inquiry& inquiry, const LookUp& look_up) {
     KeyringView view;
-    const keyring::AliasLookup alias_in_keyring = [&](const mail::Address& address) {
+    const Ask ask = [&](const mail::Address& address) -> const keyring::Known& {
         auto place = view.find(address);
         if (place == view.end()) {
             place = view.emplace(address, look_up(address)).first;
         }
-        return alias_of(place->second, address, *inquiry.policy);
+        return place->second;
+    };
+    const keyring::AliasLookup alias_in_keyring = [&](const mail::Address& address) {
+        return alias_of(address, *inquiry.policy, ask);
     };
     for (const auto& address : inquiry.addresses()) {
         (void)keyring::expand(address, alias_in_keyring); // the same walk as judge()'s

@@ -24,7 +24,8 @@ struct AppliedRule {
     std::size_t number = 0; ///< counted from 1 in the configuration; 0: the default
 };
 
-/// The first that matches, otherwise default_rule().
+/// The first that matches, otherwise default_rule(). Of an address with an extension, the rule of the address
+/// without it where that one is stricter: no tag is a way around it.
 [[nodiscard]] AppliedRule rule_for(const Path& recipient, const Path& reverse_path, const Policy& policy);
 
 /// Made by prepare(). Refers to a transaction and a policy, which must live longer and not change.

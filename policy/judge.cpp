@@ -88,6 +88,9 @@ struct Addressees {
 
 /// The recipients, with everybody whom aliases among them stand for in their place.
 Addressees expand_all(const Inquiry& inquiry, const KeyringView& view) {
+    const Ask ask = [&](const mail::Address& address) -> const keyring::Known& {
+        return known_in(view, address);
+    };
     Addressees result;
     for (std::size_t i = 0; i < inquiry.recipients.size(); ++i) {
         const auto& path = inquiry.transaction->recipients[i];
@@ -96,7 +99,7 @@ Addressees expand_all(const Inquiry& inquiry, const KeyringView& view) {
             continue;
         }
         auto expansion = keyring::expand(*path.address, [&](const mail::Address& address) {
-            return alias_of(known_in(view, address), address, *inquiry.policy);
+            return alias_of(address, *inquiry.policy, ask);
         });
         const bool is_itself = expansion.members == std::vector{keyring::Member{*path.address, {}}};
         if (is_itself || !expansion.problem.empty()) {

@@ -6,6 +6,7 @@
 #include "policy/rule.hpp"
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,8 @@ struct Policy {
     crypto::Protocol preferred_protocol =
         crypto::Protocol::openpgp;                   ///< of recipients with certificates of both
     std::vector<std::string> case_sensitive_domains; ///< normalised: local parts are compared exactly
+    /// What begins an extension of a local part (`bob+tag`); nullopt: nothing does.
+    std::optional<char> subaddress_separator = '+';
     InboundTls inbound_tls = InboundTls::optional;
     std::size_t copies_max = 100; ///< of one message
 };

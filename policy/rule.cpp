@@ -213,6 +213,11 @@ std::string_view to_string(Demand demand) noexcept {
     return "require";
 }
 
+bool is_stricter(Demand one, Demand other) noexcept {
+    static_assert(Demand::require < Demand::prefer && Demand::prefer < Demand::never);
+    return one < other;
+}
+
 Rule Rule::parse(std::string_view text) {
     RuleReader reader;
     for (const auto word : words_of(text)) {

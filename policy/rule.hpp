@@ -43,6 +43,8 @@ enum class Demand {
     never,   ///< clear
 };
 [[nodiscard]] std::string_view to_string(Demand demand) noexcept;
+/// `require` is stricter than `prefer`, and `prefer` than `never`.
+[[nodiscard]] bool is_stricter(Demand one, Demand other) noexcept;
 
 /// `[to=PATTERN] [from=PATTERN] require|prefer|never [openpgp|smime|any] [gcm] [hide-subject] [defer]
 /// [clear-if-unusable]`

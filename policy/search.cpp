@@ -12,22 +12,26 @@ namespace lockbox::policy {
 namespace {
 
 /// The entries that have exactly that address; only if there are none, and the domain allows it, those that
-/// differ in nothing but the case of A-Z in the local part (RFC 5321 §2.4: what that means is the domain's
+/// differ in nothing but the case of the local part (RFC 5321 §2.4: what that means is the domain's
 /// business).
 std::vector<keyring::Entry> candidates_for(const mail::Address& address, const Policy& policy,
                                            const std::vector<keyring::Entry>& entries) {
     std::vector<keyring::Entry> exact;
     std::vector<keyring::Entry> alike;
-    const auto text = address.to_string();
+    const auto folded = address.folded();
     for (const auto& entry : entries) {
         // Former addresses too: their certificate is unusable, which is not the same as none.
         const auto has = [&](const auto& same) {
-            return std::any_of(entry.addresses.begin(), entry.addresses.end(), same) ||
-                   std::any_of(entry.former_addresses.begin(), entry.former_addresses.end(), same);
+            const auto holds = [&](const std::string& text) {
+                const auto other = mail::Address::parse(text);
+                return other && same(*other);
+            };
+            return std::any_of(entry.addresses.begin(), entry.addresses.end(), holds) ||
+                   std::any_of(entry.former_addresses.begin(), entry.former_addresses.end(), holds);
         };
-        if (has([&](const std::string& other) { return other == text; })) {
+        if (has([&](const mail::Address& other) { return other == address; })) {
             exact.push_back(entry);
-        } else if (has([&](const std::string& other) { return equal_ignoring_case(other, text); })) {
+        } else if (has([&](const mail::Address& other) { return other.folded() == folded; })) {
             alike.push_back(entry);
         }
     }
@@ -35,10 +39,25 @@ std::vector<keyring::Entry> candidates_for(const mail::Address& address, const P
     return only_exact ? exact : alike;
 }
 
+/// Nothing of its own: no certificate, usable or not, and no alias.
+bool is_unknown(const keyring::Known& known) {
+    return known.entries.empty() && !known.alias;
+}
+
+/// " (found for <bob@example.org>, without the extension +tag)"; empty: found for the whole address.
+std::string without_which_extension(const mail::Address& found_for, const mail::Address& address) {
+    return found_for == address
+               ? std::string()
+               : fmt::format(" (found for {}, without the extension {})", found_for.to_string(),
+                             address.local_part().substr(found_for.local_part().size()));
+}
+
 /// Looks in one place after the other until there is a usable certificate.
 class Searcher {
 public:
-    Searcher(const keyring::WantedProtocol& wanted, Time now) : wanted_(wanted), now_(now) {}
+    /// `remark` is added to every reason.
+    Searcher(const keyring::WantedProtocol& wanted, Time now, std::string remark)
+        : wanted_(wanted), now_(now), remark_(std::move(remark)) {}
 
     /// `alias`: whose certificate it is; null: the address's own.
     void among(std::span<const keyring::Entry> entries, const keyring::Alias* alias) {
@@ -47,9 +66,10 @@ public:
         }
         auto choice = keyring::choose(entries, wanted_, now_);
         for (const auto& rejected : choice.rejected) {
-            const auto why = alias == nullptr
-                                 ? rejected.reason
-                                 : fmt::format("{} (alias {})", rejected.reason, alias->name.text());
+            const auto why =
+                (alias == nullptr ? rejected.reason
+                                  : fmt::format("{} (alias {})", rejected.reason, alias->name.text())) +
+                remark_;
             found_.passed_over.push_back(fmt::format("{}: {}", rejected.entry->certificate.fingerprint, why));
             if (rejected.unusable) {
                 found_.unusable.push_back(why);
@@ -57,9 +77,10 @@ public:
         }
         if (choice.certificate) {
             found_.certificate = std::move(choice.certificate);
-            found_.reason = alias == nullptr
-                                ? std::move(choice.reason)
-                                : fmt::format("the certificate of the alias {}", alias->name.text());
+            found_.reason =
+                (alias == nullptr ? std::move(choice.reason)
+                                  : fmt::format("the certificate of the alias {}", alias->name.text())) +
+                remark_;
         }
     }
 
@@ -74,6 +95,7 @@ public:
 private:
     keyring::WantedProtocol wanted_;
     Time now_;
+    std::string remark_;
     Search found_;
 };
 
@@ -92,22 +114,41 @@ bool is_case_sensitive(const mail::Address& address, const Policy& policy) {
     return std::find(domains.begin(), domains.end(), address.domain()) != domains.end();
 }
 
-const keyring::Alias* alias_of(const keyring::Known& known, const mail::Address& address,
-                               const Policy& policy) {
-    const bool holds = known.alias && (known.alias->name == keyring::AliasName::of(address) ||
-                                       !is_case_sensitive(address, policy));
+std::optional<mail::Address> without_extension(const mail::Address& address, const Policy& policy) {
+    return policy.subaddress_separator && !is_case_sensitive(address, policy)
+               ? address.without_extension(*policy.subaddress_separator)
+               : std::nullopt;
+}
+
+mail::Address looked_up_as(const mail::Address& address, const Policy& policy, const Ask& ask) {
+    if (!is_unknown(ask(address))) {
+        return address;
+    }
+    auto base = without_extension(address, policy);
+    return base && !is_unknown(ask(*base)) ? *std::move(base) : address;
+}
+
+const keyring::Alias* alias_of(const mail::Address& address, const Policy& policy, const Ask& ask) {
+    const auto found_for = looked_up_as(address, policy, ask);
+    const auto& known = ask(found_for);
+    const bool holds = known.alias && (known.alias->name == keyring::AliasName::of(found_for) ||
+                                       !is_case_sensitive(found_for, policy));
     return holds ? &*known.alias : nullptr;
 }
 
 Search search_for(const mail::Address& address, const keyring::WantedProtocol& wanted, const Policy& policy,
                   const KeyringView& view, Time now) {
-    const auto& known = known_in(view, address);
-    Searcher searcher(wanted, now);
-    if (const auto* alias = alias_of(known, address, policy); searcher.accepts(alias)) {
+    const Ask ask = [&](const mail::Address& asked) -> const keyring::Known& {
+        return known_in(view, asked);
+    };
+    const auto found_for = looked_up_as(address, policy, ask);
+    const auto& known = ask(found_for);
+    Searcher searcher(wanted, now, without_which_extension(found_for, address));
+    if (const auto* alias = alias_of(found_for, policy, ask); searcher.accepts(alias)) {
         searcher.among({&*alias->certificate, 1}, alias);
         return searcher.finish();
     }
-    searcher.among(candidates_for(address, policy, known.entries), nullptr);
+    searcher.among(candidates_for(found_for, policy, known.entries), nullptr);
     if (known.domain_alias && searcher.accepts(&*known.domain_alias)) {
         searcher.among({&*known.domain_alias->certificate, 1}, &*known.domain_alias);
     }

@@ -6,6 +6,7 @@
 #include "mail/address.hpp"
 #include "policy/policy.hpp"
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -22,12 +23,26 @@ using KeyringView = std::map<mail::Address, keyring::Known>;
 /// that has nothing.
 [[nodiscard]] const keyring::Known& known_in(const KeyringView& view, const mail::Address& address);
 
+/// What the keyring has for an address: from a view, or, while the view is made, from the keyring. What it
+/// refers to lasts as long as the view.
+using Ask = std::function<const keyring::Known&(const mail::Address&)>;
+
 /// The domain compares local parts exactly.
 [[nodiscard]] bool is_case_sensitive(const mail::Address& address, const Policy& policy);
 
-/// The address's own alias; null: none, or one that differs in the case of the local part where that counts.
-[[nodiscard]] const keyring::Alias* alias_of(const keyring::Known& known, const mail::Address& address,
-                                             const Policy& policy);
+/// The address without its extension. nullopt: it has none, or its domain is one that is not to be
+/// second-guessed.
+[[nodiscard]] std::optional<mail::Address> without_extension(const mail::Address& address,
+                                                             const Policy& policy);
+
+/// The address itself; where nothing is known about it, neither a certificate, usable or not, nor an alias,
+/// and something is known about the address without its extension, that one.
+[[nodiscard]] mail::Address looked_up_as(const mail::Address& address, const Policy& policy, const Ask& ask);
+
+/// The alias of the address, as it is looked up; null: none, or one that differs in the case of the local
+/// part where that counts.
+[[nodiscard]] const keyring::Alias* alias_of(const mail::Address& address, const Policy& policy,
+                                             const Ask& ask);
 
 /// What was found for somebody.
 struct Search {

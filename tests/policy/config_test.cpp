@@ -54,6 +54,7 @@ constexpr const char* every_key[] = {"socket",
                                      "rule",
                                      "prefer-protocol",
                                      "case-sensitive-domain",
+                                     "subaddress-separator",
                                      "smime-ca",
                                      "smime-crl",
                                      "smime-subject-address",
@@ -116,6 +117,7 @@ TEST_CASE("an empty file gives the defaults that lockbox.conf(5) names", "[polic
     CHECK(config.policy.submission_daemons.empty());
     CHECK(config.policy.rules.empty());
     CHECK(config.policy.case_sensitive_domains.empty());
+    CHECK(config.policy.subaddress_separator == '+');
     CHECK(config.policy.inbound_tls == InboundTls::optional);
     CHECK(config.delivery == DeliveryMode::automatic);
     CHECK_FALSE(config.reinject.has_value());
@@ -147,6 +149,7 @@ TEST_CASE("every key is read", "[policy]") {
                              "rule = to=\"a #b\"@example.org never # a comment\n"
                              "prefer-protocol = smime\n"
                              "case-sensitive-domain = example.net\n"
+                             "subaddress-separator = -\n"
                              "smime-ca = /etc/ssl/mail\n"
                              "smime-ca = /srv/ca.pem\n"
                              "smime-crl = /srv/ca.crl\n"
@@ -179,6 +182,7 @@ TEST_CASE("every key is read", "[policy]") {
     CHECK(config.policy.rules[1].to_string() == "to=\"a #b\"@example.org never");
     CHECK(config.policy.preferred_protocol == crypto::Protocol::smime);
     CHECK(config.policy.case_sensitive_domains == std::vector<std::string>{"example.net"});
+    CHECK(config.policy.subaddress_separator == '-');
     CHECK(config.smime_authorities == std::vector<std::string>{"/etc/ssl/mail", "/srv/ca.pem"});
     CHECK(config.smime_revocations == std::vector<std::string>{"/srv/ca.crl"});
     CHECK(config.smime_subject_address);
@@ -202,6 +206,15 @@ TEST_CASE("every key is read", "[policy]") {
     auto without_secret = config;
     without_secret.route_secret.reset();
     CHECK(print_config(read(printed)) == print_config(without_secret));
+}
+
+TEST_CASE("no separator is a value, and is printed as it is read", "[policy]") {
+    const auto text = GENERATE(
+        as<std::string>{}, "subaddress-separator =", "subaddress-separator = =", "subaddress-separator=+");
+    const auto config = read(text);
+    CHECK(config.policy.subaddress_separator.has_value() ==
+          (text.back() != '=' || text.find("= =") != std::string::npos));
+    CHECK(read(print_config(config)).policy.subaddress_separator == config.policy.subaddress_separator);
 }
 
 TEST_CASE("line ends of other systems and a missing last one are read", "[policy]") {
@@ -235,7 +248,7 @@ TEST_CASE("an error names the file, the line and what could stand there", "[poli
         {"sockte = unix:/x",
          "the valid keys are: socket, socket-mode, socket-group, user, keyring, scope, "
          "incoming-domain, trusted-networks, submission-daemon, rule, prefer-protocol, "
-         "case-sensitive-domain, smime-ca, smime-crl, smime-subject-address, "
+         "case-sensitive-domain, subaddress-separator, smime-ca, smime-crl, smime-subject-address, "
          "outer-field, inbound-tls, delivery, reinject, journal, route-secret, message-size-max, copies-max, "
          "time-budget, concurrency, log, log-level"},
         {"rules = require", "did you mean 'rule'?"},
@@ -285,6 +298,11 @@ TEST_CASE("an error names the file, the line and what could stand there", "[poli
         {"incoming-domain = *.example.org", "is not a domain name"},
         {"incoming-domain =", "is not a domain name"},
         {"case-sensitive-domain = bob@example.org", "is not a domain name"},
+        {"subaddress-separator = ++",
+         "subaddress-separator: '++' is not one of the characters +-_=&*~^$'/?`{|}; "},
+        {"subaddress-separator = %", "subaddress-separator: '%' is not one of the characters"},
+        {"subaddress-separator = .", "subaddress-separator: '.' is not one of the characters"},
+        {"subaddress-separator = x", "an empty value means that there are no extensions"},
         {"submission-daemon =", "submission-daemon: '' is not the name of a daemon"},
         {"submission-daemon = A, B", "write one in each line"},
         {"trusted-networks = 10.0.0.1/8", "trusted-networks: '10.0.0.1/8' is not a network"},

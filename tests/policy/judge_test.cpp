@@ -303,6 +303,27 @@ TEST_CASE("a recipient without a domain is sent to in clear where nothing is req
     CHECK(plan.decisions[0].reason == "not a complete address: no certificate can be looked up");
 }
 
+TEST_CASE("an extension is no way around the rule for the address, and no way into it", "[policy]") {
+    struct Case {
+        std::vector<std::string> rules;
+        const char* recipient;
+        std::size_t rule_number;
+    };
+    const auto [rules, recipient, rule_number] = GENERATE(values<Case>({
+        {{"to=bob@example.org require", "never"}, "<bob+tag@example.org>", 1},
+        {{"to=bob@example.org prefer", "never"}, "<bob+a+b@EXAMPLE.org>", 1},
+        {{"to=bob@example.org never", "require"}, "<bob+tag@example.org>", 2},
+        {{"to=bob@example.org prefer", "require"}, "<bob+tag@example.org>", 2},
+        {{"to=bob+tag@example.org never", "to=bob@example.org require"}, "<bob+tag@example.org>", 2},
+        {{"to=bob+tag@example.org require", "to=bob@example.org never"}, "<bob+tag@example.org>", 1},
+        {{"to=bob@example.org require", "never"}, "<bobby+tag@example.org>", 2},
+        {{"to=bob@example.org require", "never"}, "<bob-tag@example.org>", 2},
+    }));
+    CAPTURE(rules, recipient);
+    const World world({recipient}, rules);
+    CHECK(world.plan().decisions.at(0).rule_number == rule_number);
+}
+
 // --- The whole message ---
 
 TEST_CASE("one recipient who is refused stops the message for everybody, and all concerned are named",

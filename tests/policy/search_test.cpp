@@ -25,7 +25,7 @@ TEST_CASE("only a certificate of the very address is used", "[policy]") {
         {"bob@example.org", "<Bob@example.org>", false, true},
         {"BOB@example.org", "<bob@example.org>", false, true},
         {"bob@example.org", "<Bob@example.org>", true, false},
-        {"bob@example.org", "<bob+list@example.org>", false, false},
+        {"bob@example.org", "<bob+list@example.org>", true, false},
         {"bob@example.org", "<bob@sub.example.org>", false, false},
         {"bob@example.org", "<b.ob@example.org>", false, false},
         {"bob@example.org", "<rob@example.org>", false, false},
@@ -57,6 +57,80 @@ TEST_CASE("another case of the address counts only where nothing has the exact o
         CHECK(world.plan().outcome == Outcome::refuse);
         CHECK(world.plan().decisions[0].passed_over.size() == 1);
     }
+}
+
+TEST_CASE("an address of which nothing is known counts without its extension", "[policy]") {
+    World world({"<bob+tag@example.org>"});
+    const auto only = [&]() -> Decision { return world.plan().decisions.at(0); };
+    SECTION("that one's certificate") {
+        world.has(entry('B', {"bob@example.org"}));
+        CHECK(only().certificate == certificate('B'));
+        CHECK(only().reason ==
+              "the only certificate (found for bob@example.org, without the extension +tag)");
+        CHECK(only().address == at("bob+tag@example.org"));
+    }
+    SECTION("which is unusable: that is not none") {
+        world.has(expired(entry('B', {"bob@example.org"})));
+        CHECK(world.plan().outcome == Outcome::refuse);
+        CHECK(only().reason == "certificate expired on 2026-01-02 (found for bob@example.org, without the "
+                               "extension +tag)");
+    }
+    SECTION("unless the whole address has one") {
+        world.has(entry('A', {"bob+tag@example.org"})).has(entry('B', {"bob@example.org"}));
+        CHECK(only().certificate == certificate('A'));
+    }
+    SECTION("or has one that is unusable") {
+        world.has(expired(entry('A', {"Bob+Tag@example.org"}))).has(entry('B', {"bob@example.org"}));
+        CHECK(world.plan().outcome == Outcome::refuse);
+    }
+    SECTION("or is an alias") {
+        world.group("bob+tag@example.org", {"carol@example.com"}).has(entry('B', {"bob@example.org"}));
+        CHECK(only().address == at("carol@example.com"));
+    }
+    SECTION("its aliases count too") {
+        world.group("bob@example.org", {"carol@example.com"}).has(entry('C', {"carol@example.com"}));
+        CHECK(only().address == at("carol@example.com"));
+        CHECK(only().certificate == certificate('C'));
+    }
+    SECTION("for certificates as well") {
+        world.alias("bob@example.org", entry('B', {"x@example.com"}));
+        CHECK(only().certificate == certificate('B'));
+    }
+    SECTION("before the alias of the domain") {
+        world.alias("@example.org", entry('D', {"x@example.com"}));
+        CHECK(only().certificate == certificate('D'));
+        world.has(entry('B', {"bob@example.org"}));
+        CHECK(only().certificate == certificate('B'));
+    }
+    SECTION("not where local parts are compared exactly") {
+        world.policy.case_sensitive_domains = {"example.org"};
+        world.has(entry('B', {"bob@example.org"}));
+        CHECK(only().handling == Handling::clear);
+    }
+    SECTION("nor where nothing separates an extension, or something else does") {
+        world.policy.subaddress_separator = GENERATE(as<std::optional<char>>{}, std::nullopt, '-');
+        world.has(entry('B', {"bob@example.org"}));
+        CHECK(only().handling == Handling::clear);
+    }
+    SECTION("of a member of an alias, too") {
+        world.transaction.recipients = {Path::from("<team@example.com>")};
+        world.group("team@example.com", {"bob+team@example.org"}).has(entry('B', {"bob@example.org"}));
+        CHECK(only().address == at("bob+team@example.org"));
+        CHECK(only().certificate == certificate('B'));
+    }
+}
+
+TEST_CASE("a local part is found in whatever form of Unicode it is written", "[policy]") {
+    const auto spelling = GENERATE(as<std::string>{}, "<ren\u00e9@example.org>", "<rene\u0301@example.org>",
+                                   "<REN\u00c9@example.org>");
+    const auto of_certificate =
+        GENERATE(as<std::string>{}, "ren\u00e9@example.org", "Rene\u0301@example.org");
+    CAPTURE(spelling, of_certificate);
+    World world({spelling});
+    world.has(entry('B', {of_certificate}));
+    CHECK(world.plan().decisions.at(0).certificate == certificate('B'));
+    world.keyring = {entry('B', {"rene@example.org"})};
+    CHECK(world.plan().decisions.at(0).handling == Handling::clear);
 }
 
 TEST_CASE("a keyring that was not asked does not look like one that has nothing", "[policy]") {
