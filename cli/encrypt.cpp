@@ -119,10 +119,11 @@ policy::Transaction transaction_to(const std::vector<std::string>& recipients, c
     transaction.header = message.header;
     transaction.body = message.body;
     for (const auto& text : recipients) {
-        if (!mail::Address::parse(text)) {
+        const auto address = mail::Address::parse(text);
+        if (!address) {
             throw Error(ErrorKind::usage, fmt::format("'{}' is no address", text));
         }
-        transaction.recipients.push_back(policy::Path::from("<" + text + ">"));
+        transaction.recipients.push_back(policy::Path::to(*address)); // no MTA reads it in another way
     }
     return transaction;
 }

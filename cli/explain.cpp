@@ -5,6 +5,7 @@
 #include "cli/revocations.hpp"
 #include "keyring/revocation.hpp"
 #include "mail/protection.hpp"
+#include "policy/completion.hpp"
 #include "policy/judge.hpp"
 
 #include <fmt/format.h>
@@ -51,17 +52,18 @@ std::string bracketed(const std::string& path) {
     return path.starts_with('<') ? path : "<" + path + ">";
 }
 
-policy::Transaction transaction_from(const Invocation& invocation) {
+policy::Transaction transaction_from(const Invocation& invocation, const policy::Policy& policy) {
     policy::Transaction transaction;
     transaction.origin.client_address = invocation.value("client");
     transaction.origin.client_name = transaction.origin.client_address.empty() ? "localhost" : "unknown";
     transaction.origin.login = invocation.value("login");
     transaction.origin.tls_version = invocation.value("tls");
     transaction.origin.daemon_name = invocation.value("daemon");
-    transaction.reverse_path = policy::Path::from(bracketed(invocation.value("from")));
+    const auto completion = policy::completion_for(policy, transaction.origin);
+    transaction.reverse_path = policy::Path::from(bracketed(invocation.value("from")), {}, completion);
     std::string to;
     for (const auto& recipient : invocation.values("to")) {
-        transaction.recipients.push_back(policy::Path::from(bracketed(recipient)));
+        transaction.recipients.push_back(policy::Path::from(bracketed(recipient), {}, completion));
         to += (to.empty() ? " " : ", ") + recipient;
     }
     if (invocation.arguments().empty()) {
@@ -266,12 +268,19 @@ std::string delivery_text(const Explanation& explanation) {
                : std::string("would have to be handed back to the MTA");
 }
 
+/// The path, and how it was read where that is spelled otherwise: "<root>, read as root@mta.example.org".
+std::string path_text(const policy::Path& path) {
+    const auto read_as = path.read_as();
+    return read_as.empty() ? printable(path.raw)
+                           : fmt::format("{}, read as {}", printable(path.raw), printable(read_as));
+}
+
 void print(std::ostream& out, const Explanation& explanation, const policy::Config& config,
            const policy::Transaction& transaction) {
     constexpr std::size_t octets_max = 4000; // a reason names every recipient
     const auto& plan = explanation.plan;
     line(out, "Message",
-         fmt::format("from {}, {}", printable(transaction.reverse_path.raw), printable(explanation.origin)));
+         fmt::format("from {}, {}", path_text(transaction.reverse_path), printable(explanation.origin)));
     line(out, "Scope",
          fmt::format("{}: {}", word(config.policy.scope),
                      explanation.out_of_scope ? "not judged, " + printable(*explanation.out_of_scope)
@@ -281,6 +290,10 @@ void print(std::ostream& out, const Explanation& explanation, const policy::Conf
             continue; // as the outcome says it of the whole message
         }
         line(out, "Recipient", printable(policy::name_of(decision, transaction)));
+        const auto& path = transaction.recipients[decision.recipient];
+        if (!path.read_as().empty()) {
+            line(out, "  path", path_text(path));
+        }
         if (!decision.via.empty()) {
             line(out, "  via", printable(fmt::format("{}", fmt::join(names_of(decision.via), " > "))));
         }
@@ -328,7 +341,9 @@ void print(std::ostream& out, const Explanation& explanation, const policy::Conf
 
 Json to_json(const policy::Decision& decision, const policy::Transaction& transaction) {
     const auto& certificate = decision.certificate;
-    return {{"address", policy::name_of(decision, transaction)},
+    return {{"path", transaction.recipients[decision.recipient].raw},
+            {"address", policy::name_of(decision, transaction)},
+            {"complete", decision.address.has_value()},
             {"via", names_of(decision.via)},
             {"handling", policy::to_string(decision.handling)},
             {"rule", decision.rule},
@@ -398,7 +413,7 @@ int run(Invocation& invocation) {
                     "these are the envelope's addresses, which a message does not have in it");
     }
     const auto config = invocation.config();
-    const auto transaction = transaction_from(invocation);
+    const auto transaction = transaction_from(invocation, config.policy);
     Explanation explanation;
     const auto inquiry = policy::prepare(transaction, config.policy);
     const auto view = view_for(inquiry, config, invocation, explanation.warnings);

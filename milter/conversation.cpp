@@ -32,7 +32,7 @@ constexpr std::uint32_t steps_on_unix_sockets =
 constexpr std::array<std::pair<Command, std::string_view>, 6> macros_wanted{{
     {Command::connect, "j _ {daemon_name} {client_addr}"},
     {Command::hello, "{tls_version}"},
-    {Command::mail, "i {auth_authen} {tls_version}"},
+    {Command::mail, "i {auth_authen} {tls_version} {mail_addr}"},
     {Command::recipient, "{nbadrcpts} {nrcpts} {rcpt_addr}"},
     {Command::end_of_message, "i {nbadrcpts} {rcpt_addr}"},
     // Sendmail 8.17 takes the wish for the end of the message only together with one for the end of the
@@ -215,9 +215,9 @@ void Conversation::mail(std::string_view data) {
     std::optional<Refuse> refuse;
     try {
         const auto macro = [&](std::string_view name) { return std::string(macros_.get(name)); };
-        refuse =
-            session_->begin(std::move(path), std::move(parameters),
-                            {macro("auth_authen"), macro("tls_version"), macro("daemon_name"), macro("j")});
+        refuse = session_->begin(std::move(path), std::move(parameters),
+                                 {macro("auth_authen"), macro("tls_version"), macro("daemon_name"),
+                                  macro("j"), macro("mail_addr")});
         if (refuse) {
             log::warning("-", "refused", {{"reason", refuse->reply.text}, {"client", session_->client()}});
         }

@@ -1,6 +1,7 @@
 #include "milter/session.hpp"
 
 #include "base/ascii.hpp"
+#include "policy/completion.hpp"
 #include "policy/judge.hpp"
 
 #include <algorithm>
@@ -74,7 +75,9 @@ std::optional<Refuse> Session::begin(std::string reverse_path, std::vector<std::
     }
     transaction_.origin = origin_;
     transaction_.body.reserve(std::min(announced_octets(parameters), settings_->message_octets_max));
-    transaction_.reverse_path = policy::Path::from(std::move(reverse_path), std::move(parameters));
+    transaction_.reverse_path =
+        policy::Path::from(std::move(reverse_path), std::move(parameters),
+                           policy::completion_for(settings_->policy, origin_, std::move(macros.mail_addr)));
     if (auto why = policy::why_tls_is_missing(origin_, settings_->policy)) {
         reset();
         return Refuse{{"530", "5.7.0", *std::move(why)}};
@@ -88,7 +91,11 @@ void Session::recipient(std::string forward_path, std::vector<std::string> param
         return;
     }
     recipient_count_.add(forward_path, macros);
-    transaction_.recipients.push_back(policy::Path::from(std::move(forward_path), std::move(parameters)));
+    const auto completion =
+        settings_ != nullptr ? policy::completion_for(settings_->policy, origin_, std::string(macros.address))
+                             : policy::Completion();
+    transaction_.recipients.push_back(
+        policy::Path::from(std::move(forward_path), std::move(parameters), completion));
 }
 
 bool Session::has_room_for(std::size_t octets) noexcept {

@@ -58,6 +58,7 @@ public:
         std::string tls_version;
         std::string daemon_name;
         std::string mta_name;
+        std::string mail_addr = {}; ///< {mail_addr}: to what the MTA has resolved the reverse-path
     };
     /// MAIL: begins a message; whatever was recorded before is gone. A refusal here comes before the client
     /// sends anything worth protecting: TLS is missing where the policy requires it, or a stranger has found

@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "keyring/keyring.hpp"
+#include "policy/completion.hpp"
 
 #include <boost/program_options.hpp>
 #include <fmt/format.h>
@@ -196,6 +197,14 @@ std::string domain_name(std::string_view text) {
     auto domain = mail::normalised_domain(text);
     if (!domain) {
         fail(fmt::format("'{}' is not a domain name; write one in each line, without @", printable(text)));
+    }
+    return *std::move(domain);
+}
+
+std::string default_domain(std::string_view text) {
+    auto domain = mail::normalised_domain(text);
+    if (!domain) {
+        fail(fmt::format("'{}' is not a domain name; write it without @", printable(text)));
     }
     return *std::move(domain);
 }
@@ -405,6 +414,8 @@ private:
         });
         once("subaddress-separator",
              [&policy](const std::string& value) { policy.subaddress_separator = separator(value); });
+        once("default-domain",
+             [&policy](const std::string& value) { policy.default_domain = default_domain(value); });
         repeatable("smime-ca", [this](const std::string& value) {
             config_.smime_authorities.push_back(absolute_path(value));
         });
@@ -560,7 +571,11 @@ Config read_config(std::istream& in, const std::string& name) {
 }
 
 Config read_config_file(const std::filesystem::path& path) {
-    return Reader(path.string()).read(text_from([&] { return read_file(path, config_octets_max); }));
+    auto config = Reader(path.string()).read(text_from([&] { return read_file(path, config_octets_max); }));
+    if (!config.policy.default_domain) {
+        config.policy.mail_name = read_mail_name();
+    }
+    return config;
 }
 
 std::string print_config(const Config& config) {
@@ -582,6 +597,10 @@ std::string print_config(const Config& config) {
     print_each(out, "case-sensitive-domain", policy.case_sensitive_domains, itself);
     out += fmt::format("subaddress-separator ={}{}\n", policy.subaddress_separator ? " " : "",
                        policy.subaddress_separator ? std::string(1, *policy.subaddress_separator) : "");
+    out += policy.default_domain ? fmt::format("default-domain = {}\n", *policy.default_domain)
+                                 : fmt::format("# default-domain: none, so {}\n",
+                                               policy.mail_name ? *policy.mail_name + ", from /etc/mailname"
+                                                                : "the MTA's own name");
     print_each(out, "smime-ca", config.smime_authorities, itself);
     print_each(out, "smime-crl", config.smime_revocations, itself);
     out += fmt::format("smime-subject-address = {}\n", word_of(yes_or_no, config.smime_subject_address));

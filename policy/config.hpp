@@ -60,7 +60,8 @@ struct Config {
 /// Error(configuration): "FILE:LINE: …", with the valid keys or values.
 [[nodiscard]] Config read_config(std::istream& in, const std::string& name);
 
-/// The same for a file; Error(no_input) when it cannot be read.
+/// The same for a file, and reads /etc/mailname where that is wanted. Error(no_input) when the file cannot be
+/// read.
 [[nodiscard]] Config read_config_file(const std::filesystem::path& path);
 
 /// Every key with its value, in the syntax of the file: reading it gives the same configuration, but for

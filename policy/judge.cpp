@@ -190,6 +190,12 @@ Decision decide(const Addressee& addressee, const Inquiry& inquiry, const Keyrin
     if (addressee.via.empty() && !inquiry.recipients[addressee.recipient].in_scope) {
         return decided(std::move(decision), Handling::clear, "not in an incoming domain");
     }
+    if (!address) { // whatever the rule: it speaks of an address, and nobody knows which
+        return inquiry.may_seal
+                   ? decided(std::move(decision), Handling::refused,
+                             "not a complete address: the mail system may deliver to another one")
+                   : decided(std::move(decision), Handling::clear, "every rule for this sender says never");
+    }
 
     const auto applied = rule_for(addressee, inquiry);
     const auto& rule = *applied.rule;
@@ -201,12 +207,6 @@ Decision decide(const Addressee& addressee, const Inquiry& inquiry, const Keyrin
     if (rule.demand == Demand::never) {
         return decided(std::move(decision), Handling::clear, "the rule says never");
     }
-    if (!address) {
-        return decided(std::move(decision),
-                       rule.demand == Demand::require ? without_certificate(rule) : Handling::clear,
-                       "not a complete address: no certificate can be looked up");
-    }
-
     const keyring::WantedProtocol wanted{rule.protocol, inquiry.preferred_protocol,
                                          inquiry.signature_decides};
     auto search = search_for(*address, wanted, *inquiry.policy, view, now);

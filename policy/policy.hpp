@@ -39,6 +39,8 @@ struct Policy {
     std::vector<std::string> case_sensitive_domains; ///< normalised: local parts are compared exactly
     /// What begins an extension of a local part (`bob+tag`); nullopt: nothing does.
     std::optional<char> subaddress_separator = '+';
+    std::optional<std::string> default_domain; ///< normalised: of paths that the MTA does not complete itself
+    std::optional<std::string> mail_name;      ///< what /etc/mailname says, where there is no default_domain
     InboundTls inbound_tls = InboundTls::optional;
     std::size_t copies_max = 100; ///< of one message
 };

@@ -65,9 +65,9 @@ struct Rule {
     /// Words in the order of the grammar; parse(to_string()) gives an equal rule.
     [[nodiscard]] std::string to_string() const;
 
-    /// A path without a domain (`RCPT TO:<bob>`) becomes an address only later, in the MTA: any address. It
-    /// matches every pattern of a rule that requires sealing, so that leaving out the domain is no way around
-    /// the rule, and of other rules only `*`.
+    /// A path that is no complete address becomes one only later, in the MTA: any address. It matches every
+    /// pattern of a rule that requires sealing, so that an odd spelling is no way around the rule, and of
+    /// other rules only `*`. Such a recipient is refused where the message is in scope, whatever the rule.
     [[nodiscard]] bool matches(const Path& recipient, const Path& reverse_path) const;
 
     /// Whether it is for messages from there, whoever they are to.

@@ -10,14 +10,31 @@
 
 namespace lockbox::policy {
 
+/// With what the MTA completes a path that names no domain, or only the first label of one.
+struct Completion {
+    /// The mailbox that the MTA has resolved the path to, its macro {rcpt_addr} or {mail_addr}; empty: not
+    /// known.
+    std::string resolved;
+    std::string default_domain; ///< normalised; empty: not known
+};
+
 /// A forward-path (RCPT TO) or the reverse-path (MAIL FROM).
 struct Path {
-    std::string raw;                      ///< the MTA's exact bytes: editing recipients needs them
-    std::vector<std::string> parameters;  ///< ESMTP parameters: "NOTIFY=NEVER", …
-    std::optional<mail::Address> address; ///< nullopt: the null reverse-path, or not a mailbox
+    std::string raw;                     ///< the MTA's exact bytes: editing recipients needs them
+    std::vector<std::string> parameters; ///< ESMTP parameters: "NOTIFY=NEVER", …
+    /// Whom the MTA delivers to. nullopt: the null reverse-path, or no complete address: the MTA may clean,
+    /// rewrite or complete the path later, and nobody can tell who gets the message.
+    std::optional<mail::Address> address;
 
-    /// Reads `raw` with Address::parse_path().
-    [[nodiscard]] static Path from(std::string raw, std::vector<std::string> parameters = {});
+    /// Reads `raw` with Address::parse_path(). A path that the MTA completes is read with the domain that the
+    /// MTA has resolved it to; where the MTA has not said it, a plain local name (`root`) belongs to the
+    /// default domain, and a domain of one label is not completed.
+    [[nodiscard]] static Path from(std::string raw, std::vector<std::string> parameters = {},
+                                   const Completion& completion = {});
+
+    /// The address where it is spelled otherwise than the path, which it was read from; empty: it is not, or
+    /// there is no address.
+    [[nodiscard]] std::string read_as() const;
 
     /// A path to the address, without parameters.
     [[nodiscard]] static Path to(const mail::Address& address);

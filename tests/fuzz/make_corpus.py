@@ -40,6 +40,10 @@ ADDRESSES = [
     'Joe Q. Public <john@x.test>, "a@b" <c@d.test>, e@[192.0.2.1] (a (nested) comment)',
     "A Group:Ed Jones <c@a.test>,joe@where.test;, \"john\" . doe @ one . test",
     "=?utf-8?q?a=40b?= <evil@example.net>\r\n ,<f@g",
+    '<"bob%remote.test"@localhost.>',
+    "<remote.test!bob+tag@[IPv6:::1]>",
+    "<REN\u00c9.rene\u0301.\u1f88@remote\u3002uucp>",
+    "<root>",
 ]
 
 CONTENT_TYPES = [

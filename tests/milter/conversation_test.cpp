@@ -88,7 +88,7 @@ TEST_CASE("Of an offer, what is needed and what is wished for is taken up", "[mi
     // Postfix 3.7: version 6, all actions, all steps. What comes back: headers and body, chosen macros; no
     // reply to header, recipient and body, no DATA and end of header, leading space.
     const auto macros = "\0\0\0\0j _ {daemon_name} {client_addr}\0"s + "\0\0\0\1{tls_version}\0"s +
-                        "\0\0\0\2i {auth_authen} {tls_version}\0"s +
+                        "\0\0\0\2i {auth_authen} {tls_version} {mail_addr}\0"s +
                         "\0\0\0\3{nbadrcpts} {nrcpts} {rcpt_addr}\0"s +
                         "\0\0\0\5i {nbadrcpts} {rcpt_addr}\0"s + "\0\0\0\6i\0"s;
     const auto answer = "O\0\0\0\6\0\0\x01\x13\0\x18\x82\xc0"s + macros;

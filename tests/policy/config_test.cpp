@@ -55,6 +55,7 @@ constexpr const char* every_key[] = {"socket",
                                      "prefer-protocol",
                                      "case-sensitive-domain",
                                      "subaddress-separator",
+                                     "default-domain",
                                      "smime-ca",
                                      "smime-crl",
                                      "smime-subject-address",
@@ -118,6 +119,8 @@ TEST_CASE("an empty file gives the defaults that lockbox.conf(5) names", "[polic
     CHECK(config.policy.rules.empty());
     CHECK(config.policy.case_sensitive_domains.empty());
     CHECK(config.policy.subaddress_separator == '+');
+    CHECK_FALSE(config.policy.default_domain);
+    CHECK_FALSE(config.policy.mail_name); // which is not the file's to say
     CHECK(config.policy.inbound_tls == InboundTls::optional);
     CHECK(config.delivery == DeliveryMode::automatic);
     CHECK_FALSE(config.reinject.has_value());
@@ -150,6 +153,7 @@ TEST_CASE("every key is read", "[policy]") {
                              "prefer-protocol = smime\n"
                              "case-sensitive-domain = example.net\n"
                              "subaddress-separator = -\n"
+                             "default-domain = Mta.Example.org\n"
                              "smime-ca = /etc/ssl/mail\n"
                              "smime-ca = /srv/ca.pem\n"
                              "smime-crl = /srv/ca.crl\n"
@@ -183,6 +187,7 @@ TEST_CASE("every key is read", "[policy]") {
     CHECK(config.policy.preferred_protocol == crypto::Protocol::smime);
     CHECK(config.policy.case_sensitive_domains == std::vector<std::string>{"example.net"});
     CHECK(config.policy.subaddress_separator == '-');
+    CHECK(config.policy.default_domain == "mta.example.org");
     CHECK(config.smime_authorities == std::vector<std::string>{"/etc/ssl/mail", "/srv/ca.pem"});
     CHECK(config.smime_revocations == std::vector<std::string>{"/srv/ca.crl"});
     CHECK(config.smime_subject_address);
@@ -248,7 +253,8 @@ TEST_CASE("an error names the file, the line and what could stand there", "[poli
         {"sockte = unix:/x",
          "the valid keys are: socket, socket-mode, socket-group, user, keyring, scope, "
          "incoming-domain, trusted-networks, submission-daemon, rule, prefer-protocol, "
-         "case-sensitive-domain, subaddress-separator, smime-ca, smime-crl, smime-subject-address, "
+         "case-sensitive-domain, subaddress-separator, default-domain, smime-ca, smime-crl, "
+         "smime-subject-address, "
          "outer-field, inbound-tls, delivery, reinject, journal, route-secret, message-size-max, copies-max, "
          "time-budget, concurrency, log, log-level"},
         {"rules = require", "did you mean 'rule'?"},
@@ -298,6 +304,8 @@ TEST_CASE("an error names the file, the line and what could stand there", "[poli
         {"incoming-domain = *.example.org", "is not a domain name"},
         {"incoming-domain =", "is not a domain name"},
         {"case-sensitive-domain = bob@example.org", "is not a domain name"},
+        {"default-domain = root@example.org", "default-domain: 'root@example.org' is not a domain name"},
+        {"default-domain =", "default-domain: '' is not a domain name"},
         {"subaddress-separator = ++",
          "subaddress-separator: '++' is not one of the characters +-_=&*~^$'/?`{|}; "},
         {"subaddress-separator = %", "subaddress-separator: '%' is not one of the characters"},
@@ -506,6 +514,8 @@ TEST_CASE("the defaults are printed in the file's own syntax", "[policy]") {
                                     "# rule: none\n"
                                     "prefer-protocol = openpgp\n"
                                     "# case-sensitive-domain: none\n"
+                                    "subaddress-separator = +\n"
+                                    "# default-domain: none, so the MTA's own name\n"
                                     "# smime-ca: none\n"
                                     "# smime-crl: none\n"
                                     "smime-subject-address = no\n"

@@ -295,12 +295,34 @@ TEST_CASE("a sender without a domain does not get around the rule for the sender
     CHECK(world.plan().outcome == Outcome::pass);
 }
 
-TEST_CASE("a recipient without a domain is sent to in clear where nothing is required", "[policy]") {
-    World world({"<root>"});
+TEST_CASE("a recipient who is no complete address is refused whatever the rule", "[policy]") {
+    const auto path =
+        GENERATE(as<std::string>{}, "<root>", "<bob%example.org@localhost>", "< bob@example.org>",
+                 "<\"bob@example.org\"@localhost>", "<bob@remote>", "<>", "<Bob <bob@example.org>>");
+    const auto rule = GENERATE(as<std::string>{}, "prefer", "require", "require defer",
+                               "prefer clear-if-unusable", "to=@example.org never");
+    CAPTURE(path, rule);
+    World world({"<carol@example.com>", path}, {rule});
+    world.has(entry('B', {"bob@example.org"}));
+    world.has(entry('C', {"carol@example.com"}));
+    const auto plan = world.plan();
+    CHECK(plan.outcome == Outcome::refuse);
+    CHECK(plan.refuses_addresses_alone());
+    CHECK(plan.copies.empty());
+    REQUIRE(plan.decisions.size() == 2);
+    CHECK_FALSE(plan.decisions[1].address);
+    CHECK(plan.decisions[1].reason == "not a complete address: the mail system may deliver to another one");
+    CHECK(plan.decisions[1].rule.empty());
+    CHECK(plan.reason.find(path.substr(1, path.size() - 2)) != std::string::npos);
+}
+
+TEST_CASE("nobody is refused for an address where nothing but never applies", "[policy]") {
+    World world({"<bob%example.org@localhost>", "<root>"}, {"from=alice@example.net never", "to=* require"});
     const auto plan = world.plan();
     CHECK(plan.outcome == Outcome::pass);
-    CHECK(name_of(plan.decisions[0], world.transaction) == "<root>");
-    CHECK(plan.decisions[0].reason == "not a complete address: no certificate can be looked up");
+    CHECK(handlings(plan) == Words{"clear", "clear"});
+    world.transaction.reverse_path = Path::from("<carol@example.net>");
+    CHECK(world.plan().outcome == Outcome::refuse);
 }
 
 TEST_CASE("an extension is no way around the rule for the address, and no way into it", "[policy]") {
@@ -322,6 +344,15 @@ TEST_CASE("an extension is no way around the rule for the address, and no way in
     CAPTURE(rules, recipient);
     const World world({recipient}, rules);
     CHECK(world.plan().decisions.at(0).rule_number == rule_number);
+}
+
+TEST_CASE("a local name belongs to the default domain and to the rules for it", "[policy]") {
+    World world({}, {"to=@example.org require", "never"});
+    world.transaction.recipients = {Path::from("<bob>", {}, {"", "example.org"})};
+    CHECK(world.plan().outcome == Outcome::refuse);
+    CHECK_FALSE(world.plan().refuses_addresses_alone());
+    world.has(entry('B', {"bob@example.org"}));
+    CHECK(world.plan().decisions.at(0).certificate == certificate('B'));
 }
 
 // --- The whole message ---
@@ -355,7 +386,7 @@ TEST_CASE("recipients who are deferred defer the message, unless somebody is ref
 TEST_CASE("a name in a reason cannot disturb a log or a reply", "[policy]") {
     World world({"<bob\r\n250 ok\x1b[2J>"}, {"require"});
     CHECK(world.plan().reason ==
-          "<bob??250 ok?[2J>: not a complete address: no certificate can be looked up");
+          "<bob??250 ok?[2J>: not a complete address: the mail system may deliver to another one");
 }
 
 TEST_CASE("a message that is clear for everybody passes", "[policy]") {
