@@ -230,13 +230,27 @@ void write_progress(std::string& out) {
     write_packet(out, reply_progress, {});
 }
 
+namespace {
+
+/// MTAs take one of two percent signs away, as libmilter's smfi_setreply() wants them; Sendmail would take a
+/// single one for a format.
+std::string with_percent_signs_doubled(std::string_view text) {
+    std::string doubled;
+    for (const char c : text) {
+        doubled.append(c == '%' ? 2 : 1, c);
+    }
+    return doubled;
+}
+
+} // namespace
+
 void write_reply(std::string& out, const Reply& reply) {
     std::string text;
     const auto lines = reply_lines(reply.text);
     for (std::size_t i = 0; i < lines.size(); ++i) {
         const bool is_last = i + 1 == lines.size();
-        text += reply.code + (is_last ? ' ' : '-') + reply.enhanced_code + ' ' + lines[i] +
-                (is_last ? "" : "\r\n");
+        text += reply.code + (is_last ? ' ' : '-') + reply.enhanced_code + ' ' +
+                with_percent_signs_doubled(lines[i]) + (is_last ? "" : "\r\n");
     }
     text += '\0';
     write_packet(out, reply_text, text);

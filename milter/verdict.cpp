@@ -61,8 +61,7 @@ std::vector<std::string> one_for_each(std::string_view text) {
 } // namespace
 
 std::vector<std::string> reply_lines(std::string_view text) {
-    auto clean = printable(text, reply_line_octets_max * reply_lines_max);
-    std::replace(clean.begin(), clean.end(), '%', '?');
+    const auto clean = printable(text, reply_line_octets_max * reply_lines_max);
     auto lines = one_for_each(clean);
     if (lines.size() > reply_lines_max) {
         lines.clear();

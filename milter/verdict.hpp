@@ -85,9 +85,9 @@ using Verdict = std::variant<Pass, Edit, Discard, Defer, Refuse>;
 constexpr std::size_t reply_line_octets_max = 400;
 constexpr std::size_t reply_lines_max = 30; ///< Sendmail takes 32
 
-/// The text as reply lines: printable ASCII or UTF-8, no `%` (which an MTA may take for a format), one for
-/// each part that ends with a semicolon (a recipient and why), or filled where these would be too many;
-/// broken between words. What does not fit is counted in the last line.
+/// The text as reply lines: printable ASCII or UTF-8, one for each part that ends with a semicolon (a
+/// recipient and why), or filled where these would be too many; broken between words. What does not fit is
+/// counted in the last line.
 [[nodiscard]] std::vector<std::string> reply_lines(std::string_view text);
 
 } // namespace lockbox::milter

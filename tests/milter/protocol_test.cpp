@@ -89,6 +89,12 @@ TEST_CASE("What is in packets is read, and nothing behind it", "[milter]") {
     }
 }
 
+TEST_CASE("A percent sign in a reply is doubled, as libmilter has it for both MTAs", "[milter]") {
+    std::string out;
+    write_reply(out, {"553", "5.1.3", "<bob%remote.test@localhost>"});
+    CHECK(out.find("553 5.1.3 <bob%%remote.test@localhost>") != std::string::npos);
+}
+
 TEST_CASE("Macros are those of their message, and a later one counts before an earlier one", "[milter]") {
     Macros macros;
     CHECK(macros.get("i").empty());
