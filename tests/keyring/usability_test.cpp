@@ -60,6 +60,17 @@ TEST_CASE("A certificate is as usable as its encryption keys", "[keyring]") {
             .has_value());
 }
 
+TEST_CASE("A key is encrypted to from the second it is made to the second before it expires", "[keyring]") {
+    using namespace std::chrono_literals;
+    const auto limited = entry({key("A", day(2025, 1, 1), today)});
+    CHECK(encryption_key_at(limited, day(2025, 1, 1) - 1s) == nullptr);
+    CHECK(encryption_key_at(limited, day(2025, 1, 1)) != nullptr);
+    CHECK(encryption_key_at(limited, today - 1s) != nullptr);
+    CHECK(encryption_key_at(limited, today) == nullptr); // RFC 9580 §5.2.3.13: valid for so many seconds
+    CHECK_FALSE(why_unusable(limited, today - 1s).has_value());
+    CHECK(why_unusable(limited, today) == WhyUnusable{Unusable::expired, today});
+}
+
 TEST_CASE("The newest valid key is encrypted to", "[keyring]") {
     const auto several =
         entry({key("OLD", day(2020, 1, 1)), key("NEW", day(2025, 1, 1)), key("FUTURE", day(2027, 1, 1)),
