@@ -1,6 +1,7 @@
 #include "base/sqlite.hpp"
 
 #include "base/ascii.hpp"
+#include "base/descriptor.hpp"
 #include "base/error.hpp"
 
 #include <fcntl.h>
@@ -13,16 +14,8 @@
 #include <cerrno>
 #include <filesystem>
 #include <new>
-#include <system_error>
 
 namespace lockbox {
-namespace {
-
-std::string reason(int error) {
-    return std::error_code(error, std::generic_category()).message();
-}
-
-} // namespace
 
 int sqlite_code(const soci::soci_error& failure) {
     const auto* sqlite = dynamic_cast<const soci::sqlite3_soci_error*>(&failure);
@@ -71,26 +64,25 @@ std::string sqlite_connection_string(const std::string& path, std::chrono::secon
 }
 
 void make_sqlite_file(const SqliteFile& file) {
-    const int fd = ::open(file.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) {
+    const Descriptor made(::open(file.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!made) {
         if (errno == EEXIST) {
             return;
         }
         const auto directory = std::filesystem::path(file.path).parent_path().string();
         throw Error(errno == EACCES ? ErrorKind::permission : ErrorKind::unavailable,
-                    fmt::format("cannot make {}: {}", file.name(), reason(errno)),
+                    fmt::format("cannot make {}: {}", file.name(), reason_of(errno)),
                     fmt::format("make the directory {} first, for the user that Lockbox runs as",
                                 directory.empty() ? "." : directory));
     }
     struct stat directory {};
     const auto parent = std::filesystem::path(file.path).parent_path();
     const bool as_root = ::geteuid() == 0 && ::stat(parent.empty() ? "." : parent.c_str(), &directory) == 0;
-    const bool owned = !as_root || ::fchown(fd, directory.st_uid, directory.st_gid) == 0;
+    const bool owned = !as_root || ::fchown(made.get(), directory.st_uid, directory.st_gid) == 0;
     const int error = errno;
-    ::close(fd);
     if (!owned) {
-        throw Error(ErrorKind::permission,
-                    fmt::format("cannot give {} to its directory's owner: {}", file.name(), reason(error)));
+        throw Error(ErrorKind::permission, fmt::format("cannot give {} to its directory's owner: {}",
+                                                       file.name(), reason_of(error)));
     }
 }
 

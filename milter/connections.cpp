@@ -5,6 +5,7 @@
 #include "milter/protocol.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -45,9 +46,17 @@ std::size_t receive(int connection, std::span<char> room) noexcept {
     }
 }
 
+/// Where Postfix's cleanup(8) dies while it waits for a verdict, smtpd(8) still has the connection, and says
+/// that the message has ended.
+bool is_silent(int connection) noexcept {
+    pollfd descriptor{connection, POLLIN | POLLRDHUP, 0};
+    return ::poll(&descriptor, 1, 0) <= 0;
+}
+
 void converse(int connection, Shared& shared) {
-    Conversation conversation(shared,
-                              [connection](std::string_view bytes) { return send_all(connection, bytes); });
+    Conversation conversation(
+        shared, [connection](std::string_view bytes) { return send_all(connection, bytes); },
+        [connection] { return is_silent(connection); });
     protocol::PacketReader reader;
     while (true) {
         while (const auto packet = reader.next()) {

@@ -162,7 +162,6 @@ bool Conversation::take(const protocol::Packet& packet) {
         return end_of_message(packet.data);
     case Command::abort:
         session_->reset();
-        session_->settle();
         macros_.end_message();
         break;
     case Command::next_connection:
@@ -208,7 +207,6 @@ void Conversation::connect(std::string_view data) {
 
 void Conversation::mail(std::string_view data) {
     if (shared_.stopping && !session_->brings_back()) {
-        session_->settle();
         return put_off();
     }
     auto [path, parameters] = Path::read(data);
@@ -277,10 +275,12 @@ bool Conversation::send_body(std::string_view body) {
 }
 
 /// Tells the MTA every few seconds that the verdict is still to come, or it would give up after its content
-/// timeout. Never while a verdict is sent: Postfix takes no other reply between two pieces of a body.
+/// timeout. False: it has given up all the same. Never while a verdict is sent: Postfix takes no other reply
+/// between two pieces of a body.
 Tick Conversation::progress() {
     return [this, last = std::chrono::steady_clock::now(), is_there = true]() mutable {
         const auto now = std::chrono::steady_clock::now();
+        is_there = is_there && still_waits_();
         if (is_there && now - last >= waiting_slice) {
             last = now;
             protocol::write_progress(out_);
@@ -324,11 +324,12 @@ RecipientCount::Macros Conversation::recipient_macros() const {
 
 bool Conversation::end_of_message(std::string_view last_piece) {
     const std::string queue_id(macros_.get("i"));
-    const auto handled = judged(queue_id, last_piece);
+    auto handled = judged(queue_id, last_piece);
     const auto sent = send(handled.verdict);
-    if (sent == Sent::no && session_->is_unsettled()) {
-        session_->verdict_was_lost(); // its client tries again
+    if (handled.attempt && sent == Sent::yes) {
+        handled.attempt->answered();
     }
+    handled.attempt.reset(); // the next try of the message may begin
     session_->reset();
     macros_.end_message();
     try {

@@ -18,7 +18,7 @@ struct Shared {
     Filter* filter = nullptr;
     ExpectedCopies* expected = nullptr; ///< null: nothing is handed back
     bool on_unix_socket = false;
-    InFlight in_flight;
+    Slots in_flight{Slots::unlimited};
     std::atomic<bool> stopping = false; ///< new messages are put off
 };
 
@@ -28,7 +28,12 @@ public:
     /// All of it has to go, or false: the MTA has gone.
     using Send = std::function<bool(std::string_view)>;
 
-    Conversation(Shared& shared, Send send) : shared_(shared), send_(std::move(send)) {}
+    /// Whether the MTA, which is waiting for us, still does: it has neither hung up nor said anything since.
+    using StillWaits = std::function<bool()>;
+
+    Conversation(
+        Shared& shared, Send send, StillWaits still_waits = [] { return true; })
+        : shared_(shared), send_(std::move(send)), still_waits_(std::move(still_waits)) {}
 
     /// Does what a packet asks for. False: the connection ends. What fails while a message is recorded or
     /// judged becomes a log line, and the message is deferred, now or, where no reply is wanted now, at its
@@ -64,6 +69,7 @@ private:
 
     Shared& shared_;
     Send send_;
+    StillWaits still_waits_;
     std::unique_ptr<Session> session_; ///< null: nothing was negotiated
     protocol::Macros macros_;
     std::uint32_t steps_ = 0; ///< as agreed

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <set>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 namespace lockbox::milter {
@@ -31,6 +32,12 @@ std::vector<std::string> mailboxes_of(const OutgoingCopy& copy) {
     return mailboxes;
 }
 
+void expect_somebody_waits(const Wait& wait) {
+    if (!wait.tick()) {
+        throw Error(ErrorKind::unavailable, "the MTA has left before all copies were ready");
+    }
+}
+
 /// The last look before anything is sent: whoever made these copies knew whom an earlier try has served.
 void expect_nobody_twice(const std::vector<OutgoingCopy>& copies, const std::vector<std::string>& served) {
     const std::set<std::string> by_then(served.begin(), served.end());
@@ -44,13 +51,12 @@ void expect_nobody_twice(const std::vector<OutgoingCopy>& copies, const std::vec
     }
 }
 
-/// The listener has said no, for now or for good.
-struct Refusal {
-    bool permanent = false;
-    std::string stage; ///< "RCPT TO:<bob@example.org>"
-    SmtpReply reply;
-    std::string recipients; ///< whom it concerns; empty: everybody
-};
+void append(std::string& list, std::string_view more) {
+    if (!more.empty()) {
+        list += list.empty() ? "" : "; ";
+        list += more;
+    }
+}
 
 /// The queue id in "2.0.0 Ok: queued as 4ABC" (Postfix) or "2.0.0 x4ABC Message accepted for delivery"
 /// (Sendmail).
@@ -71,18 +77,55 @@ std::optional<std::string> queue_id_in(const SmtpReply& reply) {
     return std::nullopt;
 }
 
+constexpr std::chrono::milliseconds late_slice{500}; ///< so soon a stop is seen
+
+Verdict try_again() {
+    return Defer{{"451", "4.3.0", "Message cannot be handed on now, please try again later"}};
+}
+
+} // namespace
+
+/// The listener has said no, for now or for good.
+struct Delivery::Refusal {
+    bool permanent = false;
+    std::string stage; ///< "RCPT TO:<bob@example.org>"
+    SmtpReply reply;
+    std::string recipients; ///< whom it concerns; empty: everybody
+
+    /// What the client is told. A refusal of the message or of a recipient is handed on; every other is our
+    /// own trouble.
+    [[nodiscard]] Verdict verdict() const {
+        if (!permanent) {
+            return try_again();
+        }
+        const auto whom = recipients.empty() ? std::string() : recipients + ": ";
+        return Refuse{{"554", "5.3.0", fmt::format("{}{}", whom, reply.to_string())}};
+    }
+};
+
 /// One copy on a connection of its own.
-class OpenCopy {
+class Delivery::OpenCopy {
 public:
-    enum class Fate { open, taken, in_doubt, refused, lost };
+    enum class Fate {
+        open,     ///< before its final dot
+        awaited,  ///< the MTA may take it, has not answered, and its connection lives
+        taken,    ///< the MTA has said so
+        in_doubt, ///< the MTA may have taken it, and cannot be asked any more
+        refused,  ///< the MTA has said so
+        lost,     ///< not taken, and never will be
+    };
 
-    OpenCopy(const OutgoingCopy& copy, ExpectedCopies::Expectation expectation, SmtpClient client)
-        : copy_(&copy), expectation_(std::move(expectation)), client_(std::move(client)) {}
+    OpenCopy(OutgoingCopy copy, ExpectedCopies::Expectation expectation, SmtpClient client)
+        : copy_(std::move(copy)), expectation_(std::move(expectation)), client_(std::move(client)) {}
 
-    [[nodiscard]] const OutgoingCopy& copy() const noexcept { return *copy_; }
+    [[nodiscard]] const OutgoingCopy& copy() const noexcept { return copy_; }
     [[nodiscard]] Fate fate() const noexcept { return fate_; }
+    [[nodiscard]] bool is_or_may_be_taken() const noexcept {
+        return fate_ == Fate::taken || fate_ == Fate::in_doubt;
+    }
     [[nodiscard]] const std::optional<Refusal>& refusal() const noexcept { return refusal_; }
     [[nodiscard]] const std::string& cause() const noexcept { return cause_; }
+    [[nodiscard]] const std::string& warning() const noexcept { return warning_; }
     [[nodiscard]] const std::optional<std::string>& queue_id() const noexcept { return queue_id_; }
 
     /// Everything up to the final dot. False: refusal() says who said no. Throws what SmtpClient throws.
@@ -92,38 +135,81 @@ public:
     }
 
     /// The final dot and its answer.
-    void commit(Deadline deadline, const Tick& tick, Journal::Attempt& attempt) {
-        client_.set_wait({deadline, [tick] {
-                              (void)tick(); // whoever has left meanwhile: what was begun comes to its end
-                              return true;
-                          }});
+    void commit(const Wait& wait, Journal::Attempt& attempt) {
+        if (std::chrono::steady_clock::now() >= wait.deadline) {
+            without_answer("the reinjection listener took too long with the copies before");
+            return;
+        }
+        client_.set_wait(wait);
         try {
-            if (std::chrono::steady_clock::now() >= deadline) {
-                throw Error(ErrorKind::unavailable,
-                            "the reinjection listener took too long with the copies before");
-            }
             client_.write_final_dot();
-            const auto reply = client_.read_reply();
-            client_.quit();
-            if (reply.is_positive()) {
-                fate_ = Fate::taken;
-                queue_id_ = queue_id_in(reply);
-                return;
-            }
-            fate_ = Fate::refused;
-            refusal_ = {reply.is_permanent(), "the final dot", reply, named(*copy_)};
-            cause_ = fmt::format("the reinjection listener's answer to the copy for {}: {}", named(*copy_),
-                                 reply.to_string());
-            (void)expectation_.withdraw();
-            attempt.take_back(mailboxes_of(*copy_));
         } catch (const std::exception& error) {
-            // Without an answer: what the MTA may take is what this milter has let through.
-            fate_ = expectation_.withdraw() ? Fate::in_doubt : Fate::lost;
-            cause_ = fmt::format("the copy for {}: {}", named(*copy_), error.what());
+            without_answer(error.what());
+            return;
+        }
+        fate_ = Fate::awaited;
+        read_answer(attempt);
+        if (fate_ == Fate::awaited && !expectation_.withdraw()) {
+            // Its milter was not even asked, and will say no: the end of the connection ends the copy.
+            fate_ = Fate::lost;
+            cause_ =
+                fmt::format("the copy for {}: the reinjection listener did not answer in time", named(copy_));
         }
     }
 
+    /// More of the wait for the answer.
+    void wait_on(const Wait& wait, Journal::Attempt& attempt) {
+        client_.set_wait(wait);
+        read_answer(attempt);
+    }
+
+    /// There will be no answer.
+    void give_up() { without_answer("the reinjection listener did not answer in time"); }
+
 private:
+    void read_answer(Journal::Attempt& attempt) {
+        try {
+            if (const auto reply = client_.reply_in_time()) {
+                client_.quit();
+                take_answer(*reply, attempt);
+            } else {
+                cause_ = fmt::format("the reinjection listener has not yet answered to the copy for {}",
+                                     named(copy_));
+            }
+        } catch (const std::exception& error) {
+            without_answer(error.what());
+        }
+    }
+
+    void take_answer(const SmtpReply& reply, Journal::Attempt& attempt) {
+        cause_.clear();
+        if (reply.is_positive()) {
+            fate_ = Fate::taken;
+            queue_id_ = queue_id_in(reply);
+            try {
+                attempt.confirm(mailboxes_of(copy_));
+            } catch (const std::exception& error) {
+                warning_ = error.what(); // recorded it is, and only a power failure could undo that
+            }
+            return;
+        }
+        fate_ = Fate::refused;
+        refusal_ = {reply.is_permanent(), "the final dot", reply, named(copy_)};
+        cause_ = fmt::format("the reinjection listener's answer to the copy for {}: {}", named(copy_),
+                             reply.to_string());
+        (void)expectation_.withdraw();
+        attempt.take_back(mailboxes_of(copy_));
+    }
+
+    /// What the MTA may take without an answer is what this milter has let through.
+    void without_answer(std::string_view why) {
+        fate_ = expectation_.withdraw() ? Fate::in_doubt : Fate::lost;
+        cause_ = fmt::format("the copy for {}: {}", named(copy_), why);
+        if (fate_ == Fate::in_doubt) {
+            warning_ = cause_ + ", after the MTA was told that it may take the copy: counted as taken";
+        }
+    }
+
     [[nodiscard]] bool accepted(const SmtpReply& reply, const std::string& stage,
                                 const std::string& recipients = {}) {
         if (reply.is_positive() || reply.is_intermediate()) {
@@ -160,23 +246,23 @@ private:
         if (const auto xforward = xforward_command(transaction, extensions); !xforward.empty()) {
             (void)client_.command(xforward); // only the listener's log is poorer without
         }
-        check_recipients(*copy_);
-        if (copy_->is_sealed() && content.form != Form::sealed) {
+        check_recipients(copy_);
+        if (copy_.is_sealed() && content.form != Form::sealed) {
             throw std::logic_error("the bytes of a sealed copy are not sealed");
         }
         const auto header = content.header.to_string();
         const CopyContent facts{header.size() + 2 + content.body.size(), !all_ascii(content.body),
                                 !all_ascii(header)};
-        std::vector<std::string> lines{mail_command(transaction.reverse_path, *copy_, facts, extensions)};
-        for (const auto& recipient : copy_->recipients) {
+        std::vector<std::string> lines{mail_command(transaction.reverse_path, copy_, facts, extensions)};
+        for (const auto& recipient : copy_.recipients) {
             lines.push_back(rcpt_command(recipient, extensions));
         }
         const auto replies = client_.commands(lines);
-        if (!accepted(replies.front(), "MAIL", named(*copy_))) {
+        if (!accepted(replies.front(), "MAIL", named(copy_))) {
             return false;
         }
-        for (std::size_t i = 0; i < copy_->recipients.size(); ++i) {
-            if (!accepted(replies[i + 1], "RCPT", printable(copy_->recipients[i].in_brackets()))) {
+        for (std::size_t i = 0; i < copy_.recipients.size(); ++i) {
+            if (!accepted(replies[i + 1], "RCPT", printable(copy_.recipients[i].in_brackets()))) {
                 return false;
             }
         }
@@ -189,7 +275,7 @@ private:
                 "set smtpd_milters (Postfix) or InputMailFilters (Sendmail) on the listener too, and never "
                 "no_milters; contrib/ shows how");
         }
-        return accepted(client_.command("DATA"), "DATA", named(*copy_));
+        return accepted(client_.command("DATA"), "DATA", named(copy_));
     }
 
     [[nodiscard]] bool write(const Delivery::Content& content) {
@@ -200,70 +286,129 @@ private:
         return true;
     }
 
-    const OutgoingCopy* copy_;
+    OutgoingCopy copy_;
     ExpectedCopies::Expectation expectation_;
     SmtpClient client_;
     Fate fate_ = Fate::open;
     std::optional<Refusal> refusal_;
-    std::string cause_;
+    std::string cause_;   ///< why it was not taken
+    std::string warning_; ///< what an operator has to know though it counts as taken
     std::optional<std::string> queue_id_;
 };
 
-/// What the client is told of a listener's refusal. A refusal of the message or of a recipient is handed on;
-/// every other is our own trouble.
-Verdict verdict_on(const Refusal& refusal) {
-    if (!refusal.permanent) {
-        return Defer{{"451", "4.3.0", "Message cannot be handed on now, please try again later"}};
-    }
-    const auto whom = refusal.recipients.empty() ? std::string() : refusal.recipients + ": ";
-    return Refuse{{"554", "5.3.0", fmt::format("{}{}", whom, refusal.reply.to_string())}};
-}
+/// The copies of one message on their way, and what they need.
+struct Delivery::Transit {
+    std::unique_ptr<Journal::Attempt> attempt; ///< outlives the copies, which write into it
+    Slots::Held places;
+    std::vector<OpenCopy> copies;
 
-} // namespace
-
-/// So many open transactions at once, all or none: two messages that each wait for the other's places would
-/// wait for ever.
-class Delivery::Places {
-public:
-    Places(Delivery& delivery, std::size_t count, const Wait& wait)
-        : delivery_(delivery), count_(std::min(count, open_copies_max)) {
-        std::unique_lock lock(delivery_.mutex_);
-        while (delivery_.places_free_ < count_) {
-            if (std::chrono::steady_clock::now() >= wait.deadline) {
-                throw Error(ErrorKind::busy, "too many copies are on their way already");
-            }
-            if (delivery_.changed_.wait_for(lock, waiting_slice) == std::cv_status::timeout) {
-                lock.unlock();
-                const bool is_there = wait.tick();
-                lock.lock();
-                if (!is_there) {
-                    throw Error(ErrorKind::busy, "the MTA has left while the copies waited for places");
-                }
-            }
-        }
-        delivery_.places_free_ -= count_;
+    [[nodiscard]] bool has_served_anybody() const {
+        return !attempt->served_before().empty() ||
+               std::any_of(copies.begin(), copies.end(),
+                           [](const OpenCopy& copy) { return copy.is_or_may_be_taken(); });
     }
-    ~Places() {
-        {
-            const std::scoped_lock lock(delivery_.mutex_);
-            delivery_.places_free_ += count_;
-        }
-        delivery_.changed_.notify_all();
+    [[nodiscard]] OpenCopy* awaited() {
+        const auto found = std::find_if(copies.begin(), copies.end(), [](const OpenCopy& copy) {
+            return copy.fate() == OpenCopy::Fate::awaited;
+        });
+        return found != copies.end() ? &*found : nullptr;
     }
-    Places(const Places&) = delete;
-    Places& operator=(const Places&) = delete;
-
-private:
-    Delivery& delivery_;
-    std::size_t count_;
 };
 
-Delivery::Delivery(const std::string& journal_path)
-    : journal_(journal_path), tls_(make_tls_client_context()) {}
+/// A transit that is waited for behind its verdict.
+struct Delivery::Late {
+    std::unique_ptr<Transit> transit;
+    Slots::Held place;
+    std::string queue_id; ///< of the message
+    std::atomic<bool> is_over = false;
+    std::thread thread;
+};
+
+Delivery::Delivery(const std::string& journal_path, AnswerWaits waits)
+    : waits_(waits), journal_(journal_path), tls_(make_tls_client_context()) {}
+
+Delivery::~Delivery() {
+    stopping_ = true;
+    for (auto& late : late_) {
+        late.thread.join();
+    }
+}
 
 std::unique_ptr<Journal::Attempt> Delivery::begin(const policy::Transaction& transaction, Time now,
-                                                  const Wait&) {
-    return journal_.begin(identity_of(transaction), now);
+                                                  const Wait& wait) {
+    return journal_.begin(transaction, now, wait);
+}
+
+std::optional<Delivery::Refusal> Delivery::fill(Transit& transit, const policy::Transaction& transaction,
+                                                std::vector<OutgoingCopy> copies,
+                                                const policy::Listener& listener, const Compose& compose,
+                                                const Wait& wait) {
+    transit.copies.reserve(copies.size());
+    for (auto& copy : copies) {
+        const auto content = compose(copy);
+        auto expectation = expected_.expect(
+            [attempt = transit.attempt.get(), mailboxes = mailboxes_of(copy)] { attempt->record(mailboxes); },
+            content.form);
+        expect_somebody_waits(wait);
+        auto& open =
+            transit.copies.emplace_back(std::move(copy), std::move(expectation), SmtpClient(listener, wait));
+        if (!open.fill(transaction, listener, tls_.get(), content)) {
+            return open.refusal();
+        }
+    }
+    expect_somebody_waits(wait);
+    return std::nullopt;
+}
+
+/// From here on, what is taken is taken: whoever has left meanwhile, what was begun comes to its end.
+void Delivery::commit(Transit& transit, const Wait& wait) const {
+    const Wait for_answers{wait.deadline + waits_.in_sight, [&] {
+                               (void)wait.tick();
+                               return true;
+                           }};
+    for (auto& copy : transit.copies) {
+        copy.commit(for_answers, *transit.attempt);
+        if (!transit.has_served_anybody()) {
+            break; // the whole message waits, or is refused
+        }
+    }
+}
+
+void Delivery::report(const Transit& transit, Handover& result) {
+    std::optional<Refusal> permanent;
+    bool incomplete = false;
+    for (const auto& copy : transit.copies) {
+        append(result.warning, copy.warning());
+        if (copy.is_or_may_be_taken()) {
+            ++result.copies;
+            if (copy.queue_id()) {
+                result.taken_as.push_back(*copy.queue_id());
+            }
+            continue;
+        }
+        if (copy.refusal() && copy.refusal()->permanent) {
+            permanent = permanent ? permanent : copy.refusal();
+        } else {
+            incomplete = true;
+        }
+        if (result.cause.empty()) {
+            result.cause = copy.cause();
+        }
+    }
+    if (permanent && !transit.has_served_anybody()) {
+        incomplete = false; // refused before the others had their final dots
+    }
+    if (incomplete) {
+        result.verdict = try_again();
+    } else if (permanent) {
+        auto refuse = std::get<Refuse>(permanent->verdict());
+        if (transit.has_served_anybody()) {
+            refuse.reply.text += others_are_served;
+        }
+        result.verdict = std::move(refuse);
+    } else {
+        result.verdict = Discard{};
+    }
 }
 
 Handover Delivery::hand_over(const policy::Transaction& transaction, std::vector<OutgoingCopy> copies,
@@ -274,92 +419,102 @@ Handover Delivery::hand_over(const policy::Transaction& transaction, std::vector
         result.verdict =
             Refuse{{"554", "5.4.6", fmt::format("Message has passed more than {} hosts: a loop", hops_max)}};
         result.cause = "a mail loop";
+        result.attempt = std::move(attempt);
         return result;
     }
     result.served_before = attempt->served_before();
     expect_nobody_twice(copies, result.served_before);
 
-    const Places places(*this, copies.size(), wait);
-    std::vector<OpenCopy> open;
-    open.reserve(copies.size());
-    for (const auto& copy : copies) {
-        const auto content = compose(copy);
-        auto expectation = expected_.expect(
-            [attempt = attempt.get(), mailboxes = mailboxes_of(copy)] { attempt->record(mailboxes); },
-            content.form);
-        (void)wait.tick();
-        open.emplace_back(copy, std::move(expectation), SmtpClient(listener, wait));
-        if (!open.back().fill(transaction, listener, tls_.get(), content)) {
-            const auto& refusal = *open.back().refusal();
-            result.verdict = verdict_on(refusal);
-            result.cause = fmt::format("the reinjection listener's answer to {}{}{}: {}", refusal.stage,
-                                       refusal.recipients.empty() ? "" : " ", refusal.recipients,
-                                       refusal.reply.to_string());
-            return result;
+    auto transit = std::make_unique<Transit>();
+    transit->attempt = std::move(attempt);
+    if (!copies.empty()) {
+        transit->attempt->prepare(transaction.body);
+        transit->places = places_.take(copies.size(), wait);
+        if (!transit->places) {
+            throw Error(ErrorKind::busy, "too many copies are on their way already");
         }
     }
-
-    if (!copies.empty() && !wait.tick()) {
-        throw Error(ErrorKind::unavailable, "the MTA has left before all copies were ready");
-    }
-
-    // From here on, what is taken is taken.
-    const auto commit_deadline = std::chrono::steady_clock::now() + commit_wait;
-    std::optional<Refusal> permanent;
-    bool incomplete = false;
-    for (auto& copy : open) {
-        copy.commit(commit_deadline, wait.tick, *attempt);
-        switch (copy.fate()) {
-        case OpenCopy::Fate::taken:
-            ++result.copies;
-            if (copy.queue_id()) {
-                result.taken_as.push_back(*copy.queue_id());
+    if (const auto refusal = fill(*transit, transaction, std::move(copies), listener, compose, wait)) {
+        result.verdict = refusal->verdict();
+        result.cause = fmt::format("the reinjection listener's answer to {}{}{}: {}", refusal->stage,
+                                   refusal->recipients.empty() ? "" : " ", refusal->recipients,
+                                   refusal->reply.to_string());
+        if (auto* refuse = std::get_if<Refuse>(&result.verdict)) {
+            if (!result.served_before.empty()) {
+                refuse->reply.text += others_are_served;
             }
-            try {
-                attempt->confirm();
-            } catch (const Error& error) {
-                result.warning = error.what(); // recorded it is, and only a power failure could undo that
-            }
-            continue;
-        case OpenCopy::Fate::in_doubt:
-            ++result.copies;
-            result.warning =
-                copy.cause() + ", after the MTA was told that it may take the copy: counted as taken";
-            continue;
-        case OpenCopy::Fate::refused:
-            if (copy.refusal()->permanent && !permanent) {
-                permanent = copy.refusal();
-            } else if (!copy.refusal()->permanent) {
-                incomplete = true;
-            }
-            break;
-        case OpenCopy::Fate::lost:
-        case OpenCopy::Fate::open:
-            incomplete = true;
-            break;
+            result.attempt = std::move(transit->attempt);
         }
-        if (result.cause.empty()) {
-            result.cause = copy.cause();
-        }
-        if (result.copies == 0 && result.served_before.empty()) {
-            break; // nobody has got theirs: the whole message waits, or is refused
-        }
+        return result;
     }
-    if (incomplete) {
-        result.verdict = Defer{{"451", "4.3.0", "Message cannot be handed on now, please try again later"}};
-    } else if (permanent) {
-        auto refuse = std::get<Refuse>(verdict_on(*permanent));
-        if (result.copies > 0 || !result.served_before.empty()) {
-            refuse.reply.text += others_are_served;
-        }
-        result.verdict = std::move(refuse);
-    } else {
-        result.verdict = Discard{};
-    }
-    if (!incomplete) {
-        result.attempt = std::move(attempt);
+    commit(*transit, wait);
+    report(*transit, result);
+    if (!std::holds_alternative<Defer>(result.verdict)) {
+        result.attempt = std::move(transit->attempt);
+    } else if (transit->awaited() != nullptr) {
+        wait_behind_the_verdict(std::move(transit), transaction.queue_id);
     }
     return result;
+}
+
+/// Where that cannot be done, the record stays, and with the connection ends the last chance of an answer:
+/// the copy counts as taken.
+void Delivery::wait_behind_the_verdict(std::unique_ptr<Transit> transit, const std::string& queue_id) {
+    auto place = late_places_.take_now(1);
+    const std::scoped_lock lock(late_mutex_);
+    std::erase_if(late_, [](Late& late) {
+        if (late.is_over) {
+            late.thread.join();
+        }
+        return late.is_over.load();
+    });
+    if (!place) {
+        log::warning(queue_id, "no more answers can be waited for",
+                     {{"copy", named(transit->awaited()->copy())}, {"counted", "as taken"}});
+        return;
+    }
+    auto& late = late_.emplace_back();
+    late.transit = std::move(transit);
+    late.place = std::move(place);
+    late.queue_id = queue_id;
+    try {
+        late.thread = std::thread([this, &late] { wait_for_late_answer(late); });
+    } catch (const std::exception& error) {
+        log::error(queue_id, "an answer cannot be waited for", {{"error", error.what()}});
+        late_.pop_back();
+    }
+}
+
+void Delivery::wait_for_late_answer(Late& late) noexcept {
+    try {
+        const auto deadline = std::chrono::steady_clock::now() + waits_.late;
+        while (auto* copy = late.transit->awaited()) {
+            const auto now = std::chrono::steady_clock::now();
+            if (stopping_ || now >= deadline) {
+                copy->give_up();
+            } else {
+                copy->wait_on({std::min<Deadline>(deadline, now + late_slice)}, *late.transit->attempt);
+            }
+            if (copy->is_or_may_be_taken()) {
+                log::write(copy->warning().empty() ? log::Level::info : log::Level::warning, late.queue_id,
+                           "answered late",
+                           {{"copy", named(copy->copy())},
+                            {"reinjected-as", copy->queue_id().value_or("-")},
+                            {"warning", copy->warning()}});
+            } else if (copy->fate() != OpenCopy::Fate::awaited) {
+                log::warning(late.queue_id, "answered late",
+                             {{"copy", named(copy->copy())}, {"reason", copy->cause()}});
+            }
+        }
+    } catch (const std::exception& error) {
+        try {
+            log::error(late.queue_id, error.what());
+        } catch (...) { // NOLINT(bugprone-empty-catch): no memory for a log line either
+        }
+    }
+    late.transit.reset(); // the next try of the message may begin
+    late.place.release();
+    late.is_over = true;
 }
 
 } // namespace lockbox::milter

@@ -321,7 +321,7 @@ Handled Filter::judge_and_seal(const policy::Transaction& transaction, const Set
     // What an earlier try has begun is completed, and not sent to everybody again. Another try that is under
     // way is waited for here, where that keeps nobody else from a slot.
     auto attempt = delivery_ != nullptr ? delivery_->begin(transaction, clock_(), wait) : nullptr;
-    const auto slot = slots_.wait_until(wait.deadline);
+    auto slot = slots_.take(1, wait);
     if (!slot) {
         return deferred("4.3.2", "Too many messages at once, please try again later");
     }
@@ -329,8 +329,11 @@ Handled Filter::judge_and_seal(const policy::Transaction& transaction, const Set
                                          attempt ? attempt->served_before() : std::vector<std::string>());
     const auto plan = plan_for(inquiry, settings);
     switch (plan.outcome) {
-    case policy::Outcome::refuse:
-        return refused(plan);
+    case policy::Outcome::refuse: {
+        auto handled = refused(plan);
+        handled.attempt = std::move(attempt); // this try ends those before it, too
+        return handled;
+    }
     case policy::Outcome::defer:
         return deferred("4.7.1", "Message cannot be sealed yet: " + plan.reason);
     case policy::Outcome::pass:
@@ -338,10 +341,11 @@ Handled Filter::judge_and_seal(const policy::Transaction& transaction, const Set
     case policy::Outcome::deliver:
         break;
     }
-    return warned(policy::stays_in_place(plan, settings.delivery)
-                      ? in_place(inquiry, plan, settings, wait.deadline)
-                      : reinject(inquiry, plan, settings, std::move(attempt), wait),
-                  plan);
+    if (policy::stays_in_place(plan, settings.delivery)) {
+        return warned(in_place(inquiry, plan, settings, wait.deadline), plan);
+    }
+    slot.release(); // the MTA may take minutes; what works meanwhile takes one of its own
+    return warned(reinject(inquiry, plan, settings, std::move(attempt), wait), plan);
 }
 
 crypto::SealedMessage Filter::seal(const mail::HeaderSection& header, const std::string& body,
@@ -403,6 +407,10 @@ Handled Filter::reinject(const policy::Inquiry& inquiry, const policy::Plan& pla
         if (sealing == nullptr) {
             return {form_of(inquiry), with(mail::HeaderSection({received}), header.fields()),
                     transaction.body};
+        }
+        const auto slot = slots_.take(1, wait);
+        if (!slot) {
+            throw Error(ErrorKind::busy, "too many messages are sealed at once");
         }
         auto sealed = seal(header, transaction.body, *sealing, settings.outer_fields);
         return {Form::sealed,

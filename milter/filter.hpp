@@ -24,7 +24,7 @@ struct Handled {
     log::Level level = log::Level::info;
     std::string event; ///< "sealed", "passed", "refused", "deferred"
     log::Attributes attributes;
-    /// Of copies that were handed over: to be settled when the MTA has got the verdict.
+    /// Of a message that is done with: answered() when the MTA has got the verdict.
     std::unique_ptr<Journal::Attempt> attempt;
     /// Of each copy a line of its own: who gets which bytes.
     struct Line {

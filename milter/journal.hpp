@@ -1,13 +1,17 @@
-// What was handed back and not yet answered for: so that the next try of a message completes it and repeats
-// nothing.
+// What was handed back: so that the next try of a message completes it and repeats nothing.
 //
-// A client that gets no answer, or a 4xx, sends its message again. Between the first copy that the MTA has
-// taken and the answer, the journal holds who has got theirs. A try that ends without a final answer leaves
-// its records behind; the next try of the same message, by whatever process, takes them over and leaves those
-// recipients out. With the final answer the records go.
+// A client that gets no answer, or a 4xx, sends its message again. A client that was given 250 may send it
+// again as well: the answer does not always reach it. So the journal holds who has got theirs, from the
+// moment in which a copy is let through, and for a while behind the answer. It is read once for each try,
+// before anything is judged: the attempt begins then, and what it says of those who were served holds until
+// the verdict.
+//
+// A record can only do one thing: leave a recipient out of a later try of the same message. So an old one
+// sends nothing to anybody; at worst, somebody who was served is not served again.
 #pragma once
 
 #include "base/time.hpp"
+#include "milter/wait.hpp"
 #include "policy/transaction.hpp"
 
 #include <chrono>
@@ -20,25 +24,43 @@
 
 namespace lockbox::milter {
 
-/// Records of tries that never came to an end are forgotten then. Longer than the longest pause between two
-/// tries of any MTA (Sendmail and Exchange: an hour at most; Postfix: 4000 s), short enough that a message
-/// that was given up is not taken for a much later one with the same content.
-constexpr std::chrono::hours journal_age_max{24};
+/// Records of tries that were never answered are forgotten then: longer than MTAs go on trying (Postfix and
+/// Sendmail: five days).
+constexpr std::chrono::hours unanswered_age_max{7 * 24};
 
-/// Records kept at once; beyond, messages in several copies are deferred. A record is some 200 octets.
+/// Records of tries that were answered are forgotten so long after the answer: longer than the pause before
+/// the first tries of a client that never saw it (Postfix: 5 minutes, then 10, 20, …; Sendmail: what its
+/// queue runs take, up to an hour).
+constexpr std::chrono::minutes answered_age_max{60};
+
+/// Records kept at once; beyond, the oldest that were answered are forgotten before their time, and where
+/// there are none, messages in several copies are deferred. A record is some 200 octets.
 constexpr long long journal_records_max = 500'000;
 
-/// What makes two tries the same message: the reverse-path, the From, To, Cc, Subject, Date and Message-ID
-/// fields, and the body. A Message-ID that the MTA has made for this try (it contains the queue id) does not
-/// count. nullopt: the message has neither Date nor Message-ID to be recognised by; two alarms with the same
-/// words are two messages.
-[[nodiscard]] std::optional<std::string> identity_of(const policy::Transaction& transaction);
+/// What the tries of one message have in common, but for its body.
+struct MessageIdentity {
+    /// A digest of the reverse-path and of the From, To, Cc, Subject, Resent-* and identifying fields.
+    std::string fields;
+    /// It rests on a Message-ID (or, of a message that was sent on, a Resent-Message-ID) that the client has
+    /// made: whoever has the same is the same message. Else it rests on a date: two alarms with the same
+    /// words in one second are two messages, so its records go with the answer.
+    bool is_certain = false;
+    bool operator==(const MessageIdentity&) const = default;
+};
+
+/// Identifying fields are those that the client has made. A Message-ID that contains the queue id is the
+/// MTA's, and so is a Date behind that one; where the Message-ID is the client's own, Date does not count,
+/// because the MTA adds a new one for each try of a message that has none. nullopt: nothing is left to
+/// recognise the message by.
+[[nodiscard]] std::optional<MessageIdentity> identity_of(const policy::Transaction& transaction);
 
 /// The journal of one running milter, kept in an SQLite file. To be used by any number of threads.
 ///
 /// Everything throws Error: unavailable (missing directory, held by another milter, of a newer version),
 /// malformed (damaged, something else), busy, io (disk full); each names the file.
 class Journal {
+    class Impl;
+
 public:
     /// Makes the file where it is missing; takes it for this process alone, as long as the journal lives.
     explicit Journal(const std::string& path);
@@ -48,46 +70,47 @@ public:
     Journal(const Journal&) = delete;
     Journal& operator=(const Journal&) = delete;
 
-    /// One try of one message. Its records are nobody else's as long as it lives.
+    /// One try of one message. As long as it lives, no other try of the message begins for any of its
+    /// recipients.
     class Attempt {
     public:
-        Attempt(Journal& journal, std::string id) noexcept : journal_(&journal), id_(std::move(id)) {}
-        /// Whatever is recorded stays for the next try, unless settle() was called.
+        struct State;
+        explicit Attempt(Impl& journal, std::unique_ptr<State> state) noexcept;
+        /// Whatever is recorded stays for the next try.
         ~Attempt();
         Attempt(const Attempt&) = delete;
         Attempt& operator=(const Attempt&) = delete;
 
-        /// Recipients of earlier tries who have got theirs, as they were recorded.
-        [[nodiscard]] const std::vector<std::string>& served_before() const noexcept {
-            return served_before_;
-        }
+        /// Recipients of earlier tries who have got theirs, as they were recorded, sorted.
+        [[nodiscard]] const std::vector<std::string>& served_before() const noexcept;
 
+        /// Copies are going to be handed over: to be called before record(). `body` is the message's. Throws
+        /// where the journal could not take a record.
+        void prepare(std::string_view body);
         /// These recipients are getting theirs now. On disk when it returns, except for a power failure.
         void record(const std::vector<std::string>& recipients);
-        /// The MTA has confirmed it: safe against power failures too, when it returns.
-        void confirm();
+        /// The MTA has confirmed it for these: safe against power failures too, when it returns.
+        void confirm(const std::vector<std::string>& recipients);
         /// The MTA has not taken it after all.
         void take_back(const std::vector<std::string>& recipients) noexcept;
-        /// The client has its final answer: there will be no other try.
-        void settle() noexcept;
+        /// The MTA was given a final verdict, and the client may have it.
+        void answered() noexcept;
 
     private:
         friend class Journal;
-        Journal* journal_;
-        std::string id_;
-        std::vector<std::string> served_before_;
+        Impl* journal_;
+        std::unique_ptr<State> state_;
     };
 
-    /// Begins a try, taking over what ended tries of the same message have recorded. Without an identity
-    /// nothing is taken over, now or later. Throws where the journal could not take a record: before anything
-    /// is sent.
-    [[nodiscard]] std::unique_ptr<Attempt> begin(const std::optional<std::string>& identity, Time now);
-
-    /// settle() for every try that has not ended.
-    void settle_answered() noexcept;
+    /// Begins a try of the message. Where another one lives that has the same identity and recipients in
+    /// common, waits for its end; throws Error(busy) when the wait ends first. Tries of one message for other
+    /// recipients, into which an MTA may split it, go on side by side, and so does whatever has no identity.
+    /// Costs a digest of some header fields where nothing is known of the message; of its body, too, where
+    /// something is.
+    [[nodiscard]] std::unique_ptr<Attempt> begin(const policy::Transaction& transaction, Time now,
+                                                 const Wait& wait);
 
 private:
-    class Impl;
     std::unique_ptr<Impl> impl_;
 };
 

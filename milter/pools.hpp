@@ -3,11 +3,13 @@
 
 #include "crypto/seal.hpp"
 #include "keyring/keyring.hpp"
+#include "milter/wait.hpp"
 
-#include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <exception>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -83,37 +85,54 @@ private:
     std::vector<std::unique_ptr<T>> at_rest_;
 };
 
-/// At most so many at once; others wait their turn.
+/// So many at once; others wait their turn. To be used by any number of threads.
 class Slots {
 public:
-    explicit Slots(unsigned count) : free_(count) {}
+    static constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
 
-    class Slot {
+    explicit Slots(std::size_t count) noexcept : count_(count), free_(count) {}
+    Slots(const Slots&) = delete;
+    Slots& operator=(const Slots&) = delete;
+
+    /// Free again on destruction.
+    class Held {
     public:
-        explicit Slot(Slots* slots) noexcept : slots_(slots) {}
-        ~Slot() {
-            if (slots_ != nullptr) {
-                slots_->release();
-            }
+        Held() = default;
+        Held(Slots& slots, std::size_t count) noexcept : slots_(&slots), count_(count) {}
+        ~Held() { release(); }
+        Held(Held&& other) noexcept : slots_(std::exchange(other.slots_, nullptr)), count_(other.count_) {}
+        Held& operator=(Held&& other) noexcept {
+            std::swap(slots_, other.slots_);
+            std::swap(count_, other.count_);
+            return *this;
         }
-        Slot(Slot&& other) noexcept : slots_(std::exchange(other.slots_, nullptr)) {}
-        Slot(const Slot&) = delete;
-        Slot& operator=(const Slot&) = delete;
-        Slot& operator=(Slot&&) = delete;
-        /// False: no slot became free in time.
+        Held(const Held&) = delete;
+        Held& operator=(const Held&) = delete;
         explicit operator bool() const noexcept { return slots_ != nullptr; }
+        void release() noexcept;
 
     private:
-        Slots* slots_;
+        Slots* slots_ = nullptr;
+        std::size_t count_ = 0;
     };
 
-    [[nodiscard]] Slot wait_until(std::chrono::steady_clock::time_point deadline);
+    /// All of them or none: two that each wait for the other's would wait for ever. More than there are at
+    /// all are all there are. False: the wait ended first.
+    [[nodiscard]] Held take(std::size_t count, const Wait& wait);
+
+    /// Only what is free now.
+    [[nodiscard]] Held take_now(std::size_t count) { return take(count, {Deadline::min()}); }
+
+    /// False: some are still taken when the wait ends.
+    [[nodiscard]] bool wait_until_all_are_free(const Wait& wait);
+
+    [[nodiscard]] std::size_t taken() const;
 
 private:
-    void release();
-    std::mutex mutex_;
+    const std::size_t count_;
+    mutable std::mutex mutex_;
     std::condition_variable changed_;
-    unsigned free_;
+    std::size_t free_;
 };
 
 } // namespace lockbox::milter

@@ -209,10 +209,11 @@ void run(const policy::Config& config, const std::filesystem::path& config_path,
         socket_file.remove(); // with it, copies that are on their way back could not come in
     }
     const auto deadline = std::chrono::steady_clock::now() + config.time_budget + drain_wait;
-    const bool finished = shared.in_flight.wait_for_none(deadline);
+    const bool finished = shared.in_flight.wait_until_all_are_free({deadline});
     socket_file.remove();
-    if (finished && delivery) {
-        delivery->settle_answered();
+    if (const auto late = delivery ? delivery->late_answers() : 0; late > 0) {
+        log::warning("stop", "copies whose answer is still awaited count as taken",
+                     {{"copies", std::to_string(late)}});
     }
     log::info("stop", finished ? "done, nothing was in flight any more"
                                : "done, clients that had not finished must try again");

@@ -26,24 +26,6 @@ std::size_t announced_octets(const std::vector<std::string>& parameters) {
 
 } // namespace
 
-void InFlight::begin() {
-    const std::scoped_lock lock(mutex_);
-    ++count_;
-}
-
-void InFlight::end() {
-    {
-        const std::scoped_lock lock(mutex_);
-        --count_;
-    }
-    changed_.notify_all();
-}
-
-bool InFlight::wait_for_none(std::chrono::steady_clock::time_point deadline) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_until(lock, deadline, [&] { return count_ == 0; });
-}
-
 void Session::connect(std::string client_name, std::string client_address) {
     origin_ = {};
     origin_.client_name = std::move(client_name);
@@ -57,10 +39,8 @@ void Session::hello(std::string name) {
 std::optional<Refuse> Session::begin(std::string reverse_path, std::vector<std::string> parameters,
                                      Macros macros) {
     reset();
-    settle();
     settings_ = filter_->settings();
-    in_flight_->begin();
-    counted_ = true;
+    counted_ = in_flight_->take_now(1);
     origin_.login = std::move(macros.login);
     origin_.tls_version = std::move(macros.tls_version);
     origin_.daemon_name = std::move(macros.daemon_name);
@@ -135,13 +115,6 @@ void Session::count_recipients(const RecipientCount::Macros& macros) {
     transaction_.recipients_doubtful = recipient_count_.is_doubtful(macros);
 }
 
-void Session::settle() noexcept {
-    if (unsettled_) {
-        unsettled_->settle();
-        unsettled_.reset();
-    }
-}
-
 Handled Session::let_copy_through() {
     const auto form = failed_ ? std::nullopt : expected_->let_through(origin_.helo);
     if (form) {
@@ -173,7 +146,6 @@ Handled Session::end(std::string queue_id, const Tick& tick) {
     if (settings_ != nullptr && settings_->route_secret) {
         handled.verdict = with_route(std::move(handled.verdict), *settings_->route_secret, foreign_routes_);
     }
-    unsettled_ = std::move(handled.attempt);
     forget();
     return handled;
 }
@@ -191,10 +163,7 @@ void Session::forget() noexcept {
 
 void Session::reset() noexcept {
     forget();
-    if (counted_) {
-        counted_ = false;
-        in_flight_->end();
-    }
+    counted_.release();
 }
 
 } // namespace lockbox::milter

@@ -13,32 +13,16 @@
 
 namespace lockbox::milter {
 
-/// Counts messages between MAIL and their end, so that a stop can wait for them.
-class InFlight {
-public:
-    void begin();
-    void end();
-    [[nodiscard]] bool wait_for_none(std::chrono::steady_clock::time_point deadline);
-
-private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::size_t count_ = 0;
-};
-
 /// Recorder of one connection. The MTA's events come one after the other.
 ///
 /// A connection from the reinjection listener on which one of our own copies comes back is not recorded: the
 /// copy was judged already, and is let through as long as it is expected.
 class Session {
 public:
-    /// `expected` may be null: then nothing of ours comes back.
-    Session(Filter& filter, InFlight& in_flight, ExpectedCopies* expected = nullptr)
+    /// A message holds one of `in_flight` from MAIL to reset(), so that a stop can wait for it. `expected`
+    /// may be null: then nothing of ours comes back.
+    Session(Filter& filter, Slots& in_flight, ExpectedCopies* expected = nullptr)
         : filter_(&filter), in_flight_(&in_flight), expected_(expected) {}
-    ~Session() {
-        reset();
-        settle();
-    }
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
 
@@ -80,14 +64,6 @@ public:
     /// out.
     [[nodiscard]] Handled end(std::string queue_id, const Tick& tick);
 
-    /// The last verdict is final, on a message of which copies were handed over.
-    [[nodiscard]] bool is_unsettled() const noexcept { return unsettled_ != nullptr; }
-    /// The MTA has got the last verdict: its next event says so.
-    void settle() noexcept;
-
-    /// The MTA has left before the verdict could be given: the client will try again.
-    void verdict_was_lost() noexcept { unsettled_.reset(); }
-
     /// Forgets the message being recorded.
     void reset() noexcept;
 
@@ -98,7 +74,7 @@ private:
     [[nodiscard]] Handled judge(std::string queue_id, const Tick& tick);
 
     Filter* filter_;
-    InFlight* in_flight_;
+    Slots* in_flight_;
     ExpectedCopies* expected_;
     policy::Origin origin_;
     std::shared_ptr<const Settings> settings_; ///< of the message being recorded; null: there is none
@@ -109,9 +85,7 @@ private:
     bool oversized_ = false;
     bool failed_ = false;
     bool is_copy_ = false; ///< one of ours, coming back
-    /// Of the last message, until the next event shows that its verdict has reached the MTA.
-    std::unique_ptr<Journal::Attempt> unsettled_;
-    bool counted_ = false; ///< in in_flight_
+    Slots::Held counted_;  ///< of in_flight_
 };
 
 } // namespace lockbox::milter

@@ -87,6 +87,14 @@ public:
         }
     }
 
+    std::optional<SmtpReply> reply_in_time() {
+        try {
+            return read_reply();
+        } catch (const OutOfTime&) {
+            return std::nullopt;
+        }
+    }
+
     SmtpReply hello(std::string_view name) {
         auto reply = command(fmt::format("EHLO {}", name));
         extensions_ = reply.is_positive() ? extensions_in(reply) : SmtpExtensions();
@@ -183,6 +191,10 @@ public:
     }
 
 private:
+    struct OutOfTime : Error {
+        explicit OutOfTime(const std::string& what) : Error(ErrorKind::unavailable, what) {}
+    };
+
     void connect(const addrinfo& address) {
         socket_ = Descriptor(::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
         if (!socket_) {
@@ -213,7 +225,7 @@ private:
         while (true) {
             const auto now = std::chrono::steady_clock::now();
             if (now >= wait_.deadline) {
-                fail("it did not answer in time");
+                throw OutOfTime(fmt::format("the reinjection listener {}: it did not answer in time", name_));
             }
             const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(wait_.deadline - now);
             const auto slice = std::min<std::chrono::milliseconds>(left, waiting_slice);
@@ -360,6 +372,9 @@ void SmtpClient::set_wait(Wait wait) noexcept {
 }
 SmtpReply SmtpClient::read_reply() {
     return impl_->read_reply();
+}
+std::optional<SmtpReply> SmtpClient::reply_in_time() {
+    return impl_->reply_in_time();
 }
 SmtpReply SmtpClient::hello(std::string_view name) {
     return impl_->hello(name);

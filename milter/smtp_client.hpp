@@ -11,6 +11,7 @@
 #include <openssl/ssl.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,10 @@ public:
     void set_wait(Wait wait) noexcept;
 
     [[nodiscard]] SmtpReply read_reply();
+
+    /// nullopt: the deadline has passed, and the connection is as good as before. The reply can still be
+    /// waited for.
+    [[nodiscard]] std::optional<SmtpReply> reply_in_time();
 
     /// EHLO; remembers what is offered.
     [[nodiscard]] SmtpReply hello(std::string_view name);

@@ -1,10 +1,13 @@
 #include "base/error.hpp"
+#include "base/sqlite.hpp"
 #include "keyring/import.hpp"
 #include "milter/conversation.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/fake_mta.hpp"
+#include "tests/support/no_memory.hpp"
 
 #include <fmt/format.h>
+#include <soci/sqlite3/soci-sqlite3.h>
 
 using namespace lockbox;
 using namespace lockbox::milter;
@@ -23,8 +26,9 @@ Settings settings_with(const std::string& rule) {
 
 /// An MTA in front of a filter whose keyring has alice.
 struct Mta {
-    explicit Mta(const std::string& rule = "require")
-        : filter(settings_with(rule), location, 4, [] { return test::test_now; }) {
+    explicit Mta(const std::string& rule = "require", Delivery* delivery = nullptr)
+        : filter(
+              settings_with(rule), location, 4, [] { return test::test_now; }, delivery) {
         auto keyring = keyring::Keyring::open(location, keyring::Access::create);
         crypto::Sealer sealer;
         REQUIRE(keyring::import_certificates(test::openpgp("alice"), "alice", keyring, sealer, test::test_now)
@@ -72,12 +76,49 @@ struct Mta {
     Filter filter;
     Shared shared;
     bool has_gone = false; ///< nothing can be sent to it any more
+    bool waits = true;     ///< for a verdict, in silence
     std::string got;
-    Conversation conversation{shared, [this](std::string_view bytes) {
+    Conversation conversation{shared,
+                              [this](std::string_view bytes) {
                                   got += bytes;
                                   return !has_gone;
-                              }};
+                              },
+                              [this] { return waits; }};
 };
+
+/// An MTA that takes copies, and its milter: alice's is sealed, eve's is clear.
+struct World {
+    World() {
+        auto settings = settings_with("prefer");
+        settings.reinject = listener.listener();
+        mta.filter.replace_settings(settings);
+        mta.shared.expected = &delivery.expected();
+        mta.offer();
+    }
+    /// What the MTA is told.
+    std::string send(const std::string& message_id = " <1@example.org>") {
+        (void)mta.say('M', "<carol@example.org>\0"s);
+        (void)mta.say('R', "<alice@example.org>\0"s);
+        (void)mta.say('R', "<eve@example.net>\0"s);
+        (void)mta.say('L', "Message-ID\0"s + message_id + "\0"s);
+        (void)mta.say('L', "Date\0 Mon, 01 Jun 2026 00:00:00 +0000\0"s);
+        return Mta::letters(mta.say('E'));
+    }
+    long long records(const std::string& which) {
+        soci::session sql(soci::sqlite3, sqlite_connection_string(journal, std::chrono::seconds(1)));
+        long long number = -1;
+        sql << "SELECT count(*) FROM served JOIN attempt ON attempt.id = served.attempt WHERE " << which,
+            soci::into(number);
+        return number;
+    }
+
+    TemporaryDirectory directory;
+    std::string journal = (directory.path() / "journal.db").string();
+    Delivery delivery{journal};
+    test::FakeMta listener{&delivery.expected()};
+    Mta mta{"prefer", &delivery};
+};
+const std::map<std::string, std::size_t> each_once{{"alice@example.org", 1}, {"eve@example.net", 1}};
 
 constexpr auto continued = std::string_view("\0\0\0\1c", 5);
 
@@ -157,7 +198,70 @@ TEST_CASE("A verdict that does not arrive ends the connection, and the next one 
     CHECK(mta.say('M', "<carol@example.org>\0"s).ends_with('!'));
     (void)mta.say('R', "<alice@example.org>\0"s);
     CHECK(mta.say('E').ends_with('!'));
-    CHECK(mta.shared.in_flight.wait_for_none(std::chrono::steady_clock::now()));
+    CHECK(mta.shared.in_flight.wait_until_all_are_free({Deadline::min()}));
+}
+
+TEST_CASE("A verdict that the MTA has got answers the try, one that it has not does not", "[milter]") {
+    World world;
+    world.mta.has_gone = GENERATE(false, true);
+    CHECK(world.send().ends_with('!') == world.mta.has_gone);
+    CHECK(world.listener.counts() == each_once);
+    CHECK(world.records("answered IS NOT NULL") == (world.mta.has_gone ? 0 : 2));
+    CHECK(world.records("answered IS NULL") == (world.mta.has_gone ? 2 : 0));
+    // The try has ended, either way: the next one does not wait for it, and repeats nothing.
+    world.mta.has_gone = false;
+    CHECK(world.send() == "d");
+    CHECK(world.listener.counts() == each_once);
+}
+
+TEST_CASE("An answer to a message that is known by its date alone ends all memory of it", "[milter]") {
+    World world;
+    world.mta.has_gone = GENERATE(false, true);
+    CHECK(world.send("").ends_with('!') == world.mta.has_gone);
+    CHECK(world.records("1") == (world.mta.has_gone ? 2 : 0));
+    world.mta.has_gone = false;
+}
+
+TEST_CASE("An MTA that does not wait any more gets nothing committed", "[milter]") {
+    World world;
+    world.mta.waits = false;
+    CHECK(world.send() == "y"); // a reply
+    CHECK(world.listener.counts().empty());
+    CHECK(world.records("1") == 0);
+    world.mta.waits = true;
+    CHECK(world.send() == "d");
+    CHECK(world.listener.counts() == each_once);
+}
+
+TEST_CASE("An abort ends the message: nothing of it is in the next one, and a stop does not wait for it",
+          "[milter]") {
+    Mta mta;
+    mta.offer();
+    (void)mta.say('M', "<carol@example.org>\0"s);
+    (void)mta.say('R', "<eve@example.net>\0"s); // for whom there is no certificate: it would be refused
+    (void)mta.say('B', "x\r\n");
+    CHECK_FALSE(mta.shared.in_flight.wait_until_all_are_free({Deadline::min()}));
+    CHECK(mta.say('A').empty());
+    CHECK(mta.shared.in_flight.wait_until_all_are_free({Deadline::min()}));
+    CHECK(mta.say('E').find("y451 4.3.0 ") != std::string::npos); // there is no message any more
+    CHECK(mta.message("alice@example.org").back() == 'c');
+}
+
+TEST_CASE("A piece of a body for which there is no memory defers the message, and the next one is whole",
+          "[milter]") {
+    Mta mta("never");
+    mta.offer();
+    (void)mta.say('M', "<carol@example.org>\0"s);
+    (void)mta.say('R', "<alice@example.org>\0"s);
+    {
+        const test::NoMemoryFor more_than(200'000);
+        for (int piece = 0; piece < 8; ++piece) {
+            (void)mta.say('B', std::string(50'000, 'x'));
+        }
+    }
+    (void)mta.say('B', "the end\r\n");
+    CHECK(mta.say('E').find("y451 4.3.0 ") != std::string::npos);
+    CHECK(mta.message("alice@example.org").back() == 'c');
 }
 
 TEST_CASE("An end without a message is deferred, and nothing goes on", "[milter]") {

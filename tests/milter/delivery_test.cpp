@@ -4,9 +4,11 @@
 #include "tests/support/data.hpp"
 #include "tests/support/fake_mta.hpp"
 
+#include <fmt/format.h>
 #include <soci/sqlite3/soci-sqlite3.h>
 
 #include <algorithm>
+#include <atomic>
 #include <future>
 #include <thread>
 
@@ -30,6 +32,9 @@ policy::Transaction message() {
     policy::Transaction transaction;
     transaction.queue_id = "4Zk3Qv1yTgz";
     transaction.reverse_path = policy::Path::from("<dave@example.org>");
+    for (const auto& recipient : {alice, bob, carol}) {
+        transaction.recipients.push_back(policy::Path::from("<" + recipient + ">"));
+    }
     transaction.header.add("Message-ID", " <1@example.org>");
     transaction.header.add("Subject", " x");
     transaction.body = "text\r\n";
@@ -65,7 +70,8 @@ std::vector<OutgoingCopy> without(std::vector<OutgoingCopy> copies, const std::v
 
 /// A delivery, and an MTA in front of it.
 struct World {
-    explicit World(bool attached = true) : mta(attached ? &delivery.expected() : nullptr) {}
+    explicit World(bool attached = true, AnswerWaits answer_waits = {})
+        : waits(answer_waits), mta(attached ? &delivery.expected() : nullptr) {}
 
     Handover hand_over(const policy::Transaction& transaction, std::vector<OutgoingCopy> copies,
                        Deadline deadline = in(std::chrono::minutes(1))) {
@@ -106,7 +112,8 @@ struct World {
 
     TemporaryDirectory directory;
     std::string journal = (directory.path() / "journal.db").string();
-    Delivery delivery{journal};
+    AnswerWaits waits;
+    Delivery delivery{journal, waits};
     FakeMta mta;
 };
 
@@ -118,9 +125,9 @@ T verdict(const Handover& handover) {
 }
 
 /// The client has got its answer.
-void settle(Handover& handover) {
+void answer(Handover& handover) {
     REQUIRE(handover.attempt != nullptr);
-    handover.attempt->settle();
+    handover.attempt->answered();
     handover.attempt.reset();
 }
 
@@ -138,11 +145,11 @@ TEST_CASE("All copies are taken: each recipient has theirs once, and the origina
     CHECK(world.mta.counts() == each_once);
     CHECK(world.mta.delivered()[bob] ==
           std::vector<std::string>{"Subject: x\r\n\r\nfor <bob@example.org>\r\n.\r\n"});
-    settle(handover);
-    CHECK(world.served_before(message()).empty());
-    // The same message once more is another message.
+    answer(handover);
+    // The answer may have been lost: the same message once more is the same message.
+    CHECK(world.served_before(message()) == std::vector<std::string>{alice, bob, carol});
     CHECK(verdict<Discard>(world.hand_over()) == Discard{});
-    CHECK(world.mta.counts() == Counts{{alice, 2}, {bob, 2}, {carol, 2}});
+    CHECK(world.mta.counts() == each_once);
 }
 
 TEST_CASE("One copy for several recipients is one transaction", "[milter]") {
@@ -171,7 +178,7 @@ TEST_CASE("All transactions stand before the first final dot: what fails until t
         CHECK_THROWS_AS(world.hand_over(), Error);
     } else {
         const auto handover = world.hand_over();
-        CHECK(handover.attempt == nullptr);
+        CHECK((handover.attempt == nullptr) == std::holds_alternative<Defer>(handover.verdict));
         CHECK(handover.copies == 0);
         CHECK(handover.cause.find(reply) != std::string::npos);
         const bool about_the_message = !moment.starts_with("connect") && !moment.starts_with("ehlo");
@@ -207,8 +214,7 @@ TEST_CASE("The answer to a final dot is no, for now: the next try completes the 
     CHECK(verdict<Discard>(next) == Discard{});
     CHECK(next.served_before.size() == handover.copies);
     CHECK(world.mta.counts() == each_once);
-    settle(next);
-    CHECK(world.served_before(message()).empty());
+    answer(next);
 }
 
 TEST_CASE("The MTA says no after its milter has let the copy through: taken back", "[milter]") {
@@ -230,7 +236,7 @@ TEST_CASE("The answer to the first final dot is no, for good: refused, and nobod
     auto handover = world.hand_over();
     CHECK(verdict<Refuse>(handover).reply.text == "<alice@example.org>: 554 5.7.1 spam");
     CHECK(world.mta.counts().empty());
-    settle(handover);
+    answer(handover);
     CHECK(world.served_before(message()).empty());
 }
 
@@ -246,12 +252,10 @@ TEST_CASE(
     const bool answered = GENERATE(true, false);
     CAPTURE(answered);
     if (answered) {
-        settle(handover);
-        CHECK(world.served_before(message()).empty());
-        return;
+        answer(handover);
     }
-    handover.attempt.reset(); // the client never got that answer, and tries again: nobody gets theirs twice
-    CHECK_FALSE(world.served_before(message()).empty());
+    handover.attempt.reset(); // the client has not got that answer, and tries again: nobody gets theirs twice
+    CHECK(world.served_before(message()) == std::vector<std::string>{alice, carol});
     world.fail(0, "dot", "554 5.7.1 spam");
     const auto next = world.hand_over();
     CHECK(verdict<Refuse>(next).reply.text ==
@@ -283,7 +287,8 @@ TEST_CASE("The answer to a final dot is lost after the milter has let the copy t
     CHECK(verdict<Discard>(handover) == Discard{});
     CHECK(handover.copies == 3);
     CHECK(handover.taken_as.size() == 2);
-    CHECK(handover.warning.find(three_copies().at(copy).recipients.front().in_brackets()) != std::string::npos);
+    CHECK(handover.warning.find(three_copies().at(copy).recipients.front().in_brackets()) !=
+          std::string::npos);
     CHECK(world.mta.counts() == each_once);
 }
 
@@ -298,6 +303,209 @@ TEST_CASE("The connection is lost before the milter has let the copy through: no
     CHECK(handover.copies == (copy == 0 ? 0 : 2));
     world.heal();
     CHECK(verdict<Discard>(world.hand_over()) == Discard{});
+    CHECK(world.mta.counts() == each_once);
+}
+
+TEST_CASE("An answer that comes later than the client waits is waited for, and the next try knows it",
+          "[milter]") {
+    const bool is_taken = GENERATE(true, false);
+    CAPTURE(is_taken);
+    World world(/*attached=*/true, {.in_sight = std::chrono::seconds(0), .late = std::chrono::hours(1)});
+    std::promise<std::string> answer;
+    const auto answered = answer.get_future().share();
+    // A milter behind ours on the listener hangs, and the MTA does not answer to the copy for Bob.
+    world.mta.set_fault([answered](std::size_t copy, const std::string& moment) {
+        return copy == 1 && moment == "dot-answered" ? answered.get() : std::string();
+    });
+    const auto handover = world.hand_over(message(), three_copies(), in(std::chrono::milliseconds(1500)));
+    CHECK(verdict<Defer>(handover).reply.code == "451");
+    CHECK(handover.attempt == nullptr);
+    CHECK(handover.copies == 1);
+    CHECK(handover.cause.find("not yet answered to the copy for <bob@example.org>") != std::string::npos);
+    CHECK(world.delivery.late_answers() == 1);
+    // No other try begins beside it.
+    try {
+        (void)world.hand_over(message(), three_copies(), std::chrono::steady_clock::now());
+        FAIL("handed over");
+    } catch (const Error& error) {
+        CHECK(error.kind() == ErrorKind::busy);
+    }
+    auto next = std::async(std::launch::async, [&] { return world.hand_over(); });
+    answer.set_value(is_taken ? "250 2.0.0 Ok: queued as 4LATE" : "451 4.7.1 not now");
+    const auto completed = next.get();
+    CHECK(verdict<Discard>(completed) == Discard{});
+    const std::vector<std::string> served =
+        is_taken ? std::vector<std::string>{alice, bob} : std::vector<std::string>{alice};
+    CHECK(completed.served_before == served);
+    CHECK(completed.copies == 3 - served.size());
+    // What the fake has delivered by then does not count: its answer does.
+    CHECK(world.mta.counts() == Counts{{alice, 1}, {bob, is_taken ? 1 : 2}, {carol, 1}});
+}
+
+TEST_CASE("A connection that breaks while a late answer is awaited leaves a doubt: counted as taken",
+          "[milter]") {
+    World world(/*attached=*/true, {.in_sight = std::chrono::seconds(0), .late = std::chrono::hours(1)});
+    std::promise<void> end;
+    const auto ended = end.get_future().share();
+    world.mta.set_fault([ended](std::size_t copy, const std::string& moment) {
+        if (copy == 0 && moment == "dot-answered") {
+            ended.wait();
+            throw test::Gone();
+        }
+        return std::string();
+    });
+    CHECK(
+        verdict<Defer>(world.hand_over(message(), three_copies(), in(std::chrono::seconds(1)))).reply.code ==
+        "451");
+    end.set_value();
+    CHECK(world.served_before(message()) == std::vector<std::string>{alice});
+    CHECK(verdict<Discard>(world.hand_over()) == Discard{});
+    CHECK(world.mta.counts() == each_once);
+}
+
+TEST_CASE("An answer that never comes leaves a doubt when its time is over, or the milter stops",
+          "[milter]") {
+    const bool stops = GENERATE(true, false);
+    CAPTURE(stops);
+    const TemporaryDirectory directory;
+    const auto journal = (directory.path() / "journal.db").string();
+    std::promise<void> end;
+    const auto ended = end.get_future().share();
+    const auto begin_again = [&](Delivery& delivery) {
+        return delivery.begin(message(), test::test_now, {in(std::chrono::minutes(1))})->served_before();
+    };
+    std::optional<Delivery> delivery(
+        std::in_place, journal,
+        AnswerWaits{std::chrono::seconds(0), stops ? std::chrono::seconds(3600) : std::chrono::seconds(0)});
+    FakeMta mta(&delivery->expected());
+    mta.set_fault([ended](std::size_t, const std::string& moment) {
+        if (moment == "dot-answered") {
+            ended.wait();
+        }
+        return std::string();
+    });
+    const Wait wait{in(std::chrono::seconds(1))};
+    const auto compose = [](const OutgoingCopy&) -> Delivery::Content {
+        return {Form::clear, {}, "text\r\n"};
+    };
+    CHECK(verdict<Defer>(delivery->hand_over(message(), three_copies(),
+                                             delivery->begin(message(), test::test_now, wait), mta.listener(),
+                                             compose, wait))
+              .reply.code == "451");
+    if (stops) {
+        delivery.reset();
+        delivery.emplace(journal);
+    }
+    CHECK(begin_again(*delivery) == std::vector<std::string>{alice});
+    end.set_value();
+}
+
+TEST_CASE("A final dot that is not answered before our own milter was asked is no doubt", "[milter]") {
+    World world(/*attached=*/true, {.in_sight = std::chrono::seconds(0), .late = std::chrono::hours(1)});
+    std::promise<void> end;
+    const auto ended = end.get_future().share();
+    world.mta.set_fault([ended](std::size_t copy, const std::string& moment) {
+        if (copy == 0 && moment == "dot") { // a milter before ours hangs
+            ended.wait();
+        }
+        return std::string();
+    });
+    CHECK(
+        verdict<Defer>(world.hand_over(message(), three_copies(), in(std::chrono::seconds(1)))).reply.code ==
+        "451");
+    CHECK(world.delivery.late_answers() == 0);
+    CHECK(world.served_before(message()).empty());
+    world.heal();
+    CHECK(verdict<Discard>(world.hand_over()) == Discard{});
+    end.set_value();
+    CHECK(world.mta.counts() == each_once);
+}
+
+TEST_CASE("An MTA that has left before the first final dot gets nothing committed", "[milter]") {
+    World world;
+    std::atomic<bool> is_there = true;
+    world.mta.set_fault([&](std::size_t copy, const std::string& moment) {
+        if (copy == 2 && moment == "data-answered") {
+            is_there = false;
+        }
+        return std::string();
+    });
+    const auto compose = [](const OutgoingCopy&) -> Delivery::Content {
+        return {Form::clear, {}, "text\r\n"};
+    };
+    const Wait wait{in(std::chrono::minutes(1)), [&] { return is_there.load(); }};
+    CHECK_THROWS_WITH(world.hand_over(message(), three_copies(), world.mta.listener(), compose, wait),
+                      test::contains_text("the MTA has left"));
+    CHECK(world.mta.counts().empty());
+    CHECK(world.served_before(message()).empty());
+}
+
+TEST_CASE("An MTA that leaves behind the first final dot leaves the others as they are", "[milter]") {
+    World world;
+    std::atomic<bool> is_there = true;
+    world.mta.set_fault([&](std::size_t copy, const std::string& moment) {
+        if (copy == 0 && moment == "dot") {
+            is_there = false;
+        }
+        return std::string();
+    });
+    const auto compose = [](const OutgoingCopy&) -> Delivery::Content {
+        return {Form::clear, {}, "text\r\n"};
+    };
+    const Wait wait{in(std::chrono::minutes(1)), [&] { return is_there.load(); }};
+    CHECK(verdict<Discard>(world.hand_over(message(), three_copies(), world.mta.listener(), compose, wait)) ==
+          Discard{});
+    CHECK(world.mta.counts() == each_once);
+}
+
+TEST_CASE("A copy for somebody who was served before is not even begun", "[milter]") {
+    World world;
+    world.fail(1, "dot", "451 4.3.0 not now");
+    (void)world.hand_over();
+    world.heal();
+    const Wait wait{in(std::chrono::minutes(1))};
+    const auto compose = [](const OutgoingCopy&) -> Delivery::Content {
+        return {Form::clear, {}, "text\r\n"};
+    };
+    const auto before = world.mta.connections();
+    try {
+        (void)world.delivery.hand_over(message(), three_copies(),
+                                       world.delivery.begin(message(), test::test_now, wait),
+                                       world.mta.listener(), compose, wait);
+        FAIL("handed over");
+    } catch (const Error& error) {
+        CHECK(error.kind() == ErrorKind::engine);
+    }
+    CHECK(world.mta.connections() == before);
+}
+
+TEST_CASE("Three tries at once, at any age of what was recorded: each recipient is served once", "[milter]") {
+    World world;
+    auto now = test::test_now;
+    world.fail(1, "dot", "451 4.3.0 not now");
+    CHECK(verdict<Defer>(world.hand_over()).reply.code == "451"); // Alice and Carol have theirs
+    world.fail(0, "dot", "451 4.3.0 not now");
+    const auto age = GENERATE(std::chrono::seconds(0), std::chrono::hours(25), std::chrono::hours(100));
+    CAPTURE(age.count());
+    std::vector<std::future<void>> tries;
+    for (int i = 0; i < 3; ++i) {
+        tries.push_back(std::async(std::launch::async, [&] {
+            const Wait wait{in(std::chrono::minutes(1))};
+            const auto compose = [](const OutgoingCopy&) -> Delivery::Content {
+                return {Form::clear, {}, "text\r\n"};
+            };
+            auto attempt = world.delivery.begin(message(), now + age, wait);
+            auto copies = without(three_copies(), attempt->served_before());
+            auto handover = world.delivery.hand_over(message(), std::move(copies), std::move(attempt),
+                                                     world.mta.listener(), compose, wait);
+            if (handover.attempt) {
+                handover.attempt->answered();
+            }
+        }));
+    }
+    for (auto& one : tries) {
+        one.get();
+    }
     CHECK(world.mta.counts() == each_once);
 }
 
@@ -363,10 +571,10 @@ TEST_CASE("A journal that fails sends nothing", "[milter]") {
         sql << statement;
     };
     SECTION("at the beginning") {
-        run("ALTER TABLE try RENAME TO hidden");
+        run("ALTER TABLE attempt RENAME TO hidden");
         CHECK_THROWS_AS(world.hand_over(), Error);
         CHECK(world.mta.connections() == 0);
-        run("ALTER TABLE hidden RENAME TO try");
+        run("ALTER TABLE hidden RENAME TO attempt");
     }
     SECTION("when a copy comes back") {
         world.mta.set_fault([&](std::size_t copy, const std::string& moment) {
@@ -387,7 +595,8 @@ TEST_CASE("A journal that fails sends nothing", "[milter]") {
 TEST_CASE("An envelope that cannot be handed on sends nothing", "[milter]") {
     World world;
     auto copies = three_copies();
-    copies[2].recipients[0].path = policy::Path::from(GENERATE(as<std::string>{}, "<a\r\nDATA\r\n@example.org>", "<a> SIZE=1 <b>"));
+    copies[2].recipients[0].path =
+        policy::Path::from(GENERATE(as<std::string>{}, "<a\r\nDATA\r\n@example.org>", "<a> SIZE=1 <b>"));
     CHECK_THROWS_AS(world.hand_over(message(), copies), Error);
     CHECK(world.mta.counts().empty());
     for (const auto& command : world.mta.commands()) {
@@ -443,7 +652,8 @@ TEST_CASE("So many copies are under way that the next message has no place: it w
     });
     begun.get_future().wait();
     auto other = message();
-    other.body = "other";
+    other.header = {};
+    other.header.add("Message-ID", " <2@example.org>");
     try {
         (void)world.hand_over(other, three_copies(), std::chrono::steady_clock::now());
         FAIL("handed over");
@@ -481,10 +691,10 @@ TEST_CASE("Many messages at once, each recipient of each once", "[milter]") {
         threads.emplace_back([&, thread] {
             for (unsigned i = 0; i < 5; ++i) {
                 auto one = message();
-                one.body = std::to_string(thread) + " " + std::to_string(i);
+                one.header.add("Message-ID", fmt::format(" <{}.{}@example.org>", thread, i));
                 auto handover = world.hand_over(one, three_copies());
                 if (std::holds_alternative<Discard>(handover.verdict) && handover.copies == 3) {
-                    handover.attempt->settle();
+                    handover.attempt->answered();
                     ++done;
                 }
             }

@@ -47,7 +47,7 @@ struct World {
     TemporaryDirectory directory;
     keyring::Location location{(directory.path() / "k.db").string()};
     Filter filter;
-    InFlight in_flight;
+    Slots in_flight{Slots::unlimited};
     ExpectedCopies expected;
     Session session{filter, in_flight, &expected};
 };
