@@ -1,5 +1,6 @@
 #include "milter/daemon.hpp"
 
+#include "base/descriptor.hpp"
 #include "base/error.hpp"
 
 #include <fcntl.h>
@@ -31,11 +32,10 @@ namespace {
 }
 
 void leave_terminal() {
-    const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    const Descriptor nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
     for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-        (void)::dup2(nothing, stream);
+        (void)::dup2(nothing.get(), stream);
     }
-    ::close(nothing);
 }
 
 } // namespace
@@ -45,15 +45,17 @@ void run_as_daemon(const std::function<void(const std::function<void()>& ready)>
     if (::pipe2(channel.data(), O_CLOEXEC) != 0) {
         throw Error(ErrorKind::io, "cannot make a pipe");
     }
+    Descriptor from_child(channel[0]);
+    Descriptor to_parent(channel[1]);
     const auto child = ::fork();
     if (child < 0) {
         throw Error(ErrorKind::io, "cannot fork");
     }
     if (child > 0) {
-        ::close(channel[1]);
-        wait_for(child, channel[0]);
+        to_parent.close();
+        wait_for(child, from_child.get());
     }
-    ::close(channel[0]);
+    from_child.close();
     (void)::setsid();
     if (::chdir("/") != 0) {
         throw Error(ErrorKind::io, "cannot change to the root directory");
@@ -61,10 +63,10 @@ void run_as_daemon(const std::function<void(const std::function<void()>& ready)>
     work([&] {
         leave_terminal();
         const char word = 1;
-        if (::write(channel[1], &word, 1) != 1) {
+        if (::write(to_parent.get(), &word, 1) != 1) {
             throw Error(ErrorKind::io, "cannot tell the waiting command that the daemon is up");
         }
-        ::close(channel[1]);
+        to_parent.close();
     });
 }
 

@@ -463,10 +463,11 @@ void Delivery::wait_behind_the_verdict(std::unique_ptr<Transit> transit, const s
     auto place = late_places_.take_now(1);
     const std::scoped_lock lock(late_mutex_);
     std::erase_if(late_, [](Late& late) {
-        if (late.is_over) {
+        const bool is_over = late.is_over;
+        if (is_over) {
             late.thread.join();
         }
-        return late.is_over.load();
+        return is_over;
     });
     if (!place) {
         log::warning(queue_id, "no more answers can be waited for",
@@ -485,6 +486,20 @@ void Delivery::wait_behind_the_verdict(std::unique_ptr<Transit> transit, const s
     }
 }
 
+void Delivery::log_late_answer(const std::string& queue_id, const OpenCopy& copy) {
+    log::Attributes attributes{{"copy", named(copy.copy())}};
+    if (copy.queue_id()) {
+        attributes.emplace_back("reinjected-as", *copy.queue_id());
+    }
+    if (!copy.warning().empty()) {
+        attributes.emplace_back("warning", copy.warning());
+    } else if (!copy.cause().empty()) {
+        attributes.emplace_back("reason", copy.cause());
+    }
+    const bool is_well = copy.fate() == OpenCopy::Fate::taken && copy.warning().empty();
+    log::write(is_well ? log::Level::info : log::Level::warning, queue_id, "answered late", attributes);
+}
+
 void Delivery::wait_for_late_answer(Late& late) noexcept {
     try {
         const auto deadline = std::chrono::steady_clock::now() + waits_.late;
@@ -495,15 +510,8 @@ void Delivery::wait_for_late_answer(Late& late) noexcept {
             } else {
                 copy->wait_on({std::min<Deadline>(deadline, now + late_slice)}, *late.transit->attempt);
             }
-            if (copy->is_or_may_be_taken()) {
-                log::write(copy->warning().empty() ? log::Level::info : log::Level::warning, late.queue_id,
-                           "answered late",
-                           {{"copy", named(copy->copy())},
-                            {"reinjected-as", copy->queue_id().value_or("-")},
-                            {"warning", copy->warning()}});
-            } else if (copy->fate() != OpenCopy::Fate::awaited) {
-                log::warning(late.queue_id, "answered late",
-                             {{"copy", named(copy->copy())}, {"reason", copy->cause()}});
+            if (copy->fate() != OpenCopy::Fate::awaited) {
+                log_late_answer(late.queue_id, *copy);
             }
         }
     } catch (const std::exception& error) {

@@ -110,6 +110,7 @@ private:
     void commit(Transit& transit, const Wait& wait) const;
     static void report(const Transit& transit, Handover& result);
     void wait_behind_the_verdict(std::unique_ptr<Transit> transit, const std::string& queue_id);
+    static void log_late_answer(const std::string& queue_id, const OpenCopy& copy);
     void wait_for_late_answer(Late& late) noexcept;
 
     AnswerWaits waits_;
