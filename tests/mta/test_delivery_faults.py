@@ -7,7 +7,10 @@ copies, handed over in the order Bob, Carol, Dave.
 
 import itertools
 import os
+import pathlib
+import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import threading
@@ -19,6 +22,7 @@ from conftest import ALICE, BOB, CAROL, DAVE
 from support import messages
 from support.held import Held, has_open
 from support.milter import GROUP, USER, Lockbox, Milter
+from support.milter_server import Gone, MilterServer
 from support.places import Folder, free_endpoint
 from support.postfix import Postfix
 from support.sealed import Delivered, check_form, check_nothing_leaks
@@ -323,7 +327,7 @@ def test_a_stop_finishes_what_is_on_its_way(world, home, message, sender):
     assert world.milter.ended() == 0
     check_all_got_theirs(world, home, sender, message)
     with sqlite3.connect(world.lockbox.folder / "journal.db") as journal:
-        assert journal.execute("SELECT count(*) FROM served").fetchone() == (0,), "what is done is still remembered"
+        assert journal.execute("SELECT count(*) FROM attempt WHERE answered IS NULL").fetchone() == (0,), "it was answered"
 
 
 # ── the journal, the keyring, the clock ───────────────────────────────────────────────────────────────────────────────
@@ -479,20 +483,249 @@ def test_fifty_messages_at_once(world, home):
         check_all_got_theirs(world, home, sender, message)
 
 
-def test_two_messages_alike_are_two_messages(world, home, sender):
-    """The same bytes sent twice on purpose, the second while the first is under way: two of everything."""
+def test_two_tries_at_once_are_one_message(world, home, sender):
+    """The same bytes again while the first try is under way, as of a client that lost its patience: the second waits for the
+    first, and is told the same."""
     if world.entrance.name.endswith("local"):
-        pytest.skip("over SMTP both have the same Date and Message-ID")
+        pytest.skip("over SMTP both have the same Message-ID")
     message = messages.plain(ALICE, [BOB, DAVE])
     second = []
-
-    def send_again():
-        second.append(world.entrance.server.submit(sender, EVERYBODY, message.octets))
-    world.proxy.reset(once(1, "mail", send_again))
+    other = threading.Thread(target=lambda: second.append(world.entrance.server.submit(sender, EVERYBODY, message.octets)))
+    world.proxy.reset(once(1, "mail", other.start))
     assert world.entrance.server.submit(sender, EVERYBODY, message.octets).code == 250
+    other.join()
     assert second[0].code == 250
+    assert not world.wait_for_the_end(sender, EVERYBODY)
+    check_all_got_theirs(world, home, sender, message)
+
+
+def test_two_alarms_alike_are_two_messages(world, sender):
+    """Without a Message-ID of their own, what says the same at the same time is not the same: two of everything."""
+    if world.entrance.name.endswith("local"):
+        pytest.skip("over SMTP both have the same Date")
+    message = messages.plain(ALICE, [BOB, DAVE])
+    alarm = re.sub(rb"(?im)^Message-ID:[^\n]*\n", b"", message.octets)
+    assert alarm != message.octets
+    for _ in range(2):
+        assert world.entrance.server.submit(sender, EVERYBODY, alarm).code == 250
     wait_for(lambda: len(world.recipients(sender)) >= 6, lambda: f"{world.recipients(sender)}\n{world.diagnosis()}")
     assert world.recipients(sender) == sorted(EVERYBODY * 2)
+
+
+# ── time between two tries, and tries at once ─────────────────────────────────────────────────────────────────────────
+
+
+def age_the_journal(world, hours):
+    """What the journal holds was written so long ago."""
+    with sqlite3.connect(world.lockbox.folder / "journal.db", timeout=10) as journal:
+        assert journal.execute("UPDATE attempt SET begun = begun - :age, answered = answered - :age",
+                               {"age": int(hours * 3600)}).rowcount > 0
+    journal.close()
+
+
+def first_try_serves_two(world, sender, message):
+    """Bob and Carol have theirs; Dave, to whom it goes in clear, gets 451 at the dot."""
+    world.proxy.reset(once(2, "dot", lambda: "451 4.3.0 not now"))
+    reply = world.entrance.server.submit(sender, EVERYBODY, message.octets)
+    assert reply.code == 451, reply
+    wait_for(lambda: world.recipients(sender) == [BOB, CAROL], lambda: f"two have theirs: {world.recipients(sender)}")
+
+
+@pytest.mark.parametrize("hours", [0, 25, 5 * 24 - 1])
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_the_clear_copy_is_left(world, home, message, sender, hours, at_once):
+    """Those who are sealed to have theirs, one is left to whom it goes in clear: nobody else is ever in that copy, however long
+    the client waits, and however often it tries at once."""
+    if world.entrance.name.endswith("local"):
+        pytest.skip("a queue of its own tries when it wants")
+    first_try_serves_two(world, sender, message)
+    age_the_journal(world, hours)
+    with ThreadPoolExecutor(at_once) as clients:
+        replies = list(clients.map(lambda _: world.entrance.send(world, sender, message, EVERYBODY), range(at_once)))
+    assert [reply.code for reply in replies] == [250] * at_once
+    assert not world.wait_for_the_end(sender, EVERYBODY)
+    check_all_got_theirs(world, home, sender, message)
+
+
+@pytest.mark.parametrize("hours", [0, 0.9])
+def test_the_client_never_sees_its_250(world, home, message, sender, hours):
+    """It tries again, and again, each time on a new connection: everybody has theirs, and it is told so."""
+    if world.entrance.name.endswith("local"):
+        pytest.skip("a queue of its own sees it")
+    for _ in range(3):
+        assert world.entrance.server.submit(sender, EVERYBODY, message.octets).code == 250
+        age_the_journal(world, hours / 3)
+    assert not world.wait_for_the_end(sender, EVERYBODY)
+    check_all_got_theirs(world, home, sender, message)
+
+
+def test_a_message_without_a_date_is_the_same_message(world, home, message, sender):
+    """smtplib and appliances send none, and Postfix adds a new one for each try."""
+    if world.entrance.name.endswith("local"):
+        pytest.skip("sendmail(1) has queued one message")
+    dateless = re.sub(rb"(?im)^Date:[^\n]*\n", b"", message.octets)
+    assert dateless != message.octets
+    world.proxy.reset(once(2, "dot", lambda: "451 4.3.0 not now"))
+    assert world.entrance.server.submit(sender, EVERYBODY, dateless).code == 451
+    threading.Event().wait(1.1)  # the MTA's clock has to show another second
+    assert world.entrance.server.submit(sender, EVERYBODY, dateless).code == 250
+    wait_for(lambda: len(world.recipients(sender)) >= 3, lambda: f"{world.recipients(sender)}\n{world.diagnosis()}")
+    assert world.recipients(sender) == EVERYBODY
+
+
+# ── an MTA process that dies alone ────────────────────────────────────────────────────────────────────────────────────
+
+
+def processes(program, folder):
+    """Those of that name that work in the folder."""
+    done = subprocess.run(["pgrep", "-x", program], capture_output=True, text=True, check=False)
+    return [pid for pid in map(int, done.stdout.split()) if working_directory(pid) == str(folder)]
+
+
+def working_directory(pid):
+    try:
+        return os.readlink(f"/proc/{pid}/cwd")
+    except OSError:
+        return None  # gone in the meantime
+
+
+def servers_on(port):
+    """Processes with an established connection on that port of theirs."""
+    inodes = set()
+    for line in pathlib.Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]:
+        fields = line.split()
+        if int(fields[1].split(":")[1], 16) == port and fields[3] == "01":
+            inodes.add(f"socket:[{fields[9]}]")
+    return {int(path.parts[2]) for path in pathlib.Path("/proc").glob("[0-9]*/fd/*") if link_of(path) in inodes}
+
+
+def link_of(path):
+    try:
+        return os.readlink(path)
+    except OSError:
+        return None
+
+
+def kill_all(pids):
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+@pytest.mark.parametrize("copy, moment", [(0, "connect"), (2, "data-answered"), (0, "dot-answered"), (2, "dot-answered")])
+def test_the_entrances_cleanup_dies_during_the_hand_over(world, home, message, sender, copy, moment):
+    """smtpd(8) answers 451, and the milter's verdict reaches nobody. Before the first final dot the milter sees it, and nothing
+    is sent; behind it, the next try finds what was done."""
+    if world.entrance.name != "postfix-smtp":
+        pytest.skip("Sendmail has one process for both, and the maildrop has no smtpd")
+    queue = world.entrance.server.base / "queue"
+    world.proxy.reset(once(copy, moment, lambda: kill_all(processes("cleanup", queue))))
+    reply = world.entrance.server.submit(sender, EVERYBODY, message.octets)
+    assert 400 <= reply.code < 500, reply
+    assert world.proxy.fault.done.is_set()
+    if moment == "connect":
+        world.milter.wait_for_line("the MTA has left")
+    if not moment.startswith("dot"):  # later on, the listener's own cleanup(8) may be seen to die first
+        world.milter.wait_for_line(": deferred, ")
+        assert world.recipients(sender) == []
+    assert world.entrance.send(world, sender, message, EVERYBODY).code == 250
+    assert not world.wait_for_the_end(sender, EVERYBODY)
+    # The dead process leaves an unfinished file in incoming/, which nobody delivers and Postfix throws away.
+    assert world.recipients(sender) == EVERYBODY, world.diagnosis()
+    check_what_came(world, home, sender, message)
+
+
+@pytest.mark.parametrize("moment", ["mail-answered", "data-answered", "dot"])
+@pytest.mark.parametrize("copy", COPIES)
+def test_the_listeners_process_dies(world, home, message, sender, moment, copy):
+    """smtpd(8), or Sendmail's child, on the listener's side of one copy."""
+    def kill():
+        kill_all(servers_on(world.entrance.server.listener[1]))
+    completes_in_spite_of(once(COPIES[copy], moment, kill), world, home, sender, message)
+
+
+# ── a second milter on the listener ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def second(folder, tls, sink):
+    """Mail servers whose listener has one more milter, as a DKIM signer would be."""
+    sockets = {name: folder.make_for_socket(USER, GROUP) / "socket" for name in ("postfix", "sendmail")}
+    path = folder.make_for_socket(USER, GROUP)
+    with MilterServer(path / "socket") as server, \
+            Postfix(folder / "postfix-second", sink, sockets["postfix"], tls, listener=free_endpoint(),
+                    second=path / "socket") as postfix, \
+            Sendmail(folder / "sendmail-second", sink, sockets["sendmail"], listener=free_endpoint(),
+                     second=path / "socket") as sendmail:
+        yield server, {"postfix": postfix, "sendmail": sendmail}, sockets
+
+
+@pytest.fixture
+def guarded(second, entrance, own, imported, sink):
+    """A milter in front of them, and the second milter."""
+    if entrance.name.endswith("local"):
+        pytest.skip("the listener is the same")
+    server, servers, sockets = second
+    name = entrance.name.split("-")[0]
+    lockbox = keyring_in(own, imported)
+    milter = Milter(own, lockbox, settings_for(sockets[name], servers[name].listener))
+    milter.socket = sockets[name]
+    with milter:
+        yield World(Entrance(entrance.name, servers[name]), None, milter, lockbox, sink), server
+    server.fault = None
+
+
+def at_the_end_of_one(number, action):
+    """What the second milter does at the end of the copy with that number, once."""
+    count = itertools.count()
+    done = threading.Event()
+
+    def fault(moment, _):
+        if moment == "end" and next(count) == number:
+            done.set()
+            return action()
+        return None
+    fault.done = done
+    return fault
+
+
+def gone():
+    raise Gone
+
+
+@pytest.mark.parametrize("copy", COPIES)
+@pytest.mark.parametrize("action", [gone, lambda: "451 4.7.1 not now", lambda: threading.Event().wait(3) and None,
+                                    lambda: threading.Event().wait(3) or "451 4.7.1 late and not now"],
+                         ids=["dies", "says not now", "is slow", "is slow and says not now"])
+def test_a_second_milter_fails_at_a_copy(guarded, home, message, sender, action, copy):
+    """Behind Lockbox, which has let the copy through by then: it is not taken for taken."""
+    world, server = guarded
+    server.fault = at_the_end_of_one(COPIES[copy], action)
+    assert world.entrance.send(world, sender, message, EVERYBODY).code == 250
+    assert server.fault.done.is_set()
+    assert not world.wait_for_the_end(sender, EVERYBODY)
+    check_all_got_theirs(world, home, sender, message)
+
+
+def test_a_second_milter_hangs_for_a_minute_and_says_not_now(guarded, home, message, sender):
+    """For longer than the time budget: the answer is waited for, and it counts."""
+    world, server = guarded
+    server.fault = at_the_end_of_one(0, lambda: threading.Event().wait(61) or "451 4.7.1 late and not now")
+    assert world.entrance.send(world, sender, message, EVERYBODY).code == 250
+    assert server.fault.done.is_set()
+    assert not world.wait_for_the_end(sender, EVERYBODY)
+    check_all_got_theirs(world, home, sender, message)
+
+
+def test_a_second_milter_refuses_a_recipient(guarded, home, message, sender):
+    """Dave, at RCPT: the whole message is refused before anything was sent, and the sender learns for whom."""
+    world, server = guarded
+    server.fault = lambda moment, data: "550 5.7.1 not Dave" if moment == "rcpt" and DAVE.encode() in data else None
+    reply = world.entrance.server.submit(sender, EVERYBODY, message.octets)
+    assert reply.code == 554 and f"<{DAVE}>" in reply.words and "not Dave" in reply.words, reply
+    assert world.recipients(sender) == []
 
 
 # ── the listener's own guard ──────────────────────────────────────────────────────────────────────────────────────────

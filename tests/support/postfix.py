@@ -114,11 +114,12 @@ def version_of_postfix():
 class Postfix:
     """Relays everything to `sink`. With `milter`, a path, all mail goes through the milter there, over SMTP and
     from sendmail(1) alike, and is deferred where there is none. `listener`, host and port, is where it takes copies back
-    from the milter; `signer` is one more milter, behind the first everywhere; `entrance` are options ("-o name=value") of
+    from the milter; `signer` is one more milter, behind the first everywhere, `second` one behind the first on the listener
+    alone; `entrance` are options ("-o name=value") of
     the service that takes mail."""
 
     def __init__(self, folder, sink=None, milter=None, tls=None, settings=None, services="", outbound_tls="encrypt",
-                 listener=None, signer=None, entrance=()):
+                 listener=None, signer=None, entrance=(), second=None):
         self.base = pathlib.Path(folder)
         self.host, self.port = free_endpoint()
         self.etc = self.base / "etc"
@@ -132,7 +133,9 @@ class Postfix:
         milters = ",".join(f"unix:{one}" for one in (milter, signer) if one)
         self.listener = listener
         if listener:
-            services += REINJECTION.format(listener_host=listener[0], listener_port=listener[1], listener_milters=milters)
+            on_listener = ",".join(f"unix:{one}" for one in (milter, signer, second) if one)
+            services += REINJECTION.format(listener_host=listener[0], listener_port=listener[1],
+                                           listener_milters=on_listener)
         values = {
             "base": self.base, "etc": self.etc, "queue": self.base / "queue", "data": self.base / "data", "log": self.log,
             "host": self.host, "port": self.port, "certificate": certificate, "key": key,

@@ -41,7 +41,7 @@ MAILER(`smtp')
 """
 
 # contrib/sendmail/README.md, "The way back".
-REINJECTION = "DAEMON_OPTIONS(`Name=lockbox-reinject, Addr={host}, Port={port}, Family=inet, Listen=128, InputMailFilters=lockbox')\n"
+REINJECTION = "DAEMON_OPTIONS(`Name=lockbox-reinject, Addr={host}, Port={port}, Family=inet, Listen=128, InputMailFilters={filters}')\n"
 
 # sendmail(1): every local submission becomes an SMTP conversation with the MTA above, and so passes its milter.
 MSP = """\
@@ -57,6 +57,7 @@ define(`confDONT_BLAME_SENDMAIL', `GroupWritableDirPathSafe')
 FEATURE(`msp', `[{host}]')
 """
 
+SECOND_FILTER = "MAIL_FILTER(`second', `S=unix:{second}, F=T, T=C:30s;S:30s;R:2m;E:5m')\n"
 INPUT_FILTER = "INPUT_MAIL_FILTER(`lockbox', `S=unix:{socket}, F=T, T=C:30s;S:30s;R:60s;E:2m')"
 
 
@@ -97,12 +98,13 @@ def unpacked():
 
 class Sendmail:
     """Relays everything to `sink`, through the milter at the path `milter` if there is one. `listener`, host and port, is
-    where it takes copies back from the milter."""
+    where it takes copies back from the milter, and `second` one more milter behind the first there."""
 
-    def __init__(self, folder, sink, milter=None, extra="", listener=None):
+    def __init__(self, folder, sink, milter=None, extra="", listener=None, second=None):
         self.listener = listener
         if listener:
-            extra += "\n" + REINJECTION.format(host=listener[0], port=listener[1])
+            extra += "\n" + (SECOND_FILTER.format(second=second) if second else "") + REINJECTION.format(
+                host=listener[0], port=listener[1], filters="lockbox" + (";second" if second else ""))
         self.base = pathlib.Path(folder)
         self.base.mkdir(mode=0o755, parents=True)
         (self.base / "queue").mkdir(mode=0o700)
