@@ -136,9 +136,9 @@ TEST_CASE("an alias comes down to its members and theirs, each once, by the firs
     const auto expansion = aliases.expand("All@x.example");
     CHECK(expansion.problem.empty());
     CHECK(expansion.members ==
-          std::vector<Member>{{address("bob@x.example"), {"All@x.example", "one@x.example"}},
-                              {address("carol@x.example"), {"All@x.example", "one@x.example"}},
-                              {address("dan@x.example"), {"All@x.example", "two@x.example"}}});
+          std::vector<Member>{{address("bob@x.example"), addresses({"All@x.example", "one@x.example"})},
+                              {address("carol@x.example"), addresses({"All@x.example", "one@x.example"})},
+                              {address("dan@x.example"), addresses({"All@x.example", "two@x.example"})}});
 }
 
 TEST_CASE("a loop, a depth and a number without end are problems, not crashes", "[keyring]") {
