@@ -341,7 +341,9 @@ Handled Filter::judge_and_seal(const policy::Transaction& transaction, const Set
     case policy::Outcome::deliver:
         break;
     }
-    if (policy::stays_in_place(plan, settings.delivery)) {
+    // What was begun with copies is completed with copies: the journal goes on knowing who has got theirs.
+    const bool was_begun = attempt && !attempt->served_before().empty();
+    if (policy::stays_in_place(plan, settings.delivery) && !was_begun) {
         return warned(in_place(inquiry, plan, settings, wait.deadline), plan);
     }
     slot.release(); // the MTA may take minutes; what works meanwhile takes one of its own
