@@ -236,5 +236,21 @@ TEST_CASE("explain takes the null reverse-path and what is no address", "[cli]")
     const auto bounce = line.run({"explain", "--from", "<>", "--to", "bob@example.org"});
     CHECK(bounce.status == 0);
     CHECK(bounce.out.find("from <>, submitted on this machine") != std::string::npos);
-    CHECK(explain(line, {"--to", "bob"}).status == 0); // the default rule only prefers
+    // What an MTA would complete in a way that is not known here goes to nobody knows whom.
+    const auto path =
+        GENERATE(as<std::string>{}, "bob@example", "bob%example.org@example.net", "< bob@example.org>");
+    CAPTURE(path);
+    const auto refused = explain(line, {"--to", path});
+    CHECK(refused.status == 67);
+    CHECK(refused.out.find("not a complete address") != std::string::npos);
+}
+
+TEST_CASE("explain reads a plain local name with the default domain", "[cli]") {
+    CommandLine line;
+    fill(line);
+    (void)line.write("lockbox.conf", "default-domain = example.org\n");
+    const auto result = explain(line, {"--to", "bob"});
+    CHECK(result.status == 0);
+    CHECK(result.out.find("bob@example.org") != std::string::npos);
+    CHECK(result.out.find("to openpgp " + std::string(40, 'D')) != std::string::npos);
 }

@@ -165,8 +165,40 @@ def test_an_address_matches_without_regard_to_case(postfix, sink, settings, send
 
 def test_a_similar_address_does_not_match(postfix, settings, sender):
     settings(("rule", "require"))
-    for address in ("bob+ext@remote.test", "bob@sub.remote.test", "bob@remote.test.example", "xbob@remote.test"):
+    for address in ("bob-ext@remote.test", "bob@sub.remote.test", "bob@remote.test.example", "xbob@remote.test"):
         assert postfix.submit(sender, [address], plain(address).octets).code == 550, address
+
+
+def test_an_extension_leads_to_the_certificate_of_the_whole_mailbox(postfix, sink, settings, home, sender):
+    address = "bob+ext@remote.test"
+    message = plain(address)
+    settings(("rule", "require"))
+    assert postfix.submit(sender, [address], message.octets).code == 250
+    home.decrypt(check_sealed(sink, postfix, sender, message))
+    settings(("rule", "require"), ("subaddress-separator", ""))
+    assert postfix.submit(sender, [address], message.octets).code == 550
+
+
+def test_a_copy_in_clear_is_logged_with_its_recipients_and_rules(postfix, sink, milter, settings, sender):
+    settings(("rule", "to=carol@remote.test never"), ("rule", "prefer"))
+    start = len(milter.lines())
+    assert postfix.submit(sender, [CAROL, DAVE], plain(CAROL, DAVE).octets).code == 250
+    line = milter.wait_for_line("copy 1 of 1: clear", start=start)
+    assert line.endswith(f'copy 1 of 1: clear, to="<{CAROL}>,<{DAVE}>", rule="1,2"')
+
+
+def test_out_of_scope_where_a_rule_says_require_is_a_warning(postfix, sink, milter, settings, sender):
+    """Postfix relays for the network, and Lockbox does not know it."""
+    settings(("rule", "to=@elsewhere.test prefer"), ("rule", "to=@remote.test require"))
+    start = len(milter.lines())
+    message = plain(BOB)
+    with postfix.client() as client:
+        as_client(client)
+        assert client.submit(sender, [BOB], message.octets).code == 250
+    check_clear(sink, postfix, sender, message)
+    line = milter.wait_for_line("passed", start=start)
+    assert " warning: " in line
+    assert f"rule 2 (to=@remote.test require) wants <{BOB}> sealed to, but the client {REMOTE} " in line
 
 
 def test_the_null_reverse_path_is_sealed_too(postfix, sink, settings, home):

@@ -46,6 +46,7 @@ smtpd_error_sleep_time = 0
 smtpd_client_connection_count_limit = 0
 in_flow_delay = 0
 minimal_backoff_time = 1s
+service_throttle_time = 1s
 maximal_backoff_time = 1s
 queue_run_delay = 1s
 transport_retry_time = 1s
