@@ -105,6 +105,7 @@ Form form_of(const policy::Inquiry& inquiry) {
 }
 
 Handled passed(const policy::Inquiry& inquiry, const policy::Plan& plan) {
+    policy::check_copies(plan);
     return {Pass{form_of(inquiry)},
             log::Level::info,
             "passed",

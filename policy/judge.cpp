@@ -292,6 +292,7 @@ Plan plan_from(const Inquiry& inquiry, std::vector<Decision> decisions, Addresse
     plan.reason = summary_of(plan, inquiry);
     if (plan.count(Handling::sealed) == 0 && !plan.changes_recipients() && !plan.removes_tls_required) {
         plan.outcome = Outcome::pass;
+        check_copies(plan);
         return plan;
     }
     auto copies = copies_for(*inquiry.transaction, plan.decisions);

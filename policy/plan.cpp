@@ -91,6 +91,11 @@ bool Plan::refuses_addresses_alone() const noexcept {
 }
 
 void check_copies(const Plan& plan) {
+    if (plan.outcome == Outcome::pass &&
+        (plan.decisions.empty() || !plan.copies.empty() || plan.changes_recipients() ||
+         plan.count(Handling::clear) + plan.count(Handling::untouched) != plan.decisions.size())) {
+        throw std::logic_error("a message is to pass that was not decided to be clear for everybody");
+    }
     std::set<std::size_t> seen;
     for (const auto& copy : plan.copies) {
         for (const auto index : decisions_of(copy)) {

@@ -105,7 +105,8 @@ struct Plan {
 
 /// Throws std::logic_error unless every copy goes to those alone who were decided to get it: a sealed one to
 /// `sealed` with their own certificate in it, the clear one to `clear` or `untouched`; nobody twice, and
-/// nobody who was served.
+/// nobody who was served. A message that passes goes to its whole envelope: everybody in it was decided to be
+/// `clear` or `untouched`.
 void check_copies(const Plan& plan);
 
 } // namespace lockbox::policy

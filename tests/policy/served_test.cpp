@@ -116,6 +116,28 @@ TEST_CASE("a plan whose copies are not what was decided is a fault", "[policy]")
     CHECK_THROWS_AS(check_copies(plan), std::logic_error);
 }
 
+TEST_CASE("a message that passes was decided to be clear for its whole envelope", "[policy]") {
+    auto plan = World({"<bob@example.org>", "<dave@example.com>"}).plan();
+    REQUIRE(plan.outcome == Outcome::pass);
+    REQUIRE_NOTHROW(check_copies(plan));
+    SECTION("somebody was served") {
+        plan.decisions[0].handling = Handling::served;
+    }
+    SECTION("somebody is to be sealed to") {
+        plan.decisions[0].handling = Handling::sealed;
+    }
+    SECTION("somebody is refused") {
+        plan.decisions[1].handling = Handling::refused;
+    }
+    SECTION("somebody stands for others") {
+        plan.expanded = {1};
+    }
+    SECTION("nobody was decided about") {
+        plan.decisions.clear();
+    }
+    CHECK_THROWS_AS(check_copies(plan), std::logic_error);
+}
+
 // --- Whatever comes ---
 
 namespace {
