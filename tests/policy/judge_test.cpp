@@ -8,21 +8,6 @@ using namespace lockbox::policy;
 using namespace lockbox::policy::test;
 using namespace std::chrono_literals;
 
-namespace {
-
-// gpg --quick-generate-key 'Bob <bob@example.org>' ed25519 default never; --quick-add-key FPR cv25519 encr
-// never; printf 'Content-Type: text/plain\r\n\r\nHello\r\n' | gpg -a -r bob@example.org -e     (GnuPG 2.2.40)
-constexpr const char* armored = "-----BEGIN PGP MESSAGE-----\r\n"
-                                "\r\n"
-                                "hF4Dk+og08mwGN8SAQdA7C8zhyYcQs61WdtqCit4k2xWtPQ7KBiOdBChDO7CVXsw\r\n"
-                                "JYaVX9ERz6OHKBsvQYDoYnrIu/GBtIJVwZKuboXM4z2m0SdNo7ueJiCdZ7FlrEY6\r\n"
-                                "0l4Bq55Pvq6kgcDFMalXcs8xOGkQzmDwWKbN+IKvnWeLedekFejPxWChITinqdjM\r\n"
-                                "RKrF1ftypxxiaON2/Q6uQiragslGjPPwmTb999T0UlnZiC5yK+knjOlLt7fiOsQm\r\n"
-                                "=qYTJ\r\n"
-                                "-----END PGP MESSAGE-----\r\n";
-
-} // namespace
-
 // --- Scope ---
 
 TEST_CASE("scope outgoing judges what is authenticated, of own networks or submitted here", "[policy]") {

@@ -16,6 +16,18 @@ constexpr Time noon = sys_days(std::chrono::year(2026) / 3 / 1) + 12h;
 constexpr Time long_ago = sys_days(std::chrono::year(2020) / 1 / 1);
 constexpr Time second_of_january = sys_days(std::chrono::year(2026) / 1 / 2) + 8h;
 
+/// Sealed to somebody.
+// gpg --quick-generate-key 'Bob <bob@example.org>' ed25519 default never; --quick-add-key FPR cv25519 encr
+// never; printf 'Content-Type: text/plain\r\n\r\nHello\r\n' | gpg -a -r bob@example.org -e     (GnuPG 2.2.40)
+constexpr const char* armored = "-----BEGIN PGP MESSAGE-----\r\n"
+                                "\r\n"
+                                "hF4Dk+og08mwGN8SAQdA7C8zhyYcQs61WdtqCit4k2xWtPQ7KBiOdBChDO7CVXsw\r\n"
+                                "JYaVX9ERz6OHKBsvQYDoYnrIu/GBtIJVwZKuboXM4z2m0SdNo7ueJiCdZ7FlrEY6\r\n"
+                                "0l4Bq55Pvq6kgcDFMalXcs8xOGkQzmDwWKbN+IKvnWeLedekFejPxWChITinqdjM\r\n"
+                                "RKrF1ftypxxiaON2/Q6uQiragslGjPPwmTb999T0UlnZiC5yK+knjOlLt7fiOsQm\r\n"
+                                "=qYTJ\r\n"
+                                "-----END PGP MESSAGE-----\r\n";
+
 /// Fingerprints that a person can tell apart: 40 times the same digit.
 inline std::string fingerprint(char digit) {
     return std::string(40, digit);

@@ -10,15 +10,6 @@ using namespace lockbox::policy::test;
 
 namespace {
 
-constexpr const char* armored = "-----BEGIN PGP MESSAGE-----\r\n"
-                                "\r\n"
-                                "hF4Dk+og08mwGN8SAQdA7C8zhyYcQs61WdtqCit4k2xWtPQ7KBiOdBChDO7CVXsw\r\n"
-                                "JYaVX9ERz6OHKBsvQYDoYnrIu/GBtIJVwZKuboXM4z2m0SdNo7ueJiCdZ7FlrEY6\r\n"
-                                "0l4Bq55Pvq6kgcDFMalXcs8xOGkQzmDwWKbN+IKvnWeLedekFejPxWChITinqdjM\r\n"
-                                "RKrF1ftypxxiaON2/Q6uQiragslGjPPwmTb999T0UlnZiC5yK+knjOlLt7fiOsQm\r\n"
-                                "=qYTJ\r\n"
-                                "-----END PGP MESSAGE-----\r\n";
-
 /// Bob has a certificate, Dave none; the message asks MTAs to do without TLS if need be.
 World asking(const std::vector<std::string>& recipients, const std::vector<std::string>& rules) {
     World world(recipients, rules);
