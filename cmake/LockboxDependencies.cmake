@@ -9,6 +9,7 @@ find_package(nlohmann_json REQUIRED)
 pkg_check_modules(gpgme REQUIRED IMPORTED_TARGET gpgme>=1.18)
 pkg_check_modules(gmime REQUIRED IMPORTED_TARGET gmime-3.0)
 pkg_check_modules(idn2 REQUIRED IMPORTED_TARGET libidn2)
+pkg_check_modules(milter REQUIRED IMPORTED_TARGET milter)
 pkg_check_modules(rnp REQUIRED IMPORTED_TARGET librnp>=0.16)
 
 # Debian's libunistring-dev and libsoci-dev have no CMake or pkg-config file.

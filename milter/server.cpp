@@ -5,28 +5,32 @@
 #include "crypto/seal.hpp"
 #include "crypto/x509_judge.hpp"
 #include "keyring/keyring.hpp"
-#include "milter/connections.hpp"
+#include "milter/libmilter_adapter.hpp"
 #include "milter/privileges.hpp"
+#include "milter/signals.hpp"
 #include "milter/socket.hpp"
 
 #include <fmt/format.h>
-#include <pthread.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <cstdlib>
 #include <optional>
+#include <set>
 #include <thread>
 
 namespace lockbox::milter {
 namespace {
 
-/// How long a stop waits beyond the time budget for clients that are still sending. The unit's TimeoutStopSec
-/// is longer.
+/// How long a stop waits beyond the time budget for the verdicts on messages that have come whole. The unit's
+/// TimeoutStopSec is longer.
 constexpr std::chrono::seconds drain_wait{30};
+
+/// libmilter writes a verdict when its callback has returned, and does not say when it has. So long a stop
+/// waits for the MTA's next step, which shows that the verdict came.
+constexpr std::chrono::seconds answer_wait{1};
 
 std::optional<Identity> identity_for(const policy::Config& config) {
     if (config.user.empty()) {
@@ -49,13 +53,14 @@ std::size_t certificates_in(const policy::Config& config) {
     return keyring::Keyring::open(keyring::Location::parse(config.keyring), keyring::Access::read).size();
 }
 
-/// Removes a socket file again unless the daemon came up.
+/// Removes the daemon's socket again.
 class SocketFile {
 public:
-    explicit SocketFile(std::string path) : path_(std::move(path)) {}
+    SocketFile() = default;
     ~SocketFile() { remove(); }
     SocketFile(const SocketFile&) = delete;
     SocketFile& operator=(const SocketFile&) = delete;
+    void take(std::string path) { path_ = std::move(path); }
     void remove() noexcept {
         if (!path_.empty()) {
             (void)::unlink(path_.c_str());
@@ -67,31 +72,49 @@ private:
     std::string path_;
 };
 
-Descriptor listen_and_drop(const policy::Config& config, const SocketName& socket) {
-    const auto identity = identity_for(config);
+/// Root, and a user is configured whom it becomes.
+std::optional<Identity> identity_to_become(const policy::Config& config) {
+    auto identity = identity_for(config);
+    return ::geteuid() == 0 ? std::move(identity) : std::nullopt;
+}
+
+/// A unix socket is made as the user whom the daemon becomes, so that root follows nobody's links; a port is
+/// opened as root, who may have those below 1024. `file` has the socket then.
+int listen_and_drop(const policy::Config& config, const SocketName& socket, SocketFile& file) {
+    const auto identity = identity_to_become(config);
     const auto group = group_for(config);
-    auto listening = listen_on(socket);
-    const bool as_root = ::geteuid() == 0;
-    set_socket_owner(socket, static_cast<mode_t>(config.socket_mode),
-                     as_root && identity ? std::optional(identity->uid) : std::nullopt,
-                     group); // none: the one that a set-group-ID directory has given it
-    if (as_root && identity) {
+    int listening = -1;
+    {
+        std::optional<ActingAs> acting;
+        if (identity && !socket.path.empty()) {
+            acting.emplace(*identity, group);
+        }
+        const StartLock lock(socket);
+        check_socket(socket, /*for_listening=*/true);
+        listening = listen(config.socket);
+        file.take(socket.path);
+        set_socket_access(socket, static_cast<mode_t>(config.socket_mode),
+                          group); // none: the one that a set-group-ID directory has given it
+        prepare_accepted(socket, listening);
+    }
+    if (identity) {
         become(*identity);
     }
     forbid_dumps();
+    raise_open_files_limit();
     return listening;
 }
 
-/// Signals are waited for, never handled: every thread made later inherits this mask.
-sigset_t block_signals() {
-    sigset_t signals;
-    sigemptyset(&signals);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) {
-        sigaddset(&signals, signal);
+/// Whose processes may be MTAs on the milter's socket: root's, this user's own, and those of the MTAs' users.
+AcceptedDescriptors::IsAllowed mta_users() {
+    std::set<uid_t> users{0, ::geteuid()};
+    for (const auto* name : {"postfix", "smmta"}) {
+        try {
+            users.insert(look_up_user(name).uid);
+        } catch (const Error&) { // NOLINT(bugprone-empty-catch): that MTA is not installed
+        }
     }
-    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-    (void)std::signal(SIGPIPE, SIG_IGN); // NOLINT(cert-err33-c): cannot fail for these arguments
-    return signals;
+    return [users = std::move(users)](uid_t user) { return users.count(user) != 0; };
 }
 
 /// The way back, where the configuration has one.
@@ -127,8 +150,11 @@ void reload(Filter& filter, const policy::Config& started_with, const std::files
 } // namespace
 
 std::vector<std::string> check_start(const policy::Config& config) {
-    (void)identity_for(config);
-    (void)group_for(config);
+    const auto group = group_for(config);
+    std::optional<ActingAs> acting; // what root may does not count, and nothing that is made here is root's
+    if (const auto identity = identity_to_become(config)) {
+        acting.emplace(*identity, group);
+    }
     const auto socket = SocketName::parse(config.socket);
     check_socket(socket, /*for_listening=*/false);
     (void)certificates_in(config);
@@ -147,20 +173,20 @@ std::vector<std::string> check_start(const policy::Config& config) {
 
 void run(const policy::Config& config, const std::filesystem::path& config_path,
          const std::function<void()>& ready) {
-    const auto signals = block_signals();
+    Signals signals;
     const auto socket = SocketName::parse(config.socket);
-    (void)identity_for(config); // a wrong user is said before a socket appears
-    check_socket(socket, /*for_listening=*/true);
-
-    SocketFile socket_file(socket.path);
-    const auto listening = listen_and_drop(config, socket);
+    SocketFile socket_file;
+    Shared shared;
+    register_with_libmilter(shared);
+    const int listening = listen_and_drop(config, socket, socket_file);
     const auto certificates = certificates_in(config);
     const auto delivery = delivery_for(config);
     Filter filter(settings_from(config), keyring::Location::parse(config.keyring), config.concurrency, &now,
                   delivery.get());
-    Shared shared;
+    AcceptedDescriptors descriptors(listening, mta_users());
     shared.filter = &filter;
     shared.on_unix_socket = !socket.path.empty();
+    shared.descriptors = &descriptors;
     shared.expected = delivery ? &delivery->expected() : nullptr;
     crypto::self_test();
     if (::geteuid() == 0) {
@@ -180,45 +206,38 @@ void run(const policy::Config& config, const std::filesystem::path& config_path,
     }
     ready();
 
-    const auto main_thread = pthread_self();
-    std::atomic<bool> ended = false;
-    std::thread server([&] {
+    std::atomic<bool> failed = false;
+    std::thread([&] {
         try {
-            serve(listening, shared);
+            serve();
         } catch (const std::exception& error) {
             log::error("serve", error.what());
+            failed = true;
         }
-        ended = true;
-        pthread_kill(main_thread, SIGTERM);
-    });
-    server.detach();
-
-    int signal = 0;
-    while (signal != SIGTERM && signal != SIGINT) {
-        signal = sigwaitinfo(&signals, nullptr);
-        if (signal == SIGUSR1) {
-            reload(filter, config, config_path);
-        } else if (signal == SIGHUP) {
-            log::warning("signal", "SIGHUP does nothing here: SIGUSR1 reads the configuration again");
-        }
+        signals.end();
+    }).detach();
+    signals.unblock();
+    while (signals.wait() == Signals::Event::reload) {
+        reload(filter, config, config_path);
     }
-    const bool asked_to_stop = !ended;
     shared.stopping = true; // new messages are put off, and the MTA tries again later
     log::info("stop", "finishing what is in flight");
     if (!delivery) {
         socket_file.remove(); // with it, copies that are on their way back could not come in
     }
+    // smfi_stop() is never called: it would close the socket on which copies come back.
     const auto deadline = std::chrono::steady_clock::now() + config.time_budget + drain_wait;
-    const bool finished = shared.in_flight.wait_until_all_are_free({deadline});
+    const bool finished = shared.judged.wait_until_all_are_free({deadline});
+    (void)shared.answered.wait_until_all_are_free({std::chrono::steady_clock::now() + answer_wait});
     socket_file.remove();
     if (const auto late = delivery ? delivery->late_answers() : 0; late > 0) {
         log::warning("stop", "copies whose answer is still awaited count as taken",
                      {{"copies", std::to_string(late)}});
     }
     log::info("stop", finished ? "done, nothing was in flight any more"
-                               : "done, clients that had not finished must try again");
-    // Threads still wait for idle connections: nothing is left to do for them.
-    std::_Exit(asked_to_stop ? EX_OK : EX_SOFTWARE);
+                               : "done, clients whose messages were not answered must try again");
+    // libmilter's threads still wait for connections: nothing is left to do for them.
+    std::_Exit(failed ? EX_SOFTWARE : EX_OK);
 }
 
 } // namespace lockbox::milter

@@ -15,9 +15,9 @@ namespace lockbox::milter {
 /// not keep it from starting: overdue lists of revoked certificates.
 [[nodiscard]] std::vector<std::string> check_start(const policy::Config& config);
 
-/// Listens, becomes the configured user, calls `ready`, and serves until SIGTERM or SIGINT; messages in
-/// flight are finished first. SIGUSR1 reads `config_path` again. Ends the process with status 0. Throws Error
-/// when it cannot start; nothing is left behind then.
+/// Listens, becomes the configured user, calls `ready`, and serves until SIGTERM or SIGINT; messages that
+/// have come whole get their verdict first. SIGUSR1 reads `config_path` again. Ends the process with status
+/// 0. Throws Error when it cannot start; nothing is left behind then.
 [[noreturn]] void run(const policy::Config& config, const std::filesystem::path& config_path,
                       const std::function<void()>& ready);
 

@@ -40,7 +40,6 @@ std::optional<Refuse> Session::begin(std::string reverse_path, std::vector<std::
                                      Macros macros) {
     reset();
     settings_ = filter_->settings();
-    counted_ = in_flight_->take_now(1);
     origin_.login = std::move(macros.login);
     origin_.tls_version = std::move(macros.tls_version);
     origin_.daemon_name = std::move(macros.daemon_name);
@@ -146,11 +145,11 @@ Handled Session::end(std::string queue_id, const Tick& tick) {
     if (settings_ != nullptr && settings_->route_secret) {
         handled.verdict = with_route(std::move(handled.verdict), *settings_->route_secret, foreign_routes_);
     }
-    forget();
+    reset();
     return handled;
 }
 
-void Session::forget() noexcept {
+void Session::reset() noexcept {
     settings_.reset();
     transaction_ = {};
     recipient_count_ = {};
@@ -159,11 +158,6 @@ void Session::forget() noexcept {
     oversized_ = false;
     failed_ = false;
     is_copy_ = false;
-}
-
-void Session::reset() noexcept {
-    forget();
-    counted_.release();
 }
 
 } // namespace lockbox::milter

@@ -19,10 +19,9 @@ namespace lockbox::milter {
 /// copy was judged already, and is let through as long as it is expected.
 class Session {
 public:
-    /// A message holds one of `in_flight` from MAIL to reset(), so that a stop can wait for it. `expected`
-    /// may be null: then nothing of ours comes back.
-    Session(Filter& filter, Slots& in_flight, ExpectedCopies* expected = nullptr)
-        : filter_(&filter), in_flight_(&in_flight), expected_(expected) {}
+    /// `expected` may be null: then nothing of ours comes back.
+    explicit Session(Filter& filter, ExpectedCopies* expected = nullptr)
+        : filter_(&filter), expected_(expected) {}
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
 
@@ -59,9 +58,7 @@ public:
     /// A callback failed in a way that it could not answer: the message is deferred at its end.
     void mark_failed() noexcept { failed_ = true; }
 
-    /// The end of the message: its verdict. What was recorded is gone afterwards, except on the wire; the
-    /// message counts as in flight until reset(), which the caller calls when the verdict has been carried
-    /// out.
+    /// The end of the message: its verdict. What was recorded is gone afterwards, except on the wire.
     [[nodiscard]] Handled end(std::string queue_id, const Tick& tick);
 
     /// Forgets the message being recorded.
@@ -69,12 +66,10 @@ public:
 
 private:
     [[nodiscard]] bool has_room_for(std::size_t octets) noexcept;
-    void forget() noexcept;
     [[nodiscard]] Handled let_copy_through();
     [[nodiscard]] Handled judge(std::string queue_id, const Tick& tick);
 
     Filter* filter_;
-    Slots* in_flight_;
     ExpectedCopies* expected_;
     policy::Origin origin_;
     std::shared_ptr<const Settings> settings_; ///< of the message being recorded; null: there is none
@@ -85,7 +80,6 @@ private:
     bool oversized_ = false;
     bool failed_ = false;
     bool is_copy_ = false; ///< one of ours, coming back
-    Slots::Held counted_;  ///< of in_flight_
 };
 
 } // namespace lockbox::milter

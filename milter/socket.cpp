@@ -3,10 +3,12 @@
 #include "base/error.hpp"
 #include "base/handle.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -27,11 +29,14 @@ sockaddr_un address_of(const std::string& path) {
     return address;
 }
 
-bool somebody_listens(const std::string& path) {
+/// Whether nobody listens on the socket at this path for certain: what refuses a connection was left behind.
+bool was_left_behind(const std::string& path) {
     const auto address = address_of(path);
-    const Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     return probe &&
-           ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0; // NOLINT
+           ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) !=
+               0 && // NOLINT
+           (errno == ECONNREFUSED || errno == ENOENT);
 }
 
 Error cannot_listen(const std::string& where, const std::string& why) {
@@ -39,23 +44,8 @@ Error cannot_listen(const std::string& where, const std::string& why) {
             "is another lockbox-milter running, and may this user listen there?"};
 }
 
-Descriptor listen_on_path(const std::string& path) {
-    Descriptor listening(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    const auto address = address_of(path);
-    (void)::unlink(path.c_str());        // check_socket() has seen that nobody listens there
-    const auto old_mask = ::umask(0177); // nobody connects before the mode is set
-    const bool bound =
-        listening && ::bind(listening.get(), reinterpret_cast<const sockaddr*>(&address), // NOLINT
-                            sizeof address) == 0;
-    const int error = errno;
-    (void)::umask(old_mask);
-    if (!bound) {
-        throw cannot_listen(path, reason_of(error));
-    }
-    return listening;
-}
-
-Descriptor listen_on_port(const SocketName& name) {
+/// libmilter says what is wrong with a port in the system's log alone.
+void check_port(const SocketName& name) {
     const auto where = name.port + '@' + name.host;
     addrinfo wanted{};
     wanted.ai_family = name.is_ipv6 ? AF_INET6 : AF_INET;
@@ -66,15 +56,12 @@ Descriptor listen_on_port(const SocketName& name) {
         throw cannot_listen(where, ::gai_strerror(error));
     }
     const Handle<addrinfo, ::freeaddrinfo> found(list);
-    Descriptor listening(::socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, found->ai_protocol));
+    const Descriptor probe(::socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, found->ai_protocol));
     const int on = 1;
-    // Accepted sockets inherit TCP_NODELAY: a reply must not wait for an acknowledgement.
-    if (!listening || ::setsockopt(listening.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        ::setsockopt(listening.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
-        ::bind(listening.get(), found->ai_addr, found->ai_addrlen) != 0) {
+    if (!probe || ::setsockopt(probe.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        ::bind(probe.get(), found->ai_addr, found->ai_addrlen) != 0 || ::listen(probe.get(), 1) != 0) {
         throw cannot_listen(where, reason_of(errno));
     }
-    return listening;
 }
 
 } // namespace
@@ -102,17 +89,12 @@ SocketName SocketName::parse(const std::string& notation) {
     return name;
 }
 
-Descriptor listen_on(const SocketName& name) {
-    auto listening = name.path.empty() ? listen_on_port(name) : listen_on_path(name.path);
-    if (::listen(listening.get(), SOMAXCONN) != 0) {
-        throw cannot_listen(name.path.empty() ? name.port + '@' + name.host : name.path, reason_of(errno));
-    }
-    return listening;
-}
-
 void check_socket(const SocketName& name, bool for_listening) {
     if (name.path.empty()) {
-        return; // what is wrong with a TCP port shows when it is opened
+        if (for_listening) {
+            check_port(name);
+        }
+        return;
     }
     const auto fail = [&](const std::string& what, std::string hint) {
         throw Error(ErrorKind::unavailable, fmt::format("cannot listen on {}: {}", name.path, what),
@@ -133,7 +115,7 @@ void check_socket(const SocketName& name, bool for_listening) {
     if (!S_ISDIR(status.st_mode)) {
         fail(fmt::format("{} is no directory", directory.string()), "see the key `socket`");
     }
-    if (::access(directory.c_str(), W_OK | X_OK) != 0) {
+    if (::faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) != 0) { // not as the real user
         fail(fmt::format("the directory {} cannot be written to: {}", directory.string(), reason_of(errno)),
              fmt::format("{} must belong to the user that lockbox-milter runs as, and stand in "
                          "ReadWritePaths= of its systemd unit",
@@ -145,22 +127,53 @@ void check_socket(const SocketName& name, bool for_listening) {
     if (!S_ISSOCK(status.st_mode)) {
         fail("something that is no socket is in the way", "remove it, or choose another path");
     }
-    if (for_listening && somebody_listens(name.path)) {
+    if (for_listening && !was_left_behind(name.path)) {
         fail("another program listens there", "is another lockbox-milter running?");
     }
 }
 
-void set_socket_owner(const SocketName& name, mode_t mode, std::optional<uid_t> owner,
-                      std::optional<gid_t> group) {
+StartLock::StartLock(const SocketName& name) {
     if (name.path.empty()) {
         return;
     }
-    const bool owned =
-        (!owner && !group) || ::chown(name.path.c_str(), owner.value_or(static_cast<uid_t>(-1)),
-                                      group.value_or(static_cast<gid_t>(-1))) == 0;
-    if (!owned || ::chmod(name.path.c_str(), mode) != 0) {
+    const auto directory = std::filesystem::path(name.path).parent_path().string();
+    directory_ = Descriptor(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory_) {
+        throw cannot_listen(name.path, fmt::format("the directory {}: {}", directory, reason_of(errno)));
+    }
+    while (::flock(directory_.get(), LOCK_EX) != 0) {
+        if (errno != EINTR) {
+            throw cannot_listen(
+                name.path, fmt::format("the directory {} cannot be locked: {}", directory, reason_of(errno)));
+        }
+    }
+}
+
+void prepare_accepted(const SocketName& name, int listening) noexcept {
+    if (!name.path.empty()) {
+        return;
+    }
+    constexpr int idle_s = 120;
+    constexpr int interval_s = 30;
+    constexpr int probes = 4;
+    constexpr int unacknowledged_ms = (idle_s + interval_s * probes) * 1000;
+    const int on = 1;
+    (void)::setsockopt(listening, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)::setsockopt(listening, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    (void)::setsockopt(listening, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
+    (void)::setsockopt(listening, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+    (void)::setsockopt(listening, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms,
+                       sizeof unacknowledged_ms);
+}
+
+void set_socket_access(const SocketName& name, mode_t mode, std::optional<gid_t> group) {
+    if (name.path.empty()) {
+        return;
+    }
+    const bool is_the_groups = !group || ::chown(name.path.c_str(), static_cast<uid_t>(-1), *group) == 0;
+    if (!is_the_groups || ::chmod(name.path.c_str(), mode) != 0) {
         throw Error(ErrorKind::permission,
-                    fmt::format("cannot give {} its owner and mode: {}", name.path, reason_of(errno)),
+                    fmt::format("cannot give {} its group and mode: {}", name.path, reason_of(errno)),
                     "the user that lockbox-milter runs as must be a member of socket-group");
     }
 }

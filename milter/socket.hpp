@@ -22,17 +22,29 @@ struct SocketName {
     [[nodiscard]] static SocketName parse(const std::string& notation);
 };
 
-/// Sees that a unix socket can be made: the directory is there and may be written to, the path is short
-/// enough, what is in the way is a socket left behind, and, `for_listening`, nobody listens there already.
-/// Throws Error(unavailable) that says which.
+/// Sees that the socket can be made. A unix socket: the directory is there and may be written to, the path is
+/// short enough, what is in the way is a socket left behind, and, `for_listening`, nobody listens there
+/// already; where that cannot be told, somebody does. TCP, `for_listening`: the port can be had. Throws
+/// Error(unavailable) that says which.
 void check_socket(const SocketName& name, bool for_listening);
 
-/// Listens. A unix socket that was left behind goes; a new one is for nobody until set_socket_owner(). Throws
-/// Error(unavailable) that says why not.
-[[nodiscard]] Descriptor listen_on(const SocketName& name);
+/// While it lives, no other milter that starts in the same directory gets past this point: from looking
+/// whether somebody listens on a unix socket until somebody does. Nothing for TCP, where the kernel sees to
+/// that. Waits for the other one, which has nothing to wait for. Throws Error(unavailable).
+class StartLock {
+public:
+    explicit StartLock(const SocketName& name);
 
-/// Gives a unix socket its mode, and its owner and group where there are any.
-void set_socket_owner(const SocketName& name, mode_t mode, std::optional<uid_t> owner,
-                      std::optional<gid_t> group);
+private:
+    Descriptor directory_;
+};
+
+/// So that a TCP connection of an MTA costs no waiting and ends with its host: replies do not wait for
+/// acknowledgements (TCP_NODELAY), and a host that has vanished is noticed within minutes. Accepted sockets
+/// inherit it; libmilter itself switches SO_KEEPALIVE on. Nothing for a unix socket.
+void prepare_accepted(const SocketName& name, int listening) noexcept;
+
+/// Gives a unix socket its mode, and its group where there is any. Throws Error(permission).
+void set_socket_access(const SocketName& name, mode_t mode, std::optional<gid_t> group);
 
 } // namespace lockbox::milter

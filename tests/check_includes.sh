@@ -3,7 +3,8 @@
 #
 #   base <- mail <- crypto <- keyring <- policy <- { milter, cli }, and crypto <- reader <- cli
 #
-# `check_includes.sh [ROOT]` checks the sources below ROOT (the project by default), after proving on sources of its own that it finds what it looks for.
+# and on libmilter's header anywhere but in the adapter. `check_includes.sh [ROOT]` checks the sources below ROOT (the
+# project by default), after proving on sources of its own that it finds what it looks for.
 set -eu
 
 # allowed_for LAYER: the layers whose headers its files may include
@@ -36,6 +37,10 @@ check() (
             '^[[:space:]]*#[[:space:]]*include[[:space:]]*<(base|mail|crypto|keyring|policy|reader|milter|cli)/' "$layer" || true)
         wrong=$wrong${found:+$found
 }
+        found=$(grep -rnE --include='*.cpp' --include='*.hpp' '#[[:space:]]*include.*mfapi\.h' "$layer" |
+            grep -v '^milter/libmilter_adapter\.cpp:' || true)
+        wrong=$wrong${found:+$found
+}
     done
     [ -z "$wrong" ] || { printf '%s' "$wrong"; exit 1; }
 )
@@ -55,6 +60,7 @@ expect accepted mail/header.cpp '#include "mail/header.hpp"'
 expect accepted cli/run.cpp '#include "base/error.hpp"'
 expect accepted milter/session.hpp '#include "policy/plan.hpp"'
 expect accepted base/file.cpp '#include <string>'
+expect accepted milter/libmilter_adapter.cpp '#include <libmilter/mfapi.h>'
 expect accepted cli/read.cpp '#include "reader/open.hpp"'
 expect refused reader/open.hpp '#include "keyring/entry.hpp"'
 expect refused milter/session.cpp '#include "reader/open.hpp"'
@@ -68,6 +74,8 @@ expect refused cli/run.cpp '#include "milter/session.hpp"'
 expect refused mail/layer.cpp '#include <crypto/seal.hpp>'
 expect refused mail/layer.cpp '#include "../crypto/seal.hpp"'
 expect refused mail/layer.cpp '#include "layer.hpp"'
+expect refused milter/session.hpp '#include <libmilter/mfapi.h>'
+expect refused policy/judge.cpp '#include "libmilter/mfapi.h"'
 
 root=${1:-$(dirname "$0")/..}
 if ! check "$root"; then

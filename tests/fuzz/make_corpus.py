@@ -124,21 +124,6 @@ LEGACY = (b"Subject: Dawn\r\nContent-Type: multipart/alternative; hp=\"cipher\";
           b"<pre>Subject: Dawn</pre></div>x</body>\r\n--a--\r\n")
 
 
-def milter_packets(*packets: bytes) -> bytes:
-    return b"".join(len(packet).to_bytes(4, "big") + packet for packet in packets)
-
-
-OFFER = b"O" + bytes.fromhex("00000006000001ff001fffff")
-BEGIN = (OFFER, b"Cclient.example.org\x006\x12\x67IPv6:::1\0", b"Hclient\0", b"D" b"M{auth_authen}\0carol\0i\x004Z1\0",
-         b"M<carol@example.org>\0SIZE=100\0", b"R<alice@example.org>\0")
-MILTER_PROTOCOL = [
-    milter_packets(*BEGIN, b"LSubject\0 secret\0", b"Btext\r\n", b"E", b"Q"),
-    milter_packets(*BEGIN, b"A", b"M<>\0", b"E", b"K", *BEGIN[1:], b"T", b"N", b"U", b"Eend"),
-    milter_packets(b"O" + bytes.fromhex("000000020000003f00000000"), b"Cx\0L\0\0/s\0", b"M<a@b>\0", b"R<c@d>\0", b"E"),
-    milter_packets(*BEGIN, b"L" + b"x" * 70000 + b"\0\0", b"B" + b"y" * 65535, b"B" + b"z" * 65535, b"E"),
-]
-
-
 def mixed(*parts: bytes) -> bytes:
     return (b"From: alice@example.org\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n" +
             b"".join(b"--m\r\n" + part + b"\r\n" for part in parts) + b"--m--\r\n")
@@ -181,7 +166,6 @@ SEEDS = {
     "header": [text.encode() for text in MESSAGES],
     "protection": [text.encode() for text in MESSAGES] + [smime("signed.der"), SIGNED_BY_SERVERS.encode(), data("subject-and-body-copies.eml")],
     "smtp_reply": SMTP_REPLIES,
-    "milter_protocol": MILTER_PROTOCOL,
     "armor": [
         armor("two-recipients.asc"),
         data("clear-signed.asc"),

@@ -47,9 +47,8 @@ struct World {
     TemporaryDirectory directory;
     keyring::Location location{(directory.path() / "k.db").string()};
     Filter filter;
-    Slots in_flight{Slots::unlimited};
     ExpectedCopies expected;
-    Session session{filter, in_flight, &expected};
+    Session session{filter, &expected};
 };
 
 } // namespace

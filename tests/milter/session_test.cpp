@@ -54,8 +54,7 @@ struct World {
     TemporaryDirectory directory;
     keyring::Location location{(directory.path() / "k.db").string()};
     Filter filter;
-    Slots in_flight{Slots::unlimited};
-    Session session{filter, in_flight};
+    Session session{filter};
 };
 
 std::string attribute(const Handled& handled, std::string_view name) {
@@ -282,8 +281,7 @@ TEST_CASE("An expired certificate stops the message although it was good at impo
     REQUIRE(keyring::import_certificates(test::openpgp("expiring"), "test", keyring, sealer, test::test_now)
                 .at(0)
                 .outcome == keyring::Outcome::added);
-    Slots in_flight{Slots::unlimited};
-    Session session(later, in_flight);
+    Session session(later);
     CHECK_FALSE(session.begin("<carol@example.org>", {}, {}).has_value());
     session.recipient("<later@example.org>", {});
     CHECK(verdict<Refuse>(session.end("4ABC", still_there))
@@ -302,28 +300,13 @@ TEST_CASE("When all slots are taken for longer than the budget, the message is d
     CHECK(verdict<Defer>(world.send({"<alice@example.org>"})).reply.enhanced_code == "4.3.2");
 }
 
-TEST_CASE("Messages in flight are counted from MAIL to their end", "[milter]") {
-    World world;
-    CHECK(world.in_flight.wait_until_all_are_free({Deadline::min()}));
-    CHECK_FALSE(world.session.begin("<carol@example.org>", {}, {}).has_value());
-    CHECK_FALSE(world.in_flight.wait_until_all_are_free({Deadline::min()}));
-    CHECK_FALSE(
-        world.session.begin("<carol@example.org>", {}, {}).has_value()); // the same connection: still one
-    world.session.recipient("<alice@example.org>", {});
-    CHECK(std::holds_alternative<Edit>(world.session.end("4ABC", still_there).verdict));
-    CHECK_FALSE(world.in_flight.wait_until_all_are_free(
-        {Deadline::min()})); // the verdict has still to be carried out
-    world.session.reset();
-    CHECK(world.in_flight.wait_until_all_are_free({Deadline::min()}));
-}
-
 TEST_CASE("Many connections seal at the same time", "[milter]") {
     World world;
     std::vector<std::thread> threads;
     std::atomic<unsigned> sealed = 0;
     for (unsigned i = 0; i < 8; ++i) {
         threads.emplace_back([&] {
-            Session session(world.filter, world.in_flight);
+            Session session(world.filter);
             for (unsigned message = 0; message < 10; ++message) {
                 (void)session.begin("<carol@example.org>", {}, {});
                 session.recipient("<alice@example.org>", {});
@@ -358,7 +341,7 @@ struct ReturnWorld : World {
     }
 
     ExpectedCopies expected;
-    Session returning{filter, in_flight, &expected};
+    Session returning{filter, &expected};
     const std::string listener{policy::reinjection_daemon_name};
 };
 
@@ -402,7 +385,6 @@ TEST_CASE("Whoever else comes to the listener is refused at MAIL", "[milter]") {
     CHECK_FALSE(expectation.was_met());
     CHECK(verdict<Defer>(world.returning.end("4ABC", still_there)) ==
           defer_for_a_fault()); // should an MTA go on
-    CHECK(world.in_flight.wait_until_all_are_free({Deadline::min()}));
 }
 
 TEST_CASE("A name that was used once opens nothing any more", "[milter]") {
@@ -411,7 +393,7 @@ TEST_CASE("A name that was used once opens nothing any more", "[milter]") {
     const auto expectation = world.expected.expect([&] { ++written; });
     world.returning.hello(expectation.name());
     REQUIRE_FALSE(world.begin_on(world.returning, world.listener).has_value());
-    Session other(world.filter, world.in_flight, &world.expected);
+    Session other(world.filter, &world.expected);
     other.hello(expectation.name());
     SECTION("on another connection, while the copy is on its way") {
         CHECK(world.begin_on(other, world.listener).has_value());
@@ -521,8 +503,7 @@ struct HandoverWorld {
     Delivery delivery{(directory.path() / "journal.db").string()};
     test::FakeMta mta{&delivery.expected()};
     Filter filter;
-    Slots in_flight{Slots::unlimited};
-    std::optional<Session> session{std::in_place, filter, in_flight, &delivery.expected()};
+    std::optional<Session> session{std::in_place, filter, &delivery.expected()};
 };
 
 } // namespace
@@ -557,7 +538,7 @@ TEST_CASE(
         }
     }
     const bool same_connection = GENERATE(true, false);
-    Session next(world.filter, world.in_flight, &world.delivery.expected());
+    Session next(world.filter, &world.delivery.expected());
     const auto handled = world.send(same_connection ? *world.session : next);
     CHECK(attribute(handled, "served-before") == "2");
     CHECK(attribute(handled, "copies") == "0");

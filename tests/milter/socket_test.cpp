@@ -3,13 +3,19 @@
 #include "milter/socket.hpp"
 #include "tests/support/catch.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <optional>
+#include <thread>
+#include <vector>
 
 using namespace lockbox;
 using namespace lockbox::milter;
@@ -81,10 +87,10 @@ TEST_CASE("What is wrong with a socket is said before it is opened", "[milter]")
     CHECK(complaint(path + "/s").find("no directory") != std::string::npos);
 }
 
-TEST_CASE("A socket that cannot be opened is named with the reason", "[milter]") {
+TEST_CASE("A port that cannot be had is named with the reason", "[milter]") {
     const auto said = [](const std::string& notation) {
         try {
-            (void)listen_on(SocketName::parse(notation));
+            check_socket(SocketName::parse(notation), /*for_listening=*/true);
         } catch (const Error& error) {
             CHECK(error.kind() == ErrorKind::unavailable);
             return std::string(error.what());
@@ -94,10 +100,38 @@ TEST_CASE("A socket that cannot be opened is named with the reason", "[milter]")
     CHECK(said("inet:1@192.0.2.1").find("1@192.0.2.1: Cannot assign") !=
           std::string::npos); // RFC 5737: nobody's
     CHECK(said("inet:1@no-such-host.invalid").find("no-such-host.invalid") != std::string::npos);
+}
+
+TEST_CASE("Where nobody can tell whether somebody listens, somebody does", "[milter]") {
     const TemporaryDirectory directory;
     const auto path = (directory.path() / "s").string();
-    const auto listening = listen_on(SocketName{path});
-    CHECK((std::filesystem::status(path).permissions() & std::filesystem::perms::group_all) ==
-          std::filesystem::perms::none); // nobody connects before the mode is set
+    const Listener listener(path); // its queue of one is full behind the first two
+    std::vector<Descriptor> waiting;
+    for (int i = 0; i < 3; ++i) {
+        waiting.emplace_back(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0));
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        std::memcpy(static_cast<char*>(address.sun_path), path.c_str(), path.size() + 1);
+        (void)::connect(waiting.back().get(), reinterpret_cast<const sockaddr*>(&address),
+                        sizeof address); // NOLINT
+    }
     CHECK(complaint(path).find("another program listens") != std::string::npos);
+}
+
+TEST_CASE("Two starts in one directory come one after the other", "[milter]") {
+    const TemporaryDirectory directory;
+    const SocketName name{(directory.path() / "s").string()};
+    std::optional<StartLock> first(std::in_place, name);
+    std::atomic<bool> is_second_in = false;
+    std::thread second([&] {
+        const StartLock lock(name);
+        is_second_in = true;
+    });
+    const Descriptor probe(::open(directory.path().c_str(), O_RDONLY | O_DIRECTORY));
+    CHECK(::flock(probe.get(), LOCK_EX | LOCK_NB) != 0);
+    CHECK_FALSE(is_second_in);
+    first.reset();
+    second.join();
+    CHECK(is_second_in);
+    CHECK_THROWS_AS(StartLock(SocketName{(directory.path() / "missing" / "s").string()}), Error);
 }

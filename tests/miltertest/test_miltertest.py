@@ -2,17 +2,23 @@
 
 import os
 import pathlib
+import pwd
 import random
 import shutil
+import signal
 import socket
+import stat
 import subprocess
+import sys
 import threading
 
 import pytest
 
 from conftest import BOB, CAROL, SANITIZERS, check_sanitizers
 from support import messages, places
-from support.milter import Milter
+from support.background import Background
+from support.held import Held, has_open
+from support.milter import Lockbox, Milter
 from support.milter_client import CONTINUE, REPLY, Hangup, MilterClient
 from support.sealed import Delivered, check_form, check_nothing_leaks
 from support.waiting import wait_for
@@ -94,30 +100,51 @@ def test_the_body_is_sealed_as_the_bytes_it_is(milter, home, text):
     assert body.replace(b"\r\n", b"\n").replace(b"\r", b"\n") == text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
-def test_no_recipients(milter):
-    """No MTA does that; should one, then nothing is let through to whom it adds later."""
-    message = messages.plain("alice@example.org", [BOB])
+@pytest.mark.parametrize("stage", ["connect", "mail"])
+def test_an_end_without_a_message_has_no_answer(milter, stage):
+    """No MTA says that. libmilter passes over it; what matters is that no verdict comes that would be taken for the next
+    message's."""
     with MilterClient(milter.socket) as client:
         client.begin()
-        result = client.message("<alice@example.org>", [], fields_of(message), [message.body])
-        assert result.verdict == REPLY and result.reply.startswith("451 4."), (result.verdict, result.reply)
+        if stage == "mail":
+            assert client.mail("<alice@example.org>")[0] == CONTINUE
+        client.send(b"E")
+        message = messages.plain("alice@example.org", [BOB])
+        result = client.message("<alice@example.org>", [f"<{BOB}>"], fields_of(message), [message.body])
+        assert result.verdict == CONTINUE and result.body, (result.verdict, result.reply)
 
 
-@pytest.mark.parametrize("stage", ["connect", "mail", "rcpt"])
-def test_end_without_a_message(milter, stage):
-    """With an envelope it is an empty message."""
+def test_an_empty_message(milter):
     with MilterClient(milter.socket) as client:
         client.begin()
-        if stage != "connect":
-            client.mail("<alice@example.org>")
-        if stage == "rcpt":
-            client.rcpt(f"<{BOB}>")
+        client.mail("<alice@example.org>")
+        client.rcpt(f"<{BOB}>")
         result = client.end()
-        if stage == "rcpt":
-            assert result.verdict == CONTINUE and result.body, (result.verdict, result.reply)
-        else:
-            assert result.verdict == REPLY and result.reply.startswith("451 4."), (result.verdict, result.reply)
+        assert result.verdict == CONTINUE and result.body, (result.verdict, result.reply)
     test_the_next_message_is_sealed(milter)
+
+
+def test_a_second_smtp_session_on_the_connection_is_put_off(milter):
+    """SMFIC_QUIT_NC, which neither Postfix nor Sendmail sends: libmilter does not say then what was negotiated."""
+    with MilterClient(milter.socket) as client:
+        client.begin()
+        message = messages.plain("alice@example.org", [BOB])
+        sealed_message(client.message("<alice@example.org>", [f"<{BOB}>"], fields_of(message), [message.body]), message)
+        client.send(b"K")
+        verdict, reply = client.connect()
+        assert verdict == REPLY and reply.startswith(b"451 4."), (verdict, reply)
+    test_the_next_message_is_sealed(milter)
+
+
+def test_a_field_longer_than_a_usual_packet(milter, home):
+    """Sendmail's MilterMaxDataSize goes up to 1 MiB."""
+    message = messages.plain("alice@example.org", [BOB])
+    message.fields[2] = (b"Subject", b" " + b"subject " * 25_000)
+    with MilterClient(milter.socket) as client:
+        client.begin()
+        result = client.message("<alice@example.org>", [f"<{BOB}>"], fields_of(message), [message.body])
+    payload = home.decrypt(sealed_message(result, message))
+    assert b"\r\nSubject: " + (b"subject " * 25_000).strip() in payload.replace(b"\r\n ", b" ")
 
 
 @pytest.mark.parametrize("steps", [0x1FFFFF, 0], ids=["all that Postfix offers", "none"])
@@ -163,7 +190,8 @@ SECRET = "5c0ffee5c0ffee5c"
 @pytest.mark.parametrize("foreign", [0, 1, 3])
 @pytest.mark.parametrize("recipient, form", [(BOB, b"sealed"), ("eve@remote.test", b"clear")])
 def test_what_goes_on_is_shown_to_the_routing(milters, recipient, form, foreign):
-    """One field is added, then all of its name go, the last first; and nothing comes between two pieces of the body."""
+    """One field is added, then all of its name go, the last first; and all of that comes last, behind the body: a milter that
+    ends earlier has not shown the message its way."""
     milter = milters.with_settings(("rule", "prefer"), ("route-secret", SECRET))
     message = messages.plain("alice@example.org", [recipient])
     forged = [(b"lockbox-route", b" %s sealed" % SECRET.encode())] * foreign
@@ -173,9 +201,7 @@ def test_what_goes_on_is_shown_to_the_routing(milters, recipient, form, foreign)
     assert result.verdict == CONTINUE
     shown = [("add", b"Lockbox-Route", b" %s %s" % (SECRET.encode(), form))]
     shown += [("change", index, b"Lockbox-Route", b"") for index in range(foreign + 1, 0, -1)]
-    at = result.edits.index(shown[0])
-    assert result.edits[at:at + len(shown)] == shown
-    assert all(edit == ("body",) for edit in result.edits[at + len(shown):])
+    assert result.edits[-len(shown):] == shown
     assert (result.body is None) == (form == b"clear")
     assert SECRET not in milter.text()
 
@@ -271,27 +297,143 @@ def test_many_connections_at_once(milter, home):
     assert not problems
 
 
-def test_stopping_finishes_messages_and_takes_no_new_ones(folder, lockbox, bin_dir, home):
-    """SIGTERM while a message is on its way, before its body came."""
-    milter = Milter(folder, lockbox, REQUIRE, bin_dir, "stopping", {**os.environ, **SANITIZERS})
+def own_milter(folder, lockbox, bin_dir, name, *settings):
+    return Milter(folder, lockbox, [*REQUIRE, *settings], bin_dir, name, {**os.environ, **SANITIZERS})
+
+
+def wait_until_it_stands(milter, lockbox):
+    """At the end of a message, for a keyring that somebody else holds."""
+    wait_for(lambda: has_open(milter.pid, lockbox.path), "the milter has asked for the keyring")
+
+
+@pytest.fixture
+def own_lockbox(home, bin_dir):
+    """A keyring that no other milter has open."""
+    with places.Folder() as folder:
+        lockbox = Lockbox(folder, bin_dir=bin_dir)
+        lockbox.import_from(home, BOB)
+        yield lockbox
+
+
+def test_a_stop_finishes_what_has_come_whole_and_hangs_up_on_the_rest(folder, own_lockbox, bin_dir, home):
+    milter = own_milter(folder, own_lockbox, bin_dir, "stopping")
     milter.start()
     message = messages.plain("alice@example.org", [BOB])
-    with MilterClient(milter.socket) as client, MilterClient(milter.socket) as idle:
-        client.begin()
-        idle.begin()
-        assert client.mail("<alice@example.org>")[0] == CONTINUE
-        assert client.rcpt(f"<{BOB}>")[0] == CONTINUE
-        milter.terminate()
-        wait_for(lambda: not milter.socket.exists(), "the socket is gone")
-        assert client.data()[0] == CONTINUE
-        for name, value in fields_of(message):
-            client.header(name, value)
-        assert client.end_of_header()[0] == CONTINUE
-        assert client.body(message.body)[0] == CONTINUE
-        armor = sealed_message(client.end(), message)
+    with MilterClient(milter.socket) as client, MilterClient(milter.socket) as idle, MilterClient(milter.socket) as behind_mail:
+        for each in client, idle, behind_mail:
+            each.begin()
+        assert behind_mail.mail("<alice@example.org>")[0] == CONTINUE
+        with Held(own_lockbox.path):
+            results = []
+            thread = threading.Thread(target=lambda: results.append(client.message(
+                "<alice@example.org>", [f"<{BOB}>"], fields_of(message), [message.body])))
+            thread.start()
+            wait_until_it_stands(milter, own_lockbox)
+            milter.terminate()
+            milter.wait_for_line("stop: finishing")
+            assert idle.mail("<alice@example.org>")[0] == REPLY, "new messages are put off"
+        thread.join(60)
+        assert home.decrypt(sealed_message(results[0], message)).endswith(message.body)
         assert milter.ended() == 0, milter.text()
-    assert home.decrypt(armor).endswith(message.body)
+        assert behind_mail.socket.recv(1) == b"", "the rest was hung up on"
     check_sanitizers(milter)
+
+
+def test_signals_do_not_reach_libmilter(folder, lockbox, bin_dir, home):
+    """SIGHUP is nothing here, SIGUSR1 reads the configuration again, however many come."""
+    milter = own_milter(folder, lockbox, bin_dir, "signals")
+    with milter:
+        def send_signals():
+            for number in range(500):
+                milter.signal(signal.SIGUSR1 if number % 50 == 49 else signal.SIGHUP)
+        thread = threading.Thread(target=send_signals)
+        thread.start()
+        with MilterClient(milter.socket) as client:
+            client.begin()
+            while thread.is_alive():
+                message = messages.plain("alice@example.org", [BOB])
+                sealed_message(client.message("<alice@example.org>", [f"<{BOB}>"], fields_of(message), [message.body]), message)
+        thread.join()
+        milter.wait_for_line("reload: done")
+        test_the_next_message_is_sealed(milter)
+    check_sanitizers(milter)
+
+
+def test_of_several_starts_at_once_one_listens(folder, lockbox, bin_dir):
+    """And goes on listening: no other takes its socket away."""
+    for number in range(5):
+        milter = own_milter(folder, lockbox, bin_dir, f"starts{number}")
+        with socket.socket(socket.AF_UNIX) as left_behind:
+            left_behind.bind(str(milter.socket))
+        shutil.chown(milter.socket, "nobody")
+        rivals = [Background([milter.program, "--config", milter.config, "--foreground"],
+                             environment={**os.environ, **SANITIZERS}) for _ in range(4)]
+        wait_for(lambda rivals=rivals: sum(rival.running() for rival in rivals) == 1, "all but one have given up", 60)
+        winner, = (rival for rival in rivals if rival.running())
+        winner.wait_for_line(" start: listening", 60)
+        for rival in rivals:
+            if rival is not winner:
+                assert rival.ended() == 69 and f"cannot listen on {milter.socket}" in rival.text(), rival.text()
+        with MilterClient(milter.socket) as client:
+            client.begin()
+        assert winner.stop() == 0, winner.text()
+
+
+STRANGER = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as connection:
+    connection.connect(sys.argv[1])
+    connection.sendall(bytes.fromhex("0000000d4f00000006000001ff001fffff"))
+    try:
+        sys.stdout.write(connection.recv(100).hex() or "hung up")
+    except ConnectionResetError:
+        sys.stdout.write("hung up")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+@pytest.mark.parametrize("user, answer", [("games", "hung up"), ("postfix", "0000"), ("root", "0000"), ("nobody", "0000")])
+def test_who_connects(folder, lockbox, bin_dir, user, answer):
+    """The group of the socket may have other members than the mail server: what they say is not heard."""
+    milter = own_milter(folder, lockbox, bin_dir, f"strangers-{user}", ("socket-mode", "0666"))
+    milter.socket.parent.chmod(0o755)
+    with milter:
+        with MilterClient(milter.socket) as before:
+            before.begin()
+            said = subprocess.run([sys.executable, "-c", STRANGER, str(milter.socket)], user=user, group="nogroup",
+                                  extra_groups=[], capture_output=True, check=True, cwd="/").stdout.decode()
+            assert said.startswith(answer), (said, milter.text())
+            assert before.mail("<alice@example.org>")[0] == CONTINUE, "others are served all the same"
+        refused = milter.lines("refused: no mail server's user connects to the milter")
+        assert len(refused) == (1 if answer == "hung up" else 0), milter.text()
+        assert not refused or f"uid={pwd.getpwnam(user).pw_uid}" in refused[0], refused
+    check_sanitizers(milter)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_root_makes_nothing_for_the_user(folder, lockbox, bin_dir):
+    """The socket is made by the milter's user: root's rights in the directory do not count, and root follows no link of
+    that user's."""
+    milter = own_milter(folder, lockbox, bin_dir, "socket-owner")
+    with milter:
+        status = milter.socket.stat()
+        assert status.st_uid == pwd.getpwnam("nobody").pw_uid and stat.S_IMODE(status.st_mode) == 0o660, status
+    shutil.chown(milter.socket.parent, "root")
+    for arguments in ["--foreground"], ["--check"]:
+        done = subprocess.run([milter.program, "--config", str(milter.config), *arguments], capture_output=True, check=False,
+                              timeout=60)
+        assert done.returncode == 69 and b"cannot be written to" in done.stderr, done
+
+
+def test_a_port_that_is_taken(folder, lockbox, bin_dir):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        milter = own_milter(folder, lockbox, bin_dir, "port", ("socket", f"inet:{port}@127.0.0.1"))
+        done = subprocess.run([milter.program, "--config", str(milter.config), "--foreground"], capture_output=True, check=False,
+                              timeout=60)
+    assert done.returncode == 69 and f"cannot listen on {port}@127.0.0.1: Address already in use" in done.stderr.decode(), done
 
 
 def test_an_overdue_list_of_revoked_certificates_is_logged_once(milters, folder):

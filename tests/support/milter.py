@@ -96,6 +96,9 @@ class Milter:
     def reload(self):
         self._background.signal(signal.SIGUSR1)
 
+    def signal(self, number):
+        self._background.signal(number)
+
     def kill(self):
         self._background.kill()
 
