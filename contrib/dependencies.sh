@@ -55,7 +55,7 @@ packages_of() {
         ;;
     develop)
         packages_of test
-        echo clang clang-tidy libbenchmark-dev libclang-rt-dev
+        echo clang clang-tidy faketime libbenchmark-dev libclang-rt-dev
         ;;
     *)
         return 1
