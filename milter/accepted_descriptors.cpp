@@ -100,16 +100,16 @@ std::map<ino_t, int> AcceptedDescriptors::unassigned() const {
     return found;
 }
 
-void AcceptedDescriptors::refuse_strangers() {
+void AcceptedDescriptors::refuse_strangers(const std::map<ino_t, int>& connections) {
     if (!is_unix_) {
         return;
     }
-    const std::scoped_lock lock(mutex_);
-    for (const auto& [inode, fd] : unassigned()) {
+    std::erase_if(refused_, [&](ino_t inode) { return connections.count(inode) == 0; });
+    for (const auto& [inode, fd] : connections) {
         ucred peer{};
         socklen_t size = sizeof peer;
         const bool is_known = ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
-        if (is_known && is_allowed_(peer.uid)) {
+        if ((is_known && is_allowed_(peer.uid)) || !refused_.insert(inode).second) {
             continue;
         }
         (void)::shutdown(fd, SHUT_RDWR);
@@ -127,7 +127,9 @@ void AcceptedDescriptors::Search::look(Mta mta) {
     // A program that can connect by TCP need not be an MTA: what it may have sent says nothing there.
     const bool silence_tells = mta == Mta::waits && all_->is_unix_;
     std::map<ino_t, int> left;
-    for (const auto& [inode, fd] : all_->unassigned()) {
+    const auto connections = all_->unassigned();
+    all_->refuse_strangers(connections);
+    for (const auto& [inode, fd] : connections) {
         const bool was_there = !candidates_ || candidates_->count(inode) != 0;
         if (was_there && !(silence_tells && has_something_to_read(fd))) {
             left.emplace(inode, fd);

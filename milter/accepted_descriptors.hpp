@@ -21,8 +21,10 @@ public:
     /// Whether a process of this user may be an MTA here.
     using IsAllowed = std::function<bool(uid_t)>;
 
-    /// `listening` is a descriptor that libmilter listens on. On a TCP socket the kernel does not say who
-    /// connects: `is_allowed` is asked for unix sockets alone.
+    /// `listening` is a descriptor that libmilter listens on. A process of a user who may not be an MTA here
+    /// is hung up on when the first connection looks while it is there, its own at the latest, and its user
+    /// is logged. On a TCP socket the kernel does not say who connects: `is_allowed` is asked for unix
+    /// sockets alone.
     AcceptedDescriptors(int listening, IsAllowed is_allowed);
 
     /// One connection's search for its own descriptor, by elimination: the own one is among those that no
@@ -37,7 +39,7 @@ public:
 
         /// What the caller knows of its MTA.
         enum class Mta {
-            waits,        ///< it cannot have sent anything that was not read: it waits for our first answer
+            waits,        ///< it waits for an answer, and cannot have sent anything that was not read
             may_be_ahead, ///< it may have sent what was not read yet
         };
         /// Looks, unless the descriptor was found. Throws Error(engine) where the kernel does not show
@@ -59,19 +61,16 @@ public:
         ino_t inode_ = 0;
     };
 
-    /// Hangs up on every process that may not be an MTA here, and logs its user. A connection of such a
-    /// process ends with its next answer at the latest. To be called for each new connection. Throws
-    /// Error(engine) where the kernel does not show descriptors.
-    void refuse_strangers();
-
 private:
     [[nodiscard]] std::map<ino_t, int> unassigned() const;
+    void refuse_strangers(const std::map<ino_t, int>& connections);
 
     std::string name_; ///< of the listening socket, as getsockname(2) has it
     bool is_unix_;
     IsAllowed is_allowed_;
     std::mutex mutex_;
     std::set<ino_t> assigned_;
+    std::set<ino_t> refused_; ///< hung up on, and not closed yet
 };
 
 /// Descriptors of this process that listen. Throws Error(engine) where the kernel does not show them.

@@ -211,12 +211,13 @@ sfsistat answer_for(SMFICTX* ctx, const Verdict& verdict) noexcept {
 /// Tells the MTA every few seconds that the verdict is still to come, or it would give up after its content
 /// timeout. False: it has given up all the same. Where Postfix's cleanup(8) dies while it waits for a
 /// verdict, smtpd(8) still has the connection, and says that the message has ended.
-Tick progress_on(SMFICTX* ctx, const Connection& connection) {
+Tick progress_on(SMFICTX* ctx, Connection& connection) {
     return [ctx, &connection, last = std::chrono::steady_clock::now(), is_there = true]() mutable {
         const auto now = std::chrono::steady_clock::now();
         is_there = is_there && connection.descriptor.mta_waits().value_or(true);
         if (is_there && now - last >= waiting_slice) {
             last = now;
+            connection.descriptor.look(AcceptedDescriptors::Search::Mta::may_be_ahead);
             is_there = smfi_progress(ctx) == MI_SUCCESS;
         }
         return is_there;
@@ -237,8 +238,6 @@ void log_handled(const std::string& queue_id, const Handled& handled, Asked aske
     }
 }
 
-/// An MTA that does not wait any more would take a late answer for that to its next command: the next message
-/// would go on as it is, or get lost. So it gets none, and the connection ends.
 sfsistat end_of_message(SMFICTX* ctx, Connection& connection) {
     auto& session = connection.session;
     if (shared->stopping && !session.brings_back()) {
@@ -249,8 +248,9 @@ sfsistat end_of_message(SMFICTX* ctx, Connection& connection) {
     const std::string queue_id(macro(ctx, "i"));
     session.count_recipients(recipient_macros(ctx));
     auto handled = session.end(queue_id, progress_on(ctx, connection));
-    auto asked = ask_for_changes(ctx, connection, handled.verdict);
-    if (asked == Asked::yes && !connection.descriptor.mta_waits().value_or(true)) {
+    const auto has_gone = [&] { return !connection.descriptor.mta_waits().value_or(true); };
+    auto asked = has_gone() ? Asked::no : ask_for_changes(ctx, connection, handled.verdict);
+    if (has_gone()) {
         asked = Asked::no;
     }
     if (handled.attempt && asked == Asked::yes) {
@@ -258,15 +258,26 @@ sfsistat end_of_message(SMFICTX* ctx, Connection& connection) {
     }
     handled.attempt.reset(); // the next try of the message may begin
     const auto answer = asked == Asked::yes ? answer_for(ctx, handled.verdict) : put_off(ctx);
-    if (asked == Asked::no) {
-        (void)connection.descriptor.hang_up();
-    }
     connection.answered = shared->answered.take_now(1);
     try {
         log_handled(queue_id, handled, asked);
     } catch (const std::exception&) { // NOLINT(bugprone-empty-catch): the verdict counts, not its log line
     }
     return answer;
+}
+
+/// An MTA that does not wait any more would take a late answer for that to its next command, and from then on
+/// each answer for that to the command behind: the next message would go on as it is. So it gets none, and
+/// the connection ends. Where nobody knows whether it waits, it gets none after a long time: one that waits
+/// gives up in the end, and its client tries again.
+sfsistat unless_late(const Connection& connection, std::chrono::steady_clock::time_point begin,
+                     sfsistat answer) noexcept {
+    const auto waits = connection.descriptor.mta_waits();
+    const bool took_long = std::chrono::steady_clock::now() - begin >= waiting_slice;
+    if (waits == false) {
+        (void)connection.descriptor.hang_up();
+    }
+    return waits == true || (!waits && !took_long) ? answer : static_cast<sfsistat>(SMFIS_NOREPLY);
 }
 
 extern "C" {
@@ -283,7 +294,6 @@ sfsistat on_negotiate(SMFICTX* ctx, unsigned long actions, unsigned long steps, 
     *wanted_actions = actions_needed | (actions & SMFIF_SETSYMLIST);
     *wanted_steps = steps & (steps_wished | (shared->on_unix_socket ? steps_on_unix_sockets : 0UL));
     try {
-        shared->descriptors->refuse_strangers();
         auto connection = std::make_unique<Connection>(*shared);
         connection->descriptor.look(AcceptedDescriptors::Search::Mta::waits);
         connection->leading_space = (*wanted_steps & SMFIP_HDR_LEADSPC) != 0;
@@ -309,7 +319,7 @@ sfsistat on_negotiate(SMFICTX* ctx, unsigned long actions, unsigned long steps, 
 
 sfsistat on_connect(SMFICTX* ctx, char* host_name, sockaddr* address) noexcept {
     return guard(ctx, "connect", [&](Connection& connection) {
-        connection.descriptor.look(AcceptedDescriptors::Search::Mta::may_be_ahead);
+        connection.descriptor.look(AcceptedDescriptors::Search::Mta::waits);
         connection.session.connect(text_of(host_name), address_from_mta(address));
         return static_cast<sfsistat>(SMFIS_CONTINUE);
     });
@@ -325,6 +335,7 @@ sfsistat on_hello(SMFICTX* ctx, char* name) noexcept {
 sfsistat on_mail(SMFICTX* ctx, char** argv) noexcept {
     return guard(ctx, "mail", [&](Connection& connection) {
         connection.answered.release();
+        connection.descriptor.look(AcceptedDescriptors::Search::Mta::waits);
         auto& session = connection.session;
         if (shared->stopping && !session.brings_back()) {
             return put_off(ctx);
@@ -368,12 +379,15 @@ sfsistat on_body(SMFICTX* ctx, unsigned char* chunk, std::size_t octets) noexcep
 }
 
 sfsistat on_end_of_message(SMFICTX* ctx) noexcept {
+    const auto begin = std::chrono::steady_clock::now();
     const auto answer =
         guard(ctx, "end of message", [&](Connection& connection) { return end_of_message(ctx, connection); });
-    if (auto* connection = connection_of(ctx)) {
-        connection->session.reset();
+    auto* connection = connection_of(ctx);
+    if (connection == nullptr) {
+        return answer;
     }
-    return answer;
+    connection->session.reset();
+    return unless_late(*connection, begin, answer);
 }
 
 /// The message ends without a verdict: the client has begun another one, or the MTA has gone.

@@ -4,6 +4,8 @@
 #include "tests/support/catch.hpp"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -134,4 +136,28 @@ TEST_CASE("Two starts in one directory come one after the other", "[milter]") {
     second.join();
     CHECK(is_second_in);
     CHECK_THROWS_AS(StartLock(SocketName{(directory.path() / "missing" / "s").string()}), Error);
+}
+
+TEST_CASE("Connections over TCP are watched, and answers do not wait", "[milter]") {
+    const Descriptor listening(::socket(AF_INET, SOCK_STREAM, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    auto* const any = reinterpret_cast<sockaddr*>(&address); // NOLINT: POSIX
+    socklen_t size = sizeof address;
+    REQUIRE(::bind(listening.get(), any, size) == 0);
+    REQUIRE(::listen(listening.get(), 1) == 0);
+    REQUIRE(::getsockname(listening.get(), any, &size) == 0);
+    prepare_accepted(SocketName::parse("inet:1@127.0.0.1"), listening.get());
+    const Descriptor mta(::socket(AF_INET, SOCK_STREAM, 0));
+    REQUIRE(::connect(mta.get(), any, size) == 0);
+    const Descriptor accepted(::accept(listening.get(), nullptr, nullptr));
+    const auto option = [&](int name) {
+        int value = 0;
+        socklen_t octets = sizeof value;
+        REQUIRE(::getsockopt(accepted.get(), IPPROTO_TCP, name, &value, &octets) == 0);
+        return value;
+    };
+    CHECK(option(TCP_NODELAY) != 0);
+    CHECK(option(TCP_KEEPIDLE) + option(TCP_KEEPINTVL) * option(TCP_KEEPCNT) < 600); // seconds
 }
