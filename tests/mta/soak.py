@@ -10,7 +10,7 @@ have a final answer, as mail servers do; some make two tries at once. Meanwhile
 
   - the milter gets SIGKILL, and so do single processes of the mail servers: smtpd, cleanup, a child of Sendmail's daemon;
   - the proxy in front of the listener cuts connections;
-  - a signer behind the milter on the listener takes its time, refuses for now, or hangs up;
+  - a signer before the milter on the listener takes its time, refuses for now, or hangs up;
   - the milter's clock jumps.
 
 At the end, for every message and every recipient: exactly one copy, sealed to nobody else, or in
@@ -220,7 +220,7 @@ class Soak:
             got = collections.Counter(address for delivery in deliveries for address in delivery.addresses())
             if got != collections.Counter(sent.recipients) and (sent.is_for_lockbox() or set(got) != set(sent.recipients)):
                 problems.append(f"{sent.sender} by {sent.by} to {sent.recipients}: came {dict(got)}; answers {sent.answers}\n"
-                                f"{postfix.story_of(sent.sender) if sent.by != 'Sendmail' else ''}")
+                                f"{postfix.story_of(sent.sender) if sent.by != 'Sendmail' else ''}"[:4000])
             marker = sent.message.marker.encode()
             for delivery in deliveries:
                 addresses = delivery.addresses()
@@ -267,8 +267,9 @@ def main():
         settings = {"service_throttle_time": "1s"}
         with SmtpSink(tls) as sink, MilterServer(signer, soak.sign), \
                 Postfix(folder / "postfix", sink, sockets["postfix"], tls, settings, listener=free_endpoint(),
-                        second=signer) as postfix, \
-                Sendmail(folder / "sendmail", sink, sockets["sendmail"], listener=free_endpoint(), second=signer) as sendmail, \
+                        second=signer, second_is_first=True) as postfix, \
+                Sendmail(folder / "sendmail", sink, sockets["sendmail"], listener=free_endpoint(), second=signer,
+                         second_is_first=True) as sendmail, \
                 SmtpProxy(postfix.listener) as to_postfix, SmtpProxy(sendmail.listener) as to_sendmail:
             milters = []
             for name, proxy in (("postfix", to_postfix), ("sendmail", to_sendmail)):

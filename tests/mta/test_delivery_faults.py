@@ -728,6 +728,48 @@ def test_a_second_milter_refuses_a_recipient(guarded, home, message, sender):
     assert world.recipients(sender) == []
 
 
+@pytest.fixture(scope="module")
+def signer_first(folder, tls, sink):
+    """Mail servers on whose listener Lockbox comes last, as the pages recommend."""
+    sockets = {name: folder.make_for_socket(USER, GROUP) / "socket" for name in ("postfix", "sendmail")}
+    path = folder.make_for_socket(USER, GROUP)
+    with MilterServer(path / "socket") as server, \
+            Postfix(folder / "postfix-signer", sink, sockets["postfix"], tls, listener=free_endpoint(),
+                    second=path / "socket", second_is_first=True) as postfix, \
+            Sendmail(folder / "sendmail-signer", sink, sockets["sendmail"], listener=free_endpoint(),
+                     second=path / "socket", second_is_first=True) as sendmail:
+        yield server, {"postfix": postfix, "sendmail": sendmail}, sockets
+
+
+@pytest.mark.parametrize("copy", COPIES)
+@pytest.mark.parametrize("answer", ["451 4.7.1 late and not now", None], ids=["not now", "well"])
+def test_the_milter_is_killed_while_a_signer_before_it_is_slow(signer_first, entrance, own, imported, sink, home, message, sender,
+                                                              copy, answer):
+    """Behind Lockbox, a signer that then says no would lose the copy: Lockbox has written down by then that it may be taken, and
+    is not there any more to hear the answer. Before Lockbox, nothing has been written down."""
+    if entrance.name.endswith("local"):
+        pytest.skip("the listener is the same")
+    server, servers, sockets = signer_first
+    name = entrance.name.split("-")[0]
+    lockbox = keyring_in(own, imported)
+    milter = Milter(own, lockbox, settings_for(sockets[name], servers[name].listener))
+    milter.socket = sockets[name]
+
+    def slow():
+        milter.kill()
+        return answer
+    server.fault = at_the_end_of_one(COPIES[copy], slow)
+    with milter:
+        world = World(Entrance(entrance.name, servers[name]), None, milter, lockbox, sink)
+        answers = [world.entrance.server.submit(sender, EVERYBODY, message.octets).code]
+        assert server.fault.done.is_set() and 400 <= answers[0] < 500
+        milter.start()
+        assert world.entrance.send(world, sender, message, EVERYBODY).code == 250
+        assert not world.wait_for_the_end(sender, EVERYBODY)
+        check_all_got_theirs(world, home, sender, message)
+    server.fault = None
+
+
 # ── the listener's own guard ──────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -115,12 +115,12 @@ def version_of_postfix():
 class Postfix:
     """Relays everything to `sink`. With `milter`, a path, all mail goes through the milter there, over SMTP and
     from sendmail(1) alike, and is deferred where there is none. `listener`, host and port, is where it takes copies back
-    from the milter; `signer` is one more milter, behind the first everywhere, `second` one behind the first on the listener
+    from the milter; `signer` is one more milter, behind the first everywhere, `second` one behind (or before) it on the listener
     alone; `entrance` are options ("-o name=value") of
     the service that takes mail."""
 
     def __init__(self, folder, sink=None, milter=None, tls=None, settings=None, services="", outbound_tls="encrypt",
-                 listener=None, signer=None, entrance=(), second=None):
+                 listener=None, signer=None, entrance=(), second=None, second_is_first=False):
         self.base = pathlib.Path(folder)
         self.host, self.port = free_endpoint()
         self.etc = self.base / "etc"
@@ -134,7 +134,8 @@ class Postfix:
         milters = ",".join(f"unix:{one}" for one in (milter, signer) if one)
         self.listener = listener
         if listener:
-            on_listener = ",".join(f"unix:{one}" for one in (milter, signer, second) if one)
+            order = (second, milter, signer) if second_is_first else (milter, signer, second)
+            on_listener = ",".join(f"unix:{one}" for one in order if one)
             services += REINJECTION.format(listener_host=listener[0], listener_port=listener[1],
                                            listener_milters=on_listener)
         values = {
@@ -216,7 +217,7 @@ class Postfix:
     def story_of(self, sender):
         """What the log says about the messages with that reverse-path, and what of them is still in the queue."""
         ids = {found.group(1) for line in self.lines(f"from=<{sender}>")
-               if (found := re.search(r"\]: ([0-9A-Za-z]{6,}): ", line))}
+               if (found := re.search(r"\]: ([0-9A-Za-z]{6,}): ", line)) and found.group(1) != "NOQUEUE"}
         told = [line for line in self.lines() if any(f" {queue_id}:" in line for queue_id in ids)]
         return "\n".join(told + [f"in the queue: {self.queued(sender)}"])
 

@@ -98,13 +98,14 @@ def unpacked():
 
 class Sendmail:
     """Relays everything to `sink`, through the milter at the path `milter` if there is one. `listener`, host and port, is
-    where it takes copies back from the milter, and `second` one more milter behind the first there."""
+    where it takes copies back from the milter, and `second` one more milter behind (or before) it there."""
 
-    def __init__(self, folder, sink, milter=None, extra="", listener=None, second=None):
+    def __init__(self, folder, sink, milter=None, extra="", listener=None, second=None, second_is_first=False):
         self.listener = listener
         if listener:
             extra += "\n" + (SECOND_FILTER.format(second=second) if second else "") + REINJECTION.format(
-                host=listener[0], port=listener[1], filters="lockbox" + (";second" if second else ""))
+                host=listener[0], port=listener[1],
+                filters=";".join(["second", "lockbox"] if second_is_first else ["lockbox", "second"][:2 if second else 1]))
         self.base = pathlib.Path(folder)
         self.base.mkdir(mode=0o755, parents=True)
         (self.base / "queue").mkdir(mode=0o700)
