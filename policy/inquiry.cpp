@@ -27,9 +27,16 @@ bool is_outgoing(const Origin& origin, const Policy& policy) {
            contains(policy.submission_daemons, origin.daemon_name);
 }
 
-/// A path without a domain is completed by the MTA with one of its own: it counts as in an incoming domain.
+/// `[192.0.2.1]`, and `192.0.2.1`, which some MTAs take for the same.
+bool is_host_by_address(std::string_view domain) {
+    return domain.starts_with('[') || is_ip_address(domain);
+}
+
+/// A path without a domain is completed by the MTA with one of its own, and an address literal may be one of
+/// its own hosts: both may lead to the mailboxes of an incoming domain, and count as in one.
 bool is_in_scope(const Path& recipient, const Policy& policy) {
     return policy.scope != Scope::incoming || !recipient.address ||
+           is_host_by_address(recipient.address->domain()) ||
            contains(policy.incoming_domains, recipient.address->domain());
 }
 

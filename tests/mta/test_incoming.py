@@ -1,6 +1,7 @@
 """scope = incoming: what arrives for the mailboxes of a domain is sealed to their owners before it is stored."""
 
 import re
+import subprocess
 
 import pytest
 
@@ -183,6 +184,34 @@ def test_other_domains_are_not_concerned(arrive, stored, sender, sender_key):
     assert delivered.body == message.delivered_body
     assert delivered.values("Subject") == message.values("Subject")
     assert delivered.values("DKIM-Signature") == message.values("DKIM-Signature")
+
+
+# RFC 5321 §4.1.3: the literal of IPv4, that of IPv6 in two spellings, and the general one; and what Postfix can be told to
+# take for a literal.
+LITERALS = ["[127.0.0.1]", "[192.0.2.1]", "[IPv6:::1]", "[ipv6:0:0:0:0:0:0:0:1]", "[x-tag:somewhere]", "127.0.0.1"]
+
+
+@pytest.mark.parametrize("literal", LITERALS)
+@pytest.mark.parametrize("server", ["postfix", "sendmail"])
+def test_an_address_literal_is_no_way_around_the_rules(request, server, mailboxes, sink, sender, literal):
+    """It may be this machine's: the same mailboxes. Nobody has a certificate for it, so `require` refuses."""
+    mta = request.getfixturevalue(server)
+    message = messages.plain(ALICE, [BOB])
+    reply = mta.submit(sender, [f"bob@{literal}"], message.octets)
+    assert 500 <= reply.code < 600, f"{reply}\n{mta.tail()}"
+    assert message.marker.encode() not in sink.everything()
+    assert not any(message.marker.encode() in path.read_bytes() for path in mailboxes.rglob("*") if path.is_file())
+
+
+def test_the_page_shows_which_names_are_this_servers_own(postfix, sendmail):
+    command, = blocks(CONTRIB / "postfix/README.md", "# incoming, the names")
+    assert command.splitlines()[1] == "postconf -x -h mydestination virtual_mailbox_domains"
+    done = subprocess.run(["postconf", "-c", str(postfix.etc), *command.splitlines()[1].split()[1:]], check=True,
+                          capture_output=True, text=True)
+    assert "clear.test" in done.stdout
+    command, = blocks(CONTRIB / "sendmail/README.md", "# the names")
+    assert command.splitlines()[1] == "echo '$=w' | sendmail -bt"
+    assert "mta.example.org" in sendmail.names_of_class("w")
 
 
 def test_outgoing_mail_of_the_same_server_is_not_concerned(postfix, sink, sender):

@@ -97,6 +97,26 @@ TEST_CASE("scope incoming counts a recipient without a domain as one of its own"
     CHECK(world.plan().outcome == Outcome::refuse);
 }
 
+TEST_CASE("scope incoming counts an address literal as one of its own", "[policy]") {
+    // RFC 5321 §4.1.3: the three forms. The general one has no meaning that an MTA agreed on, and what some
+    // MTAs take for a literal has no brackets.
+    const auto path = GENERATE(as<std::string>{}, "<bob@[127.0.0.1]>", "<bob@[IPv6:::1]>",
+                               "<bob@[192.0.2.1]>", "<bob@[IPv6:2001:db8::1]>", "<bob@[x-tag:somewhere]>",
+                               "<bob@[::1]>", "<bob@[localhost]>", "<bob@127.0.0.1>");
+    CAPTURE(path);
+    World world({path}, {"require"});
+    world.policy.scope = Scope::incoming;
+    world.policy.incoming_domains = {"example.org"};
+    world.transaction.origin.client_address = "203.0.113.9";
+    CHECK(world.plan().outcome == Outcome::refuse);
+    // And beside others who are somewhere else.
+    world.transaction.recipients.push_back(Path::from("<eve@example.com>"));
+    CHECK(world.plan().outcome == Outcome::refuse);
+    // A name is what it is: not in a domain that is listed.
+    world.transaction.recipients = {Path::from("<bob@localhost>"), Path::from("<bob@mx.example.org>")};
+    CHECK(world.plan().outcome == Outcome::pass);
+}
+
 // --- Already sealed ---
 
 TEST_CASE("a message that is already sealed passes, with its layer named", "[policy]") {

@@ -184,6 +184,12 @@ class Sendmail:
         subprocess.run([self._program, "-C", self.submit_config, "-q"], capture_output=True, check=False, timeout=300,
                        env=self._environment)
 
+    def names_of_class(self, letter):
+        """What the daemon's configuration has in a class, as sendmail(8) -bt shows it."""
+        done = subprocess.run([self._program, "-C", self.config, "-bt"], input=f"$={letter}\n", capture_output=True, text=True,
+                              check=False, timeout=300, env=self._environment)
+        return done.stdout.split()
+
     def tail(self, count=60):
         path = self.base / "transcript"
         lines = path.read_text("utf-8", "replace").splitlines() if path.exists() else []
