@@ -9,6 +9,7 @@
 #include "milter/privileges.hpp"
 #include "milter/signals.hpp"
 #include "milter/socket.hpp"
+#include "policy/warnings.hpp"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -158,7 +159,7 @@ std::vector<std::string> check_start(const policy::Config& config) {
     const auto socket = SocketName::parse(config.socket);
     check_socket(socket, /*for_listening=*/false);
     (void)certificates_in(config);
-    std::vector<std::string> warnings;
+    auto warnings = policy::warnings_of(config);
     for (const auto& list : crypto::RevocationLists::load(config.smime_revocations)->overdue(now())) {
         warnings.push_back(list.describe());
     }
@@ -198,6 +199,9 @@ void run(const policy::Config& config, const std::filesystem::path& config_path,
                {"socket", config.socket},
                {"certificates", std::to_string(certificates)},
                {"rules", std::to_string(config.policy.rules.size())}});
+    for (const auto& warning : policy::warnings_of(config)) {
+        log::warning("start", warning);
+    }
     log_overdue_lists(*filter.settings(), now());
     if (certificates == 0) {
         log::warning(

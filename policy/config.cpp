@@ -524,6 +524,15 @@ private:
                      "reinject");
             });
         }
+        if (config_.reinject && reach_of_socket(config_.socket) == SocketReach::network) {
+            located(line_of_.at("socket"), [&] {
+                fail(fmt::format("socket: '{}' with `reinject` would hand back for sending what anybody "
+                                 "tells the milter who "
+                                 "reaches this port; use unix:/path, or an address of loopback such as "
+                                 "inet:8891@127.0.0.1",
+                                 printable(config_.socket)));
+            });
+        }
         for (std::size_t i = 0; i + 1 < policy.rules.size(); ++i) {
             if (policy.rules[i].matches_everything()) {
                 located(rule_lines_[i + 1], [&] {
@@ -565,6 +574,18 @@ void print_each(std::string& out, std::string_view key, const Values& values, Te
 }
 
 } // namespace
+
+SocketReach reach_of_socket(std::string_view socket) {
+    const auto family = socket.substr(0, socket.find(':'));
+    if (family != "inet" && family != "inet6") {
+        return SocketReach::file_system;
+    }
+    auto host = socket.substr(socket.find('@') + 1);
+    if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+        host = host.substr(1, host.size() - 2);
+    }
+    return is_loopback(host) ? SocketReach::this_machine : SocketReach::network;
+}
 
 Config read_config(std::istream& in, const std::string& name) {
     return Reader(name).read(text_from([&] { return read_stream(in, name, config_octets_max); }));

@@ -56,6 +56,15 @@ struct Config {
     log::Level log_level = log::Level::info;
 };
 
+/// Who can reach a milter socket.
+enum class SocketReach {
+    file_system,  ///< whom the mode of the file lets
+    this_machine, ///< every user of this machine: an address of loopback
+    network,      ///< anybody, or nobody knows: a host name may come to mean another address
+};
+/// Of a value of the key `socket`.
+[[nodiscard]] SocketReach reach_of_socket(std::string_view socket);
+
 /// Reads `key = value` lines; `#` at the beginning of a line or behind white space begins a comment. Throws
 /// Error(configuration): "FILE:LINE: …", with the valid keys or values.
 [[nodiscard]] Config read_config(std::istream& in, const std::string& name);

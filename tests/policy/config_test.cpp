@@ -2,6 +2,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "policy/config.hpp"
+#include "policy/warnings.hpp"
 #include "tests/support/catch.hpp"
 
 #include <algorithm>
@@ -326,6 +327,8 @@ TEST_CASE("an error names the file, the line and what could stand there", "[poli
         // consistency
         {"log = stderr\ndelivery = reinject\n", "test.conf:2: delivery: 'reinject' needs the listener"},
         {"log = stderr\nscope = incoming\n", "test.conf:2: scope: 'incoming' needs the domains"},
+        {"reinject = 127.0.0.1:10026\nsocket = inet:8891@0.0.0.0\n",
+         "test.conf:2: socket: 'inet:8891@0.0.0.0' with `reinject` would hand back for sending"},
         {"rule = to=* require\n\nrule = to=@example.org never\n",
          "test.conf:3: rule: never reached, because the rule 'to=* require' in line 1 matches every message"},
         {"rule = to=@example.org never\nrule = prefer\nrule = from=<> never",
@@ -389,6 +392,50 @@ TEST_CASE("socket refuses what cannot be opened, or would be open for everybody"
         CHECK(read("socket = " + bad).socket == bad); // strange, and a path all the same
     } else {
         CHECK(mentions(error_of("socket = " + bad), "test.conf:1: socket: "));
+    }
+}
+
+TEST_CASE("with reinject, a socket on the network is refused, and one on loopback is warned of", "[policy]") {
+    struct Case {
+        const char* socket;
+        SocketReach reach;
+    };
+    const auto [socket, reach] = GENERATE(values<Case>({
+        {"unix:/run/x", SocketReach::file_system},
+        {"local:/run/127.0.0.1", SocketReach::file_system},
+        {"/run/inet@127.0.0.1", SocketReach::file_system},
+        {"inet:8891@127.0.0.1", SocketReach::this_machine},
+        {"inet:8891@127.255.255.254", SocketReach::this_machine}, // RFC 1122 §3.2.1.3
+        {"inet:8891@[127.0.0.1]", SocketReach::this_machine},
+        {"inet6:8891@::1", SocketReach::this_machine},
+        {"inet6:8891@[::1]", SocketReach::this_machine},
+        {"inet6:8891@0:0:0:0:0:0:0:1", SocketReach::this_machine},
+        {"inet6:8891@::ffff:127.0.0.1", SocketReach::this_machine}, // RFC 4291 §2.5.5.2
+        {"inet:8891@0.0.0.0", SocketReach::network},
+        {"inet6:8891@::", SocketReach::network},
+        {"inet6:8891@[::]", SocketReach::network},
+        {"inet:8891@192.0.2.1", SocketReach::network},
+        {"inet6:8891@2001:db8::1", SocketReach::network},
+        {"inet6:8891@::ffff:192.0.2.1", SocketReach::network},
+        // A name is what the resolver makes of it.
+        {"inet:8891@localhost", SocketReach::network},
+        {"inet:8891@localhost.localdomain", SocketReach::network},
+        {"inet:8891@127.0.0.1.example.org", SocketReach::network},
+    }));
+    CAPTURE(socket);
+    CHECK(reach_of_socket(socket) == reach);
+    const auto alone = std::string("socket = ") + socket + "\n";
+    CHECK(warnings_of(read(alone)).empty());
+    const auto with_a_way_back = alone + "reinject = 127.0.0.1:10026\n";
+    if (reach == SocketReach::network) {
+        CHECK(mentions(error_of(with_a_way_back), "test.conf:1: socket: '"));
+        return;
+    }
+    const auto warnings = warnings_of(read(with_a_way_back));
+    CHECK(warnings.size() == (reach == SocketReach::this_machine ? 1 : 0));
+    for (const auto& warning : warnings) {
+        CHECK(mentions(warning, "every user of this machine can send mail in anybody's name"));
+        CHECK(mentions(warning, socket));
     }
 }
 
