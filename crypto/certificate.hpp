@@ -47,6 +47,7 @@ class Recipients {
 public:
     /// nullopt: none, or of different protocols or content encryptions.
     [[nodiscard]] static std::optional<Recipients> from(std::vector<Certificate> certificates);
+    /// Ordered by fingerprint.
     [[nodiscard]] std::span<const Certificate> all() const noexcept { return certificates_; }
     [[nodiscard]] Protocol protocol() const noexcept { return certificates_.front().protocol; }
     [[nodiscard]] ContentEncryption content_encryption() const noexcept {

@@ -130,8 +130,12 @@ Handled refused(std::string code, std::string enhanced_code, std::string reason)
             nullptr};
 }
 
-/// RFC 3463: 5.1.3, bad destination mailbox address syntax; 5.7.1, delivery not authorised.
+/// RFC 3463: 5.1.3, bad destination mailbox address syntax; 5.5.3, too many recipients; 5.7.1, delivery not
+/// authorised. For good, because the same message to the same recipients is too many tomorrow as well.
 Handled refused(const policy::Plan& plan) {
+    if (plan.too_many_recipients) {
+        return refused("554", "5.5.3", "Message has " + plan.reason);
+    }
     const auto text = fmt::format("Message cannot be sealed: {}{}", plan.reason,
                                   plan.count(policy::Handling::served) > 0 ? others_are_served : "");
     return plan.refuses_addresses_alone() ? refused("553", "5.1.3", text) : refused("550", "5.7.1", text);

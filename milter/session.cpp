@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <numeric>
 
 namespace lockbox::milter {
 namespace {
@@ -22,6 +23,12 @@ std::size_t announced_octets(const std::vector<std::string>& parameters) {
         }
     }
     return 0;
+}
+
+std::size_t octets_of(const std::string& path, const std::vector<std::string>& parameters) {
+    return std::accumulate(
+        parameters.begin(), parameters.end(), path.size(),
+        [](std::size_t octets, const std::string& parameter) { return octets + parameter.size(); });
 }
 
 } // namespace
@@ -69,6 +76,12 @@ void Session::recipient(std::string forward_path, std::vector<std::string> param
     if (is_copy_) {
         return;
     }
+    recipients_octets_ += octets_of(forward_path, parameters);
+    if (transaction_.recipients.size() == policy::recipients_max ||
+        recipients_octets_ > policy::recipients_octets_max) {
+        transaction_.recipients_left_out = true;
+        return;
+    }
     recipient_count_.add(forward_path, macros);
     const auto completion =
         settings_ != nullptr ? policy::completion_for(settings_->policy, origin_, std::string(macros.address))
@@ -93,13 +106,15 @@ bool Session::has_room_for(std::size_t octets) noexcept {
 void Session::header_field(std::string name, std::string body) {
     constexpr std::size_t colon_and_line_end = 3;
     if (settings_ != nullptr && settings_->route_secret && equal_ignoring_case(name, route_field)) {
-        ++foreign_routes_; // nobody's but ours to say: it goes, and is not even sealed
+        ++transaction_.foreign_routes; // nobody's but ours to say: it goes, and is not even sealed
         return;
     }
+    const bool is_first_wish = !has_wish_ && equal_ignoring_case(name, policy::tls_required_field);
     if (has_room_for(name.size() + body.size() + colon_and_line_end)) {
+        has_wish_ = has_wish_ || is_first_wish;
         transaction_.header.add(std::move(name), std::move(body));
-    } else if (oversized_ && equal_ignoring_case(name, policy::tls_required_field) &&
-               transaction_.header.count(name) == 0) {
+    } else if (oversized_ && is_first_wish) {
+        has_wish_ = true;
         transaction_.header.add(std::move(name), {}); // that it is there decides, whatever the size
     }
 }
@@ -141,9 +156,10 @@ Handled Session::judge(std::string queue_id, const Tick& tick) {
 }
 
 Handled Session::end(std::string queue_id, const Tick& tick) {
+    const auto foreign_routes = transaction_.foreign_routes;
     auto handled = is_copy_ ? let_copy_through() : judge(std::move(queue_id), tick);
     if (settings_ != nullptr && settings_->route_secret) {
-        handled.verdict = with_route(std::move(handled.verdict), *settings_->route_secret, foreign_routes_);
+        handled.verdict = with_route(std::move(handled.verdict), *settings_->route_secret, foreign_routes);
     }
     reset();
     return handled;
@@ -154,7 +170,8 @@ void Session::reset() noexcept {
     transaction_ = {};
     recipient_count_ = {};
     octets_ = 0;
-    foreign_routes_ = 0;
+    recipients_octets_ = 0;
+    has_wish_ = false;
     oversized_ = false;
     failed_ = false;
     is_copy_ = false;

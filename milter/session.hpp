@@ -76,7 +76,8 @@ private:
     policy::Transaction transaction_;
     RecipientCount recipient_count_;
     std::size_t octets_ = 0;
-    std::size_t foreign_routes_ = 0; ///< fields named route_field that came with the message
+    std::size_t recipients_octets_ = 0;
+    bool has_wish_ = false; ///< the header section has policy::tls_required_field
     bool oversized_ = false;
     bool failed_ = false;
     bool is_copy_ = false; ///< one of ours, coming back

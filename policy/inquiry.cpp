@@ -173,11 +173,16 @@ KeyringView gather(const Inquiry& inquiry, const LookUp& look_up) {
         }
         return place->second;
     };
+    std::size_t met = 0;
     const keyring::AliasLookup alias_in_keyring = [&](const mail::Address& address) {
+        ++met;
         return alias_of(address, *inquiry.policy, ask);
     };
     for (const auto& address : inquiry.addresses()) {
         (void)keyring::expand(address, alias_in_keyring); // the same walk as judge()'s
+        if (met > recipients_max) {
+            break; // judge() ends here too, if not before: it counts an address as often as it is named
+        }
     }
     return view;
 }
@@ -192,7 +197,8 @@ std::optional<std::string> why_out_of_scope(const Transaction& transaction, cons
         }
         return "not outgoing: neither authenticated, nor from a trusted network, nor submitted here";
     case Scope::incoming:
-        if (std::any_of(transaction.recipients.begin(), transaction.recipients.end(),
+        if (transaction.recipients_left_out ||
+            std::any_of(transaction.recipients.begin(), transaction.recipients.end(),
                         [&](const Path& recipient) { return is_in_scope(recipient, policy); })) {
             return std::nullopt;
         }

@@ -74,7 +74,7 @@ struct Inquiry {
 using LookUp = std::function<keyring::Known(const mail::Address&)>;
 
 /// The view that judge() needs: the inquiry's addresses, and everybody whom an alias among them stands for,
-/// each asked for once.
+/// each asked for once. Ends early where these become more than recipients_max.
 [[nodiscard]] KeyringView gather(const Inquiry& inquiry, const LookUp& look_up);
 
 /// Whether the message is one that `policy` speaks about; if not, why not, in words.

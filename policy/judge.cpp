@@ -77,13 +77,16 @@ struct Addressee {
     std::size_t recipient; ///< index into Transaction::recipients
     Path path;
     std::vector<mail::Address> via;
-    std::vector<Path> aliases; ///< all that stand for the mailbox in this message, whatever the way
-    std::string problem;       ///< why the alias that it is cannot be expanded; otherwise empty
+    /// The first rule that demands sealing, of all aliases that stand for the mailbox in this message,
+    /// whatever the way; nullopt: none does.
+    std::optional<AppliedRule> demanded;
+    std::string problem; ///< why the alias that it is cannot be expanded; otherwise empty
 };
 
 struct Addressees {
     std::vector<Addressee> all;        ///< in the order of the recipients and of their aliases' members
     std::vector<std::size_t> expanded; ///< recipients that stand for others
+    bool too_many = false; ///< more than recipients_max, aliases and their members: the rest is missing
 };
 
 /// The recipients, with everybody whom aliases among them stand for in their place.
@@ -92,15 +95,18 @@ Addressees expand_all(const Inquiry& inquiry, const KeyringView& view) {
         return known_in(view, address);
     };
     Addressees result;
-    for (std::size_t i = 0; i < inquiry.recipients.size(); ++i) {
+    std::size_t met = 0;
+    for (std::size_t i = 0; i < inquiry.recipients.size() && !result.too_many; ++i) {
         const auto& path = inquiry.transaction->recipients[i];
         if (!inquiry.recipients[i].looked_up) {
             result.all.push_back({i, path, {}, {}, {}});
             continue;
         }
         auto expansion = keyring::expand(*path.address, [&](const mail::Address& address) {
+            ++met;
             return alias_of(address, *inquiry.policy, ask);
         });
+        result.too_many = met > recipients_max;
         const bool is_itself = expansion.members == std::vector{keyring::Member{*path.address, {}}};
         if (is_itself || !expansion.problem.empty()) {
             result.all.push_back({i, path, {}, {}, std::move(expansion.problem)});
@@ -114,21 +120,35 @@ Addressees expand_all(const Inquiry& inquiry, const KeyringView& view) {
     return result;
 }
 
-/// A mailbox that aliases stand for gets the message once: as the recipient that it is itself, if it is one,
-/// otherwise through the first alias. What the others demand holds all the same.
-void leave_each_mailbox_once(Addressees& addressees, const Inquiry& inquiry) {
-    std::set<std::string> taken;
-    std::map<std::string, std::vector<Path>> aliases_of;
+/// What the aliases demand for each mailbox that they stand for. Asked once for each mailbox, and not for
+/// each recipient: a message may name one of them a thousand times, and a thousand aliases of it.
+std::map<std::string, AppliedRule> demands_of_aliases(const Addressees& addressees, const Inquiry& inquiry) {
+    std::map<std::string, AppliedRule> demands;
     for (const auto& addressee : addressees.all) {
-        if (!addressee.path.address) {
+        if (addressee.via.empty()) {
             continue;
         }
         const auto box = mailbox(*addressee.path.address, *inquiry.policy);
-        if (addressee.via.empty()) {
-            taken.insert(box);
+        for (auto alias = addressee.via.begin(); alias != addressee.via.end() && demands.count(box) == 0;
+             ++alias) {
+            const auto found =
+                policy::rule_for(Path::to(*alias), inquiry.transaction->reverse_path, *inquiry.policy);
+            if (found.rule->demand == Demand::require) {
+                demands.emplace(box, found);
+            }
         }
-        for (const auto& alias : addressee.via) {
-            aliases_of[box].push_back(Path::to(alias));
+    }
+    return demands;
+}
+
+/// A mailbox that aliases stand for gets the message once: as the recipient that it is itself, if it is one,
+/// otherwise through the first alias. What the others demand holds all the same.
+void leave_each_mailbox_once(Addressees& addressees, const Inquiry& inquiry) {
+    const auto demands = demands_of_aliases(addressees, inquiry);
+    std::set<std::string> taken;
+    for (const auto& addressee : addressees.all) {
+        if (addressee.via.empty() && addressee.path.address) {
+            taken.insert(mailbox(*addressee.path.address, *inquiry.policy));
         }
     }
     std::vector<Addressee> left;
@@ -139,7 +159,9 @@ void leave_each_mailbox_once(Addressees& addressees, const Inquiry& inquiry) {
             if (is_member && !taken.insert(box).second) {
                 continue;
             }
-            addressee.aliases = aliases_of[box];
+            if (const auto found = demands.find(box); found != demands.end()) {
+                addressee.demanded = found->second;
+            }
         }
         left.push_back(std::move(addressee));
     }
@@ -151,16 +173,7 @@ AppliedRule rule_for(const Addressee& addressee, const Inquiry& inquiry) {
     const auto& sender = inquiry.transaction->reverse_path;
     const auto own = addressee.via.empty() ? inquiry.recipients[addressee.recipient].rule
                                            : policy::rule_for(addressee.path, sender, *inquiry.policy);
-    if (own.rule->demand == Demand::require) {
-        return own;
-    }
-    for (const auto& alias : addressee.aliases) {
-        if (const auto found = policy::rule_for(alias, sender, *inquiry.policy);
-            found.rule->demand == Demand::require) {
-            return found;
-        }
-    }
-    return own;
+    return own.rule->demand == Demand::require ? own : addressee.demanded.value_or(own);
 }
 
 bool is_served(const Addressee& addressee, const Inquiry& inquiry) {
@@ -227,7 +240,7 @@ bool wants_outer_box(const Inquiry& inquiry, const Addressees& addressees) {
     if (inquiry.out_of_scope || !inquiry.outgoing) {
         return false;
     }
-    return inquiry.policy->inbound_tls == InboundTls::require ||
+    return inquiry.policy->inbound_tls == InboundTls::require || inquiry.transaction->recipients_left_out ||
            std::any_of(addressees.all.begin(), addressees.all.end(), [&](const Addressee& addressee) {
                const bool rules_apply =
                    !addressee.via.empty() || inquiry.recipients[addressee.recipient].in_scope;
@@ -309,6 +322,17 @@ Plan plan_from(const Inquiry& inquiry, std::vector<Decision> decisions, Addresse
     return plan;
 }
 
+/// Nothing was decided about some of them.
+Plan too_many_recipients() {
+    Plan plan;
+    plan.outcome = Outcome::refuse;
+    plan.too_many_recipients = true;
+    plan.reason = fmt::format("more than {} recipients, aliases and those whom they stand for among them; "
+                              "send it to fewer at once",
+                              recipients_max);
+    return plan;
+}
+
 } // namespace
 
 bool stays_in_place(const Plan& plan, DeliveryMode delivery) noexcept {
@@ -322,14 +346,23 @@ Plan judge(const Inquiry& inquiry, const KeyringView& view, Time now) {
         plan.reason = "no recipient is known"; // nothing was decided, so nothing goes
         return plan;
     }
+    const bool left_out = inquiry.transaction->recipients_left_out;
+    if (left_out && !inquiry.untouched) {
+        return too_many_recipients();
+    }
     auto addressees = expand_all(inquiry, view);
+    if (addressees.too_many) {
+        return too_many_recipients();
+    }
     leave_each_mailbox_once(addressees, inquiry);
     std::vector<Decision> decisions;
     decisions.reserve(addressees.all.size());
     for (const auto& addressee : addressees.all) {
         decisions.push_back(decide(addressee, inquiry, view, now));
     }
-    return plan_from(inquiry, std::move(decisions), std::move(addressees));
+    auto plan = plan_from(inquiry, std::move(decisions), std::move(addressees));
+    // A message may pass whole, whomever it is for; copies would leave somebody out.
+    return left_out && plan.outcome == Outcome::deliver ? too_many_recipients() : plan;
 }
 
 } // namespace lockbox::policy

@@ -9,9 +9,15 @@
 namespace lockbox::policy {
 namespace {
 
+/// They are ordered by fingerprint, each once. A copy may be for thousands, and everybody in it is asked
+/// about.
 bool has(const crypto::Recipients& certificates, const crypto::Certificate& certificate) {
     const auto all = certificates.all();
-    return std::find(all.begin(), all.end(), certificate) != all.end();
+    const auto found = std::lower_bound(all.begin(), all.end(), certificate.fingerprint,
+                                        [](const crypto::Certificate& one, const std::string& fingerprint) {
+                                            return one.fingerprint < fingerprint;
+                                        });
+    return found != all.end() && *found == certificate;
 }
 
 bool belongs(const Decision& decision, const SealedCopy& copy) {

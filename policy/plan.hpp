@@ -94,6 +94,8 @@ struct Plan {
     /// The copies go without the message's fields TLS-Required, which it has: TLS is wanted around it. The
     /// MTA has obeyed such a field by now, so that editing in place cannot do that.
     bool removes_tls_required = false;
+    /// Refused for more recipients than recipients_max: `decisions` is empty.
+    bool too_many_recipients = false;
 
     /// The copies go to others than the envelope names: editing the message in place cannot do that.
     [[nodiscard]] bool changes_recipients() const noexcept;

@@ -4,6 +4,7 @@
 #include "mail/address.hpp"
 #include "mail/header.hpp"
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -47,6 +48,15 @@ struct Path {
     bool operator==(const Path&) const = default;
 };
 
+/// Recipients that are judged of one message, aliases and those whom they stand for counted each: ten times
+/// what Postfix takes over SMTP (smtpd_recipient_limit), a hundred times what every server must take (RFC
+/// 5321 §4.5.3.1.8). Sendmail and Postfix's sendmail(1) have no limit of their own.
+constexpr std::size_t recipients_max = 10'000;
+
+/// Of the paths of all recipients with their parameters: a thousand octets for each, more than any needs that
+/// is in use.
+constexpr std::size_t recipients_octets_max = recipients_max * 1000;
+
 /// Who handed the message over.
 struct Origin {
     std::string client_name;    ///< as the MTA names it
@@ -63,9 +73,15 @@ struct Transaction {
     Origin origin;
     Path reverse_path;
     std::vector<Path> recipients;
+    /// Recipients beyond recipients_max or recipients_octets_max: nothing is known of them, so the message
+    /// may go on only where nobody is asked about.
+    bool recipients_left_out = false;
     /// One of them may have been refused after it was recorded, and nothing shows which. The MTA knows, so
     /// the message may go on in place, but no copies of it may be made.
     bool recipients_doubtful = false;
+    /// Fields of the routing's name that came with the message and are not in `header`: editing in place has
+    /// to remove them.
+    std::size_t foreign_routes = 0;
     mail::HeaderSection header;
     std::string body;
 };
