@@ -7,11 +7,13 @@
 #include "mail/protection.hpp"
 #include "policy/completion.hpp"
 #include "policy/judge.hpp"
+#include "policy/way_out.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
 
 namespace lockbox::cli {
 namespace {
@@ -39,8 +41,9 @@ Options:
 Example:
   lockbox explain --from alice@example.com --to bob@example.org
 
-Exit status: 0 it would be sent; 67 refused or deferred for a recipient; 75
-deferred because it needs too many copies, or several without `reinject` in the
+Exit status: 0 it would be sent; 65 refused because too many of its header
+fields would have to change; 67 refused or deferred for a recipient; 75 deferred
+because it needs too many copies, or several without `reinject` in the
 configuration; 77 refused because TLS is missing, or because the message asks to
 do without (TLS-Required) and there is no `reinject` to hand it back.
 )";
@@ -102,14 +105,17 @@ struct Explanation {
     mail::Exposure with_kept_subject;
     std::vector<std::string> warnings; ///< of what the plan rests on
 
-    policy::DeliveryMode delivery = policy::DeliveryMode::automatic;
+    policy::WayOut way = policy::WayOut::in_place; ///< where it is delivered
     std::optional<policy::Listener> reinject;
 
     [[nodiscard]] const mail::Exposure& exposure_of(const policy::SealedCopy& copy) const {
         return copy.outer_subject == mail::OuterSubject::kept ? with_kept_subject : with_obscured_subject;
     }
     [[nodiscard]] bool is_handed_back() const {
-        return plan.outcome == policy::Outcome::deliver && !policy::stays_in_place(plan, delivery);
+        return plan.outcome == policy::Outcome::deliver && way == policy::WayOut::handed_back;
+    }
+    [[nodiscard]] bool has_too_many_edits() const {
+        return plan.outcome == policy::Outcome::deliver && way == policy::WayOut::too_many_edits;
     }
     [[nodiscard]] bool lacks_a_way_back() const { return is_handed_back() && !reinject; }
     /// The refusal that TLS is the reason of; nullopt: none.
@@ -127,7 +133,7 @@ struct Explanation {
                            });
     }
     [[nodiscard]] policy::Outcome outcome() const {
-        if (refused_for_tls()) {
+        if (refused_for_tls() || has_too_many_edits()) {
             return policy::Outcome::refuse;
         }
         return lacks_a_way_back() ? policy::Outcome::defer : plan.outcome;
@@ -135,6 +141,9 @@ struct Explanation {
     [[nodiscard]] std::string reason() const {
         if (const auto refusal = refused_for_tls()) {
             return *refusal;
+        }
+        if (has_too_many_edits()) {
+            return policy::too_many_edits();
         }
         return lacks_a_way_back() ? std::string(no_way_back) : plan.reason;
     }
@@ -146,7 +155,7 @@ struct Explanation {
         case policy::Outcome::pass:
             return EX_OK;
         case policy::Outcome::deliver:
-            return lacks_a_way_back() ? EX_TEMPFAIL : EX_OK;
+            return has_too_many_edits() ? EX_DATAERR : lacks_a_way_back() ? EX_TEMPFAIL : EX_OK;
         case policy::Outcome::refuse:
             return EX_NOUSER;
         case policy::Outcome::defer:
@@ -243,12 +252,13 @@ std::string_view why_together(const policy::Copy& copy) {
 /// Recipients that stand for nobody who does not get the message anyway.
 std::vector<std::string> aliases_without_decisions(const policy::Plan& plan,
                                                    const policy::Transaction& transaction) {
+    std::set<std::size_t> decided;
+    for (const auto& decision : plan.decisions) {
+        decided.insert(decision.recipient);
+    }
     std::vector<std::string> aliases;
     for (const auto recipient : plan.expanded) {
-        const bool decided =
-            std::any_of(plan.decisions.begin(), plan.decisions.end(),
-                        [&](const policy::Decision& decision) { return decision.recipient == recipient; });
-        if (!decided) {
+        if (decided.count(recipient) == 0) {
             aliases.push_back(transaction.recipients[recipient].address->to_string());
         }
     }
@@ -328,7 +338,7 @@ void print(std::ostream& out, const Explanation& explanation, const policy::Conf
     if (plan.outcome == policy::Outcome::deliver && plan.removes_tls_required) {
         line(out, policy::tls_required_field, "taken away: TLS is wanted around this message");
     }
-    if (plan.outcome == policy::Outcome::deliver) {
+    if (plan.outcome == policy::Outcome::deliver && !explanation.has_too_many_edits()) {
         line(out, "Delivery", delivery_text(explanation));
     }
     line(out, "Outcome",
@@ -388,9 +398,10 @@ Json to_json(const Explanation& explanation, const policy::Transaction& transact
     json["reason"] = explanation.reason();
     json["in_scope"] = !explanation.out_of_scope.has_value();
     json["why_out_of_scope"] = explanation.out_of_scope ? Json(*explanation.out_of_scope) : Json(nullptr);
-    json["delivery"] = plan.outcome != policy::Outcome::deliver ? Json(nullptr)
-                       : explanation.is_handed_back()           ? Json("reinject")
-                                                                : Json("in-place");
+    const bool is_delivered = plan.outcome == policy::Outcome::deliver && !explanation.has_too_many_edits();
+    json["delivery"] = !is_delivered                  ? Json(nullptr)
+                       : explanation.is_handed_back() ? Json("reinject")
+                                                      : Json("in-place");
     json["removes_tls_required"] = plan.outcome == policy::Outcome::deliver && plan.removes_tls_required;
     json["recipients"] = Json::array();
     for (const auto& decision : plan.decisions) {
@@ -420,9 +431,10 @@ int run(Invocation& invocation) {
     explanation.origin = describe_origin(transaction.origin);
     explanation.out_of_scope = inquiry.out_of_scope;
     explanation.tls_missing = policy::why_tls_is_missing(transaction.origin, config.policy);
-    explanation.delivery = config.delivery;
     explanation.reinject = config.reinject;
     explanation.plan = policy::judge(inquiry, view, invocation.environment().now);
+    explanation.way =
+        policy::way_out(explanation.plan, transaction, config.outer_fields, policy::ways_of(config));
     if (!explanation.plan.copies.empty()) {
         const auto exposure = [&](mail::OuterSubject outer_subject) {
             return mail::exposure_of(transaction.header, transaction.body, outer_subject,

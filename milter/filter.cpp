@@ -7,6 +7,7 @@
 #include "mail/layer.hpp"
 #include "mail/origination.hpp"
 #include "policy/judge.hpp"
+#include "policy/way_out.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -104,16 +105,6 @@ Form form_of(const policy::Inquiry& inquiry) {
     return mail::is_sealed(inquiry.layer) ? Form::sealed : Form::clear;
 }
 
-Handled passed(const policy::Inquiry& inquiry, const policy::Plan& plan) {
-    policy::check_copies(plan);
-    return {Pass{form_of(inquiry)},
-            log::Level::info,
-            "passed",
-            {{"copies", "0"}, {"reason", plan.reason}},
-            nullptr,
-            lines_of(plan, *inquiry.transaction)};
-}
-
 Handled deferred(std::string enhanced_code, std::string reason) {
     return {Defer{{"451", std::move(enhanced_code), reason}},
             log::Level::warning,
@@ -144,6 +135,25 @@ Handled refused(const policy::Plan& plan) {
 /// RFC 3463 with its registry: 5.7.10, encryption needed.
 Handled refused_without_tls() {
     return refused("550", "5.7.10", std::string(policy::asks_to_do_without_tls));
+}
+
+/// RFC 3463: 5.6.0, something about the content makes the message undeliverable. It is not its size (5.3.4),
+/// and the sender can mend it.
+Handled refused_for_its_fields() {
+    return refused("554", "5.6.0", policy::too_many_edits());
+}
+
+Handled passed(const policy::Inquiry& inquiry, const policy::Plan& plan) {
+    policy::check_copies(plan);
+    if (!policy::can_remove_foreign_routes(*inquiry.transaction)) {
+        return refused_for_its_fields();
+    }
+    return {Pass{form_of(inquiry)},
+            log::Level::info,
+            "passed",
+            {{"copies", "0"}, {"reason", plan.reason}},
+            nullptr,
+            lines_of(plan, *inquiry.transaction)};
 }
 
 /// Something of ours failed: the cause is for the log alone.
@@ -348,7 +358,13 @@ Handled Filter::judge_and_seal(const policy::Transaction& transaction, const Set
     }
     // What was begun with copies is completed with copies: the journal goes on knowing who has got theirs.
     const bool was_begun = attempt && !attempt->served_before().empty();
-    if (policy::stays_in_place(plan, settings.delivery) && !was_begun) {
+    const policy::Ways ways{settings.delivery, delivery_ != nullptr && settings.reinject.has_value(),
+                            settings.route_secret.has_value()};
+    const auto way = policy::way_out(plan, transaction, settings.outer_fields, ways);
+    if (way == policy::WayOut::too_many_edits) {
+        return refused_for_its_fields();
+    }
+    if (way == policy::WayOut::in_place && !was_begun) {
         return warned(in_place(inquiry, plan, settings, wait.deadline), plan);
     }
     slot.release(); // the MTA may take minutes; what works meanwhile takes one of its own

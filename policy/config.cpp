@@ -36,8 +36,9 @@ constexpr Words<Scope, 3> scopes{
     {{"outgoing", Scope::outgoing}, {"incoming", Scope::incoming}, {"all", Scope::all}}};
 constexpr Words<InboundTls, 2> inbound_tls_words{
     {{"optional", InboundTls::optional}, {"require", InboundTls::require}}};
-constexpr Words<DeliveryMode, 2> delivery_words{
-    {{"auto", DeliveryMode::automatic}, {"reinject", DeliveryMode::reinject}}};
+constexpr Words<DeliveryMode, 3> delivery_words{{{"auto", DeliveryMode::automatic},
+                                                 {"in-place", DeliveryMode::in_place},
+                                                 {"reinject", DeliveryMode::reinject}}};
 constexpr Words<crypto::Protocol, 2> protocols{
     {{"openpgp", crypto::Protocol::openpgp}, {"smime", crypto::Protocol::smime}}};
 constexpr Words<bool, 2> yes_or_no{{{"yes", true}, {"no", false}}};

@@ -335,11 +335,6 @@ Plan too_many_recipients() {
 
 } // namespace
 
-bool stays_in_place(const Plan& plan, DeliveryMode delivery) noexcept {
-    return delivery == DeliveryMode::automatic && plan.copies.size() == 1 && !plan.changes_recipients() &&
-           !plan.removes_tls_required;
-}
-
 Plan judge(const Inquiry& inquiry, const KeyringView& view, Time now) {
     if (inquiry.recipients.empty()) {
         Plan plan;

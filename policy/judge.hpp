@@ -12,10 +12,6 @@ namespace lockbox::policy {
 /// std::logic_error: a keyring that was not asked must not look like one that has nothing.
 [[nodiscard]] Plan judge(const Inquiry& inquiry, const KeyringView& view, Time now);
 
-/// Whether editing the message in place does what the plan says: the one copy is for all the envelope's
-/// recipients, and nothing demands that the message be handed back.
-[[nodiscard]] bool stays_in_place(const Plan& plan, DeliveryMode delivery) noexcept;
-
 /// The refusal where Plan::removes_tls_required, and there is no way back for the copies: 550 5.7.10.
 constexpr std::string_view asks_to_do_without_tls = "Message asks to be delivered without TLS, which is "
                                                     "required here: send it without the field TLS-Required";

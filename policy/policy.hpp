@@ -22,8 +22,9 @@ enum class InboundTls { optional, require };
 
 /// How sealed copies leave.
 enum class DeliveryMode {
-    automatic, ///< one copy: edited in place; several: all through the reinjection listener
-    reinject,  ///< all through the reinjection listener: the queue keeps nothing of the plain text
+    automatic, ///< one copy: edited in place, but for what way_out() says; several: all handed back
+    in_place,  ///< one copy: edited in place, also with a route secret; several: all handed back
+    reinject,  ///< all handed back: the queue keeps nothing of the plain text
 };
 
 constexpr std::size_t copies_most = 250; ///< each is an open connection to the reinjection listener

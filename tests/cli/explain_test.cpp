@@ -167,6 +167,41 @@ TEST_CASE("explain names the limit on copies, which is no recipient's fault", "[
                         "permits 1") != std::string::npos);
 }
 
+TEST_CASE("explain says which way a message takes that needs one copy", "[cli]") {
+    CommandLine line;
+    fill(line);
+    std::string fields;
+    for (std::size_t i = 0; i < 1001; ++i) {
+        fields += "X-Own: text\r\n";
+    }
+    const auto few = line.write("few", "To: bob@example.org\r\nX-Own: text\r\n\r\ntext\r\n");
+    const auto many = line.write("many", "To: bob@example.org\r\n" + fields + "\r\ntext\r\n");
+    const std::string reinject = "reinject = 127.0.0.1:10026\n";
+    const std::string secret = "route-secret = 0123456789abcdef\n";
+    struct Case {
+        std::string config;
+        std::string message;
+        int status;
+        const char* delivery; ///< null: none
+    };
+    for (const auto& [config, message, status, delivery] :
+         {Case{"", few, 0, "in-place"}, Case{reinject, few, 0, "in-place"},
+          Case{reinject + secret, few, 0, "reinject"},
+          Case{reinject + secret + "delivery = in-place\n", few, 0, "in-place"},
+          Case{reinject, many, 0, "reinject"}, Case{"", many, 65, nullptr}}) {
+        CAPTURE(config, message);
+        (void)line.write("lockbox.conf", config);
+        const auto result = explain(line, {"--to", "bob@example.org", "--json", message});
+        CHECK(result.status == status);
+        const auto json = nlohmann::json::parse(result.out);
+        CHECK(json.at("outcome") == (status == 0 ? "deliver" : "refuse"));
+        CHECK(json.at("delivery") == (delivery != nullptr ? nlohmann::json(delivery) : nlohmann::json()));
+        const auto text = explain(line, {"--to", "bob@example.org", message}).out;
+        CHECK((text.find("Delivery ") != std::string::npos) == (delivery != nullptr));
+        CHECK((text.find("more than 1000 header fields") != std::string::npos) == (status == 65));
+    }
+}
+
 TEST_CASE("explain plays other origins", "[cli]") {
     CommandLine line;
     fill(line);

@@ -2,6 +2,7 @@
 #include "base/file.hpp"
 #include "keyring/import.hpp"
 #include "milter/session.hpp"
+#include "policy/way_out.hpp"
 #include "tests/support/data.hpp"
 
 using namespace lockbox;
@@ -94,6 +95,21 @@ TEST_CASE("A stranger's field is counted, to be removed, and is not sealed with 
     // It counts in a message that is too large to be sealed as well.
     CHECK(world.send("<eve@example.net>", forged, std::string(2 * small, 'x')) ==
           Verdict(Pass{Form::clear, Route{2, " " + word + " clear"}}));
+}
+
+TEST_CASE("More fields of strangers than can be removed: refused, sealed or clear", "[milter]") {
+    World world;
+    const std::vector<mail::HeaderField> forged(policy::field_edits_most + 1, {"Lockbox-Route", " x"});
+    for (const auto* recipient : {"<eve@example.net>", "<alice@example.org>"}) {
+        const auto verdict = world.send(recipient, forged);
+        REQUIRE(std::holds_alternative<Refuse>(verdict));
+        CHECK(std::get<Refuse>(verdict).reply.enhanced_code == "5.6.0");
+        const auto oversized = world.send(recipient, forged, std::string(2 * small, 'x'));
+        CHECK(std::holds_alternative<Refuse>(oversized));
+    }
+    const std::vector<mail::HeaderField> fewer(policy::field_edits_most, {"Lockbox-Route", " x"});
+    CHECK(world.send("<eve@example.net>", fewer) ==
+          Verdict(Pass{Form::clear, Route{fewer.size(), " " + word + " clear"}}));
 }
 
 TEST_CASE("One of our own copies that comes back is shown as what it was made", "[milter]") {

@@ -1,8 +1,11 @@
 #include "base/file.hpp"
 #include "keyring/import.hpp"
 #include "milter/session.hpp"
+#include "policy/way_out.hpp"
 #include "tests/support/data.hpp"
 #include "tests/support/fake_mta.hpp"
+
+#include <fmt/format.h>
 
 #include <thread>
 
@@ -124,6 +127,51 @@ TEST_CASE("Without a rule, somebody without a certificate gets the message as it
     CHECK(verdict<Pass>(world.send({"<eve@example.net>"})) == Pass{});
 }
 
+TEST_CASE("A message for more recipients than are recorded is refused for good, with the number",
+          "[milter]") {
+    World world(settings_with({"never"}));
+    CHECK_FALSE(world.session.begin("<carol@example.org>", {}, {}).has_value());
+    SECTION("by their number") {
+        for (std::size_t i = 0; i <= policy::recipients_max; ++i) {
+            world.session.recipient(fmt::format("<r{}@example.net>", i), {});
+        }
+    }
+    SECTION("by their octets") {
+        const auto parameter = "ORCPT=rfc822;" + std::string(100'000, 'x');
+        for (std::size_t i = 0; i <= policy::recipients_octets_max / parameter.size(); ++i) {
+            world.session.recipient(fmt::format("<r{}@example.net>", i), {parameter});
+        }
+    }
+    const auto refuse = verdict<Refuse>(world.session.end("4ABC", still_there));
+    CHECK(refuse.reply.code == "554");
+    CHECK(refuse.reply.enhanced_code == "5.5.3"); // RFC 3463 §3.6: too many recipients
+    CHECK(refuse.reply.text.find("more than 10000 recipients") != std::string::npos);
+    // The next message on the connection starts at zero.
+    CHECK(verdict<Pass>(world.send({"<eve@example.net>"})) == Pass{});
+}
+
+TEST_CASE("So many fields to remove that the MTA would not end: refused for good, and nothing is asked for",
+          "[milter]") {
+    World world;
+    for (const auto more : {std::size_t{0}, std::size_t{1}}) {
+        CHECK_FALSE(world.session.begin("<carol@example.org>", {}, {}).has_value());
+        world.session.recipient("<alice@example.org>", {});
+        for (std::size_t i = 0; i < policy::field_edits_most + more; ++i) {
+            world.session.header_field("X-Own", " x");
+        }
+        world.session.body("text\r\n");
+        const auto handled = world.session.end("4ABC", still_there);
+        if (more == 0) {
+            CHECK(verdict<Edit>(handled).header.changes.size() == policy::field_edits_most);
+            continue;
+        }
+        const auto refuse = verdict<Refuse>(handled);
+        CHECK(refuse.reply.code == "554");
+        CHECK(refuse.reply.enhanced_code == "5.6.0"); // RFC 3463 §3.7: its content
+        CHECK(refuse.reply.text.find("more than 1000 header fields") != std::string::npos);
+    }
+}
+
 TEST_CASE("A second message on one connection starts empty", "[milter]") {
     World world;
     const auto first = world.send({"<alice@example.org>"}, std::string(5000, 'x'));
@@ -202,6 +250,20 @@ TEST_CASE("A message that asks to do without TLS is refused where TLS is wanted 
         check_refusal(send(world, "<eve@example.net>", std::string(small + 1, 'x')));
         CHECK(std::holds_alternative<Pass>(world.send({"<eve@example.net>"}).verdict));
     }
+}
+
+TEST_CASE("In a message that is too large no field is compared with all that came before", "[milter]") {
+    World world; // it would not come to an end
+    CHECK_FALSE(world.session.begin("<carol@example.org>", {}, {}).has_value());
+    world.session.recipient("<eve@example.net>", {});
+    for (std::size_t i = 0; i < small / 5; ++i) {
+        world.session.header_field("a", "");
+    }
+    world.session.header_field("a", std::string(small, 'x'));
+    for (std::size_t i = 0; i < 1'000'000; ++i) {
+        world.session.header_field("TLS-Required", " no");
+    }
+    CHECK(std::holds_alternative<Pass>(world.session.end("4ABC", still_there).verdict));
 }
 
 TEST_CASE("Where TLS is required, a remote client without it is refused at MAIL", "[milter]") {

@@ -85,7 +85,7 @@ def submit(request, postfix):
     return over_smtp if request.param == "smtp" else with_sendmail
 
 
-def test_sealed_in_place(submit, postfix, sink, home, sender):
+def test_sealed(submit, postfix, sink, home, sender):
     message = messages.plain(ALICE, [BOB])
     submit(sender, [BOB], message.octets)
     delivery = sink.wait_for(sender, diagnosis=postfix.tail)
@@ -175,18 +175,6 @@ def test_check_and_print_config_beside_a_running_milter(routed):
     assert "# route-secret: set, and not shown" in printed and SECRET not in printed
 
 
-def test_sealed_and_clear_leave_in_different_ways(folder, routed, settings, services, sender):
-    """The other side knows no TLS: what is sealed goes, what is clear waits."""
-    with SmtpSink() as without_tls:
-        settings = {**settings, "default_filter_nexthop": f"[{without_tls.host}]:{without_tls.port}"}
-        with Postfix(folder / "no-tls", without_tls, routed.socket, None, settings, services, "may") as postfix:
-            assert postfix.submit(sender, [DAVE], messages.plain(ALICE, [DAVE]).octets).code == 250
-            assert postfix.submit(sender, [BOB], messages.plain(ALICE, [BOB]).octets).code == 250
-            without_tls.wait_for(sender, diagnosis=postfix.tail)
-            wait_for(lambda: "TLS is required" in str(postfix.queued(sender)), postfix.tail)
-            assert [delivery.addresses() for delivery in without_tls.deliveries] == [[BOB]]
-
-
 # ── a main.cf and a message that would open the outer box ─────────────────────────────────────────────────────────────
 
 # Name: main.cf's own level, what is in main.cf beside it, and a field of the message. Each lets a transport with
@@ -213,6 +201,19 @@ def routed_alone(request, folder, lockbox):
     with Milter(folder, lockbox, settings, name=f"alone-{request.param}") as milter:
         milter.listener, milter.delivery = endpoint, request.param
         yield milter
+
+
+def test_sealed_and_clear_leave_in_different_ways(folder, routed_alone, settings, services, sender):
+    """The other side knows no TLS: what is sealed goes, what is clear waits."""
+    with SmtpSink() as without_tls:
+        settings = {**settings, "default_filter_nexthop": f"[{without_tls.host}]:{without_tls.port}"}
+        with Postfix(folder / f"no-tls-{routed_alone.delivery}", without_tls, routed_alone.socket, None, settings, services, "may",
+                     routed_alone.listener) as postfix:
+            assert postfix.submit(sender, [DAVE], messages.plain(ALICE, [DAVE]).octets).code == 250
+            assert postfix.submit(sender, [BOB], messages.plain(ALICE, [BOB]).octets).code == 250
+            without_tls.wait_for(sender, diagnosis=postfix.tail)
+            wait_for(lambda: "TLS is required" in str(postfix.queued(sender)), postfix.tail)
+            assert [delivery.addresses() for delivery in without_tls.deliveries] == [[BOB]]
 
 
 @pytest.fixture(scope="module")

@@ -280,7 +280,8 @@ TEST_CASE("an error names the file, the line and what could stand there", "[poli
         {"outer-field = X-Spam-Flag:", "is not the name of a header field"},
         {"outer-field =", "outer-field: '' is not the name of a header field"},
         {"inbound-tls = yes", "inbound-tls: 'yes' is not one of the valid values: optional, require"},
-        {"delivery = in-place", "delivery: 'in-place' is not one of the valid values: auto, reinject"},
+        {"delivery = in_place",
+         "delivery: 'in_place' is not one of the valid values: auto, in-place, reinject"},
         {"reinject = 10026",
          "reinject: '10026' is not a listener; the valid forms are: HOST:PORT, [IPV6]:PORT, "
          "inet:PORT@HOST, inet6:PORT@HOST"},

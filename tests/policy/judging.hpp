@@ -2,6 +2,7 @@
 #pragma once
 
 #include "policy/judge.hpp"
+#include "policy/way_out.hpp"
 
 #include <chrono>
 #include <string>
@@ -63,6 +64,11 @@ inline crypto::Certificate certificate(char digit, crypto::Protocol protocol = c
 
 inline mail::Address at(const char* address) {
     return mail::Address::parse(address).value();
+}
+
+/// Of a message with an empty header section, where the configuration asks for nothing special.
+inline bool is_edited_in_place(const Plan& plan) {
+    return way_out(plan, {}, {}, {}) == WayOut::in_place;
 }
 
 /// A copy sealed to these certificates.

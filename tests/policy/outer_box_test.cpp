@@ -24,8 +24,7 @@ TEST_CASE("where a rule says require, a message that asks to do without TLS is h
     CHECK(plan.outcome == Outcome::deliver);
     CHECK(plan.removes_tls_required);
     REQUIRE(plan.copies.size() == 1);
-    CHECK_FALSE(stays_in_place(plan, DeliveryMode::automatic));
-    CHECK_FALSE(stays_in_place(plan, DeliveryMode::reinject));
+    CHECK_FALSE(is_edited_in_place(plan));
 }
 
 TEST_CASE("one recipient whose rule says require is enough", "[policy]") {
@@ -48,7 +47,7 @@ TEST_CASE("with inbound-tls = require a message in clear for everybody is handed
     CHECK(plan.outcome == Outcome::deliver);
     CHECK(plan.removes_tls_required);
     CHECK(plan.copies == std::vector<Copy>{ClearCopy{{0}}});
-    CHECK_FALSE(stays_in_place(plan, DeliveryMode::automatic));
+    CHECK_FALSE(is_edited_in_place(plan));
 }
 
 TEST_CASE("what is sealed already is handed back, as it came", "[policy]") {
@@ -70,7 +69,7 @@ TEST_CASE("where nothing wants the outer box, the field is the sender's own wish
     const auto sealed = asking({"<bob@example.org>"}, {"prefer"}).plan();
     CHECK(sealed.outcome == Outcome::deliver);
     CHECK_FALSE(sealed.removes_tls_required);
-    CHECK(stays_in_place(sealed, DeliveryMode::automatic));
+    CHECK(is_edited_in_place(sealed));
     CHECK(asking({"<dave@example.com>"}, {"to=@example.org require"}).plan().outcome == Outcome::pass);
 }
 
@@ -121,5 +120,5 @@ TEST_CASE("any value and any spelling of the name count, and no field counts for
     World world({"<bob@example.org>"}, {"require"});
     world.has(entry('b', {"bob@example.org"})).field("X-TLS-Required", " no");
     CHECK_FALSE(world.plan().removes_tls_required);
-    CHECK(stays_in_place(world.plan(), DeliveryMode::automatic));
+    CHECK(is_edited_in_place(world.plan()));
 }

@@ -21,14 +21,14 @@ TEST_CASE("who was served is decided about, and is in no copy", "[policy]") {
         CHECK(plan.outcome == Outcome::deliver); // not `pass`, which would be for the whole envelope
         CHECK(handlings(plan) == Words{"served", "clear"});
         CHECK(plan.copies == std::vector<Copy>{ClearCopy{{1}}});
-        CHECK_FALSE(stays_in_place(plan, DeliveryMode::automatic));
+        CHECK_FALSE(is_edited_in_place(plan));
         CHECK(plan.reason == "no recipient is to be sealed to; 1 served by an earlier try");
     }
     SECTION("the clear one: the sealed copy cannot be made in place") {
         const auto plan = world.served_before({"dave@example.com"}).plan();
         CHECK(handlings(plan) == Words{"sealed", "served"});
         CHECK(plan.copies == std::vector<Copy>{sealed_copy({0}, {certificate('B')}, true)});
-        CHECK_FALSE(stays_in_place(plan, DeliveryMode::automatic));
+        CHECK_FALSE(is_edited_in_place(plan));
     }
     SECTION("everybody: there is nothing left to send") {
         const auto plan = world.served_before({"bob@example.org", "dave@example.com"}).plan();
