@@ -9,6 +9,7 @@ import pytest
 from conftest import ALICE, BOB, CAROL, DAVE
 from support import messages
 from support.milter import Milter
+from support.milter_proxy import BODY_PIECE, CHANGE_FIELD, CONTINUE, DISCARD, MilterProxy
 from support.places import free_endpoint
 from support.postfix import Postfix, version_of_postfix
 from support.sealed import Delivered, check_form, check_nothing_leaks, check_payload
@@ -335,3 +336,73 @@ def test_what_is_stuck_can_be_given_to_lockbox_again(unguarded, postfix, sink, h
     delivery = sink.wait_for(sender, diagnosis=postfix.tail)
     check_clean(delivery)
     home.decrypt(check_form(Delivered(delivery.content), message))
+
+
+# ── killed in the middle of it ────────────────────────────────────────────────────────────────────────────────────────
+
+# Before which packet of the milter's it dies: its code, and how many of the same went before.
+MOMENTS = {
+    "first-field": (CHANGE_FIELD, 0), "first-piece": (BODY_PIECE, 0), "second-piece": (BODY_PIECE, 1),
+    "third-piece": (BODY_PIECE, 2), "discard": (DISCARD, 0), "go-on": (CONTINUE, None), "never": (None, 0),
+}
+
+
+def long_text(recipients):
+    """Several pieces of a body, each line marked."""
+    message = messages.plain(ALICE, recipients)
+    message.body = b"".join(b"%s line %d\r\n" % (message.marker.encode(), number) for number in range(10_000))
+    return message
+
+
+@pytest.fixture(scope="module", params=["auto", "in-place"])
+def killable(request, folder, lockbox, sink, tls, settings, services):
+    """As somebody sets it up who wants mail to go on whatever happens, with Lockbox's own listener as the page has it."""
+    endpoint = free_endpoint()
+    pairs = [("rule", "prefer"), ("reinject", "%s:%d" % endpoint), ("route-secret", SECRET), ("delivery", request.param),
+             ("journal", lockbox.folder / f"killable-{request.param}.db")]
+    with Milter(folder, lockbox, pairs, name=f"killable-{request.param}") as milter:
+        with MilterProxy(milter.socket.with_name("proxy"), milter.socket) as proxy:
+            at_proxy = f"unix:{milter.socket.with_name('proxy')}"
+            careless = {**settings, "milter_default_action": "accept", "smtpd_milters": at_proxy, "non_smtpd_milters": at_proxy}
+            with Postfix(folder / f"killable-{request.param}", sink, milter.socket, tls, careless, services, "may",
+                         endpoint) as postfix:
+                postfix.milter, postfix.proxy, postfix.delivery = milter, proxy, request.param
+                yield postfix
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_milter_that_is_killed_lets_no_line_out_as_sealed(killable, sink, home, sender, moment):
+    """milter_default_action = accept: the message goes on as far as it was edited. It has its route only when it is sealed."""
+    wanted_code, wanted_count = MOMENTS[moment]
+    sent = []
+
+    def fault(code, count):
+        """The answer that ends a message is the CONTINUE behind its edits."""
+        hit = code == wanted_code and (count == wanted_count or wanted_count is None and BODY_PIECE in sent)
+        sent.append(code)
+        if hit:
+            killable.milter.kill()
+        return hit
+
+    killable.proxy.fault = fault
+    message = long_text([BOB])
+    try:
+        reply = killable.submit(sender, [BOB], message.octets)
+        assert reply.code == 250, f"{reply}\n{killable.tail()}"
+        killed = not killable.milter.running()
+        # It has left, or it stays because it has no mark. Postfix cannot read a file to its end whose last edit did not
+        # come to its end; by then it may have sent the beginning.
+        wait_for(lambda: sink.from_sender(sender) or NOWHERE in killable.story_of(sender)
+                 or "unreadable mail queue entry" in killable.story_of(sender), killable.tail)
+    finally:
+        killable.proxy.fault = None
+        if not killable.milter.running():
+            killable.milter.start()
+    assert message.marker.encode() not in sink.everything()
+    for delivery in sink.from_sender(sender):
+        home.decrypt(check_form(Delivered(delivery.content), message))
+    # The moment was one that this way of delivery has.
+    in_place = BODY_PIECE in sent or CHANGE_FIELD in sent
+    assert in_place == (killable.delivery == "in-place")
+    assert killed == (moment != "never" and (moment == "discard") != in_place)
+    assert moment != "never" or len(sink.from_sender(sender)) == 1 and way_of(killable, sender) == {"smtp"}
