@@ -57,10 +57,13 @@ def postfix(folder, sink, milter, tls, verifier, mailboxes):
     by_the_book = dict(re.findall(r"^postconf -e '(\S+) = (.*)'$", page, re.MULTILINE))
     assert list(by_the_book) == ["smtpd_milters", "non_smtpd_milters"]
     maps = ", ".join(f"{{{address}={address}/}}" for address in (BOB, CAROL, NOBODY, ERIN))
+    # Postfix delivers here what is for an address of its own, and for names in mydestination.
+    maps += "".join(f", {{bob@{name}={BOB}/}}" for name in ("[127.0.0.1]", "localhost"))
     settings = {
         **by_the_book, "smtpd_authorized_xclient_hosts": "127.0.0.0/8",
         "virtual_mailbox_domains": "remote.test, clear.test", "virtual_mailbox_base": mailboxes,
         "virtual_mailbox_maps": f"inline:{{ {maps} }}",
+        "mydestination": "localhost", "local_transport": "virtual",
         "virtual_uid_maps": f"static:{MAILBOX_OWNER}", "virtual_gid_maps": f"static:{MAILBOX_OWNER}",
     }
     with Postfix(folder / "postfix", sink, milter.socket, tls, settings) as postfix:
@@ -203,12 +206,19 @@ def test_an_address_literal_is_no_way_around_the_rules(request, server, mailboxe
     assert not any(message.marker.encode() in path.read_bytes() for path in mailboxes.rglob("*") if path.is_file())
 
 
+def test_a_name_that_is_not_listed_leads_to_the_same_mailbox_in_clear(arrive, stored, sender):
+    """The page: every name in mydestination needs its line."""
+    message = messages.plain(ALICE, [BOB])
+    assert arrive(sender, ["bob@localhost"], message).code == 250
+    assert message.marker.encode() in stored(BOB).read_bytes()
+
+
 def test_the_page_shows_which_names_are_this_servers_own(postfix, sendmail):
     command, = blocks(CONTRIB / "postfix/README.md", "# incoming, the names")
     assert command.splitlines()[1] == "postconf -x -h mydestination virtual_mailbox_domains"
     done = subprocess.run(["postconf", "-c", str(postfix.etc), *command.splitlines()[1].split()[1:]], check=True,
                           capture_output=True, text=True)
-    assert "clear.test" in done.stdout
+    assert done.stdout.splitlines() == ["localhost", "remote.test, clear.test"]
     command, = blocks(CONTRIB / "sendmail/README.md", "# the names")
     assert command.splitlines()[1] == "echo '$=w' | sendmail -bt"
     assert "mta.example.org" in sendmail.names_of_class("w")
