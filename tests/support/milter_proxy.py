@@ -13,9 +13,9 @@ ADD_FIELD, CHANGE_FIELD, BODY_PIECE, CONTINUE, DISCARD = b"h", b"m", b"b", b"c",
 
 
 class MilterProxy:
-    """Listens at `path` and passes everything on to the milter at `target`. `fault(code, count)` is called before a packet of
-    the milter goes to the MTA: `code` is its first octet, `count` how many of this code there were on this connection before.
-    What it returns as true ends both connections: that packet, and what would follow, is never sent."""
+    """Listens at `path` and passes everything on to the milter at `target`. `fault(code)` is called before a packet of the
+    milter goes to the MTA; `code` is its first octet. Where it returns something true, both connections end: that packet, and
+    what would follow, is never sent."""
 
     def __init__(self, path, target):
         self.target = target
@@ -62,15 +62,11 @@ class MilterProxy:
             back.join()
 
     def _answers(self, milter, mta):
-        counts = {}
         try:
             with milter.makefile("rb") as stream:
                 while len(head := stream.read(4)) == 4:
                     packet = stream.read(struct.unpack(">I", head)[0])
-                    code = packet[:1]
-                    count = counts.get(code, 0)
-                    counts[code] = count + 1
-                    if self.fault and self.fault(code, count):
+                    if self.fault and self.fault(packet[:1]):
                         break
                     mta.sendall(head + packet)
         except (OSError, struct.error):
