@@ -3,6 +3,7 @@
 #include "base/ascii.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "policy/config.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -129,9 +130,9 @@ public:
     [[nodiscard]] const std::optional<std::string>& queue_id() const noexcept { return queue_id_; }
 
     /// Everything up to the final dot. False: refusal() says who said no. Throws what SmtpClient throws.
-    [[nodiscard]] bool fill(const policy::Transaction& transaction, const policy::Listener& listener,
-                            SSL_CTX* tls, const Delivery::Content& content) {
-        return greet(listener, tls) && envelope(transaction, listener, content) && write(content);
+    [[nodiscard]] bool fill(const policy::Transaction& transaction, const WayBack& way_back, SSL_CTX* tls,
+                            const Delivery::Content& content) {
+        return greet(way_back, tls) && envelope(transaction, way_back.listener, content) && write(content);
     }
 
     /// The final dot and its answer.
@@ -183,6 +184,15 @@ private:
 
     void take_answer(const SmtpReply& reply, Journal::Attempt& attempt) {
         cause_.clear();
+        if (reply.is_positive() && !expectation_.withdraw()) {
+            // The MTA asks this milter before it takes a copy: somebody stands between, or leaves it out.
+            fate_ = Fate::lost;
+            cause_ =
+                fmt::format("the reinjection listener says that it has taken the copy for {}, which this "
+                            "milter has not let through",
+                            named(copy_));
+            return;
+        }
         if (reply.is_positive()) {
             fate_ = Fate::taken;
             queue_id_ = queue_id_in(reply);
@@ -219,9 +229,11 @@ private:
         return false;
     }
 
-    [[nodiscard]] bool greet(const policy::Listener& listener, SSL_CTX* tls) {
-        if (!accepted(client_.read_reply(), "the connection") ||
-            !accepted(client_.hello(expectation_.name()), "EHLO")) {
+    [[nodiscard]] bool greet(const WayBack& way_back, SSL_CTX* tls) {
+        const auto& listener = way_back.listener;
+        const auto greeting = client_.read_reply();
+        client_.expect_mta(way_back); // whoever it is has heard nothing yet, not even the name of the copy
+        if (!accepted(greeting, "the connection") || !accepted(client_.hello(expectation_.name()), "EHLO")) {
             refusal_->permanent = false; // says something about the listener, nothing about the message
             return false;
         }
@@ -270,10 +282,11 @@ private:
         if (!expectation_.was_met()) {
             throw Error(
                 ErrorKind::unavailable,
-                fmt::format("the reinjection listener {} does not have this milter attached",
-                            listener.to_string()),
-                "set smtpd_milters (Postfix) or InputMailFilters (Sendmail) on the listener too, and never "
-                "no_milters; contrib/ shows how");
+                fmt::format(
+                    "the reinjection listener {} does not have this milter attached under the name {}",
+                    listener.to_string(), policy::reinjection_daemon_name),
+                "set smtpd_milters and milter_macro_daemon_name (Postfix) or InputMailFilters and Name "
+                "(Sendmail) on the listener, and never no_milters; contrib/ shows how");
         }
         return accepted(client_.command("DATA"), "DATA", named(copy_));
     }
@@ -340,19 +353,20 @@ std::unique_ptr<Journal::Attempt> Delivery::begin(const policy::Transaction& tra
 }
 
 std::optional<Delivery::Refusal> Delivery::fill(Transit& transit, const policy::Transaction& transaction,
-                                                std::vector<OutgoingCopy> copies,
-                                                const policy::Listener& listener, const Compose& compose,
-                                                const Wait& wait) {
+                                                std::vector<OutgoingCopy> copies, const WayBack& way_back,
+                                                const Compose& compose, const Wait& wait) {
     transit.copies.reserve(copies.size());
     for (auto& copy : copies) {
         const auto content = compose(copy);
         auto expectation = expected_.expect(
             [attempt = transit.attempt.get(), mailboxes = mailboxes_of(copy)] { attempt->record(mailboxes); },
+            HandedOver::from(transaction.reverse_path.mailbox(), mailboxes_of(copy), content.header,
+                             content.body),
             content.form);
         expect_somebody_waits(wait);
-        auto& open =
-            transit.copies.emplace_back(std::move(copy), std::move(expectation), SmtpClient(listener, wait));
-        if (!open.fill(transaction, listener, tls_.get(), content)) {
+        auto& open = transit.copies.emplace_back(std::move(copy), std::move(expectation),
+                                                 SmtpClient(way_back.listener, wait));
+        if (!open.fill(transaction, way_back, tls_.get(), content)) {
             return open.refusal();
         }
     }
@@ -412,7 +426,7 @@ void Delivery::report(const Transit& transit, Handover& result) {
 }
 
 Handover Delivery::hand_over(const policy::Transaction& transaction, std::vector<OutgoingCopy> copies,
-                             std::unique_ptr<Journal::Attempt> attempt, const policy::Listener& listener,
+                             std::unique_ptr<Journal::Attempt> attempt, const WayBack& way_back,
                              const Compose& compose, const Wait& wait) {
     Handover result;
     if (transaction.header.count("Received") > hops_max) {
@@ -434,7 +448,7 @@ Handover Delivery::hand_over(const policy::Transaction& transaction, std::vector
             throw Error(ErrorKind::busy, "too many copies are on their way already");
         }
     }
-    if (const auto refusal = fill(*transit, transaction, std::move(copies), listener, compose, wait)) {
+    if (const auto refusal = fill(*transit, transaction, std::move(copies), way_back, compose, wait)) {
         result.verdict = refusal->verdict();
         result.cause = fmt::format("the reinjection listener's answer to {}{}{}: {}", refusal->stage,
                                    refusal->recipients.empty() ? "" : " ", refusal->recipients,

@@ -4,11 +4,11 @@
 #include "crypto/seal.hpp"
 #include "milter/expected_copies.hpp"
 #include "milter/journal.hpp"
+#include "milter/listener_peer.hpp"
 #include "milter/outgoing_copy.hpp"
 #include "milter/pools.hpp"
 #include "milter/smtp_client.hpp"
 #include "milter/verdict.hpp"
-#include "policy/listener.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -94,9 +94,8 @@ public:
     /// behind the verdict (451), and no other try of the message begins before it is there. Throws only where
     /// nothing was taken; Error(engine) for a copy to somebody who was served before.
     [[nodiscard]] Handover hand_over(const policy::Transaction& transaction, std::vector<OutgoingCopy> copies,
-                                     std::unique_ptr<Journal::Attempt> attempt,
-                                     const policy::Listener& listener, const Compose& compose,
-                                     const Wait& wait);
+                                     std::unique_ptr<Journal::Attempt> attempt, const WayBack& way_back,
+                                     const Compose& compose, const Wait& wait);
 
 private:
     class OpenCopy;
@@ -104,9 +103,8 @@ private:
     struct Late;
     struct Refusal;
     [[nodiscard]] std::optional<Refusal> fill(Transit& transit, const policy::Transaction& transaction,
-                                              std::vector<OutgoingCopy> copies,
-                                              const policy::Listener& listener, const Compose& compose,
-                                              const Wait& wait);
+                                              std::vector<OutgoingCopy> copies, const WayBack& way_back,
+                                              const Compose& compose, const Wait& wait);
     void commit(Transit& transit, const Wait& wait) const;
     static void report(const Transit& transit, Handover& result);
     void wait_behind_the_verdict(std::unique_ptr<Transit> transit, const std::string& queue_id);

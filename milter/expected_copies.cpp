@@ -3,6 +3,8 @@
 #include "base/ascii.hpp"
 #include "base/encoding.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <exception>
 #include <utility>
@@ -39,11 +41,13 @@ bool ExpectedCopies::Expectation::withdraw() {
     return false;
 }
 
-ExpectedCopies::Expectation ExpectedCopies::expect(std::function<void()> write_down, Form form) {
+ExpectedCopies::Expectation ExpectedCopies::expect(std::function<void()> write_down, HandedOver handed_over,
+                                                   Form form) {
     auto name = to_lower(hex_encode(random_bytes(name_octets))) + std::string(name_domain);
     auto entry = std::make_shared<Entry>();
     entry->form = form;
     entry->write_down = std::move(write_down);
+    entry->handed_over = std::make_shared<const HandedOver>(std::move(handed_over));
     const std::scoped_lock lock(mutex_);
     entries_.emplace(name, entry);
     return {*this, std::move(name), std::move(entry)};
@@ -60,31 +64,35 @@ bool ExpectedCopies::knows(std::string_view name) const {
     return find(name) != nullptr;
 }
 
-bool ExpectedCopies::meet(std::string_view name) {
-    const auto entry = find(name);
+std::optional<ExpectedCopies::Arrival> ExpectedCopies::meet(std::string_view name,
+                                                            std::string_view reverse_path) {
+    auto entry = find(name);
     if (!entry) {
-        return false;
+        return std::nullopt;
     }
     const std::scoped_lock lock(entry->mutex);
     if (entry->state != Entry::State::announced) {
-        return false;
+        return std::nullopt;
     }
+    Arrival arrival(entry, reverse_path);
     entry->state = Entry::State::met;
-    return true;
+    return arrival;
 }
 
-std::optional<Form> ExpectedCopies::let_through(std::string_view name) {
-    const auto entry = find(name);
-    if (!entry) {
-        return std::nullopt;
+std::variant<Form, ExpectedCopies::Unlike> ExpectedCopies::let_through(Arrival arrival) {
+    const auto difference = arrival.comparison_.difference();
+    auto& entry = *arrival.entry_;
+    const std::scoped_lock lock(entry.mutex);
+    if (entry.state != Entry::State::met) {
+        return Unlike{"a copy came back that is not expected any more"};
     }
-    const std::scoped_lock lock(entry->mutex);
-    if (entry->state != Entry::State::met) {
-        return std::nullopt;
+    if (difference) {
+        entry.state = Entry::State::withdrawn;
+        return Unlike{fmt::format("a copy came back changed: {}", *difference)};
     }
-    entry->write_down();
-    entry->state = Entry::State::let_through;
-    return entry->form;
+    entry.write_down();
+    entry.state = Entry::State::let_through;
+    return entry.form;
 }
 
 } // namespace lockbox::milter

@@ -205,7 +205,8 @@ std::vector<mail::HeaderField> origination_fields(const policy::Transaction& tra
 Settings settings_from(const policy::Config& config) {
     return {config.policy,
             config.delivery,
-            config.reinject,
+            config.reinject ? std::optional(WayBack{*config.reinject, MtaUsers::named(config.mta_users)})
+                            : std::nullopt,
             config.route_secret,
             config.message_octets_max,
             config.time_budget,

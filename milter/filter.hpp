@@ -38,13 +38,14 @@ struct Handled {
 struct Settings {
     policy::Policy policy;
     policy::DeliveryMode delivery = policy::DeliveryMode::automatic;
-    std::optional<policy::Listener> reinject;
+    std::optional<WayBack> reinject;
     std::optional<policy::RouteSecret> route_secret;
     std::size_t message_octets_max = 0;
     std::chrono::seconds time_budget{0};
     std::shared_ptr<crypto::RevocationSource> revocations; ///< null: none
     mail::OuterFields outer_fields;                        ///< of sealed messages: what stays readable
 };
+/// Throws Error(configuration) where a user of `mta-user` does not exist.
 [[nodiscard]] Settings settings_from(const policy::Config& config);
 
 /// Writes a line about each list of revoked certificates that is overdue, once after it was read.

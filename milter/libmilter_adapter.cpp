@@ -240,7 +240,7 @@ void log_handled(const std::string& queue_id, const Handled& handled, Asked aske
 
 sfsistat end_of_message(SMFICTX* ctx, Connection& connection) {
     auto& session = connection.session;
-    if (shared->stopping && !session.brings_back()) {
+    if (shared->stopping && !session.brings_back(macro(ctx, "{daemon_name}"))) {
         return put_off(ctx);
     }
     const auto judged = shared->judged.take_now(1);
@@ -337,7 +337,7 @@ sfsistat on_mail(SMFICTX* ctx, char** argv) noexcept {
         connection.answered.release();
         connection.descriptor.look(AcceptedDescriptors::Search::Mta::waits);
         auto& session = connection.session;
-        if (shared->stopping && !session.brings_back()) {
+        if (shared->stopping && !session.brings_back(macro(ctx, "{daemon_name}"))) {
             return put_off(ctx);
         }
         auto [path, parameters] = path_and_parameters(argv);

@@ -23,15 +23,33 @@ constexpr std::size_t entry_octets = 1U << 16U; // of a line in passwd or group;
 
 } // namespace
 
-Identity look_up_user(const std::string& name) {
+std::optional<Identity> find_user(const std::string& name) {
     std::vector<char> buffer(entry_octets);
     passwd entry{};
     passwd* found = nullptr;
-    if (::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) {
-        throw Error(ErrorKind::configuration, fmt::format("there is no user '{}'", name),
-                    "see the key `user`; `systemd-sysusers` makes the packaged one");
+    // Besides 0, getpwnam(3) has several errors that mean that there is no such user.
+    switch (const int error = ::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found)) {
+    case 0:
+    case ENOENT:
+    case ESRCH:
+    case EBADF:
+    case EPERM:
+        break;
+    default:
+        throw Error(ErrorKind::unavailable,
+                    fmt::format("cannot look up the user '{}': {}", name,
+                                std::error_code(error, std::generic_category()).message()));
     }
-    return {name, entry.pw_uid, entry.pw_gid};
+    return found != nullptr ? std::optional(Identity{name, entry.pw_uid, entry.pw_gid}) : std::nullopt;
+}
+
+Identity look_up_user(const std::string& name, const std::string& key) {
+    if (const auto identity = find_user(name)) {
+        return *identity;
+    }
+    throw Error(ErrorKind::configuration, fmt::format("there is no user '{}'", name),
+                key == "user" ? "see the key `user`; `systemd-sysusers` makes the packaged one"
+                              : fmt::format("see the key `{}`", key));
 }
 
 gid_t look_up_group(const std::string& name) {

@@ -15,8 +15,12 @@ struct Identity {
     gid_t gid = 0;
 };
 
-/// Throws Error(configuration) where there is no such user or group.
-[[nodiscard]] Identity look_up_user(const std::string& name);
+/// nullopt: there is no such user. Throws Error(unavailable) where that cannot be found out.
+[[nodiscard]] std::optional<Identity> find_user(const std::string& name);
+
+/// Throws Error(configuration) where there is no such user or group; `key` is the configuration's, for the
+/// hint.
+[[nodiscard]] Identity look_up_user(const std::string& name, const std::string& key = "user");
 [[nodiscard]] gid_t look_up_group(const std::string& name);
 
 /// Acts as that user while it lives, with their groups and `group` beside them: what is made meanwhile is

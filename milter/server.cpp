@@ -19,7 +19,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <optional>
-#include <set>
 #include <thread>
 
 namespace lockbox::milter {
@@ -106,16 +105,9 @@ int listen_and_drop(const policy::Config& config, const SocketName& socket, Sock
     return listening;
 }
 
-/// Whose processes may be MTAs on the milter's socket: root's, this user's own, and those of the MTAs' users.
-AcceptedDescriptors::IsAllowed mta_users() {
-    std::set<uid_t> users{0, ::geteuid()};
-    for (const auto* name : {"postfix", "smmta"}) {
-        try {
-            users.insert(look_up_user(name).uid);
-        } catch (const Error&) { // NOLINT(bugprone-empty-catch): that MTA is not installed
-        }
-    }
-    return [users = std::move(users)](uid_t user) { return users.count(user) != 0; };
+/// Whose processes may be MTAs on the milter's socket.
+AcceptedDescriptors::IsAllowed mta_users(const policy::Config& config) {
+    return [users = MtaUsers::named(config.mta_users)](uid_t user) { return users.contains(user); };
 }
 
 /// The way back, where the configuration has one.
@@ -160,6 +152,11 @@ std::vector<std::string> check_start(const policy::Config& config) {
     check_socket(socket, /*for_listening=*/false);
     (void)certificates_in(config);
     auto warnings = policy::warnings_of(config);
+    if (config.reinject) {
+        if (auto doubt = doubt_about_listener({*config.reinject, MtaUsers::named(config.mta_users)})) {
+            warnings.push_back(*std::move(doubt));
+        }
+    }
     for (const auto& list : crypto::RevocationLists::load(config.smime_revocations)->overdue(now())) {
         warnings.push_back(list.describe());
     }
@@ -184,7 +181,7 @@ void run(const policy::Config& config, const std::filesystem::path& config_path,
     const auto delivery = delivery_for(config);
     Filter filter(settings_from(config), keyring::Location::parse(config.keyring), config.concurrency, &now,
                   delivery.get());
-    AcceptedDescriptors descriptors(listening, mta_users());
+    AcceptedDescriptors descriptors(listening, mta_users(config));
     shared.filter = &filter;
     shared.on_unix_socket = !socket.path.empty();
     shared.descriptors = &descriptors;

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <charconv>
 #include <numeric>
+#include <utility>
+#include <variant>
 
 namespace lockbox::milter {
 namespace {
@@ -33,6 +35,10 @@ std::size_t octets_of(const std::string& path, const std::vector<std::string>& p
 
 } // namespace
 
+bool Session::is_way_back(std::string_view daemon_name) noexcept {
+    return daemon_name == policy::reinjection_daemon_name;
+}
+
 void Session::connect(std::string client_name, std::string client_address) {
     origin_ = {};
     origin_.client_name = std::move(client_name);
@@ -51,11 +57,11 @@ std::optional<Refuse> Session::begin(std::string reverse_path, std::vector<std::
     origin_.tls_version = std::move(macros.tls_version);
     origin_.daemon_name = std::move(macros.daemon_name);
     origin_.mta_name = std::move(macros.mta_name);
-    is_copy_ = expected_ != nullptr && expected_->meet(origin_.helo);
-    if (is_copy_) {
-        return std::nullopt;
-    }
-    if (origin_.daemon_name == policy::reinjection_daemon_name) {
+    if (is_way_back(origin_.daemon_name)) {
+        arrival_ = expected_ != nullptr ? expected_->meet(origin_.helo, reverse_path) : std::nullopt;
+        if (arrival_) {
+            return std::nullopt;
+        }
         reset();
         return Refuse{{"550", "5.7.1", "This entrance is for what Lockbox hands back, and for nobody else"}};
     }
@@ -73,7 +79,8 @@ std::optional<Refuse> Session::begin(std::string reverse_path, std::vector<std::
 
 void Session::recipient(std::string forward_path, std::vector<std::string> parameters,
                         const RecipientCount::Macros& macros) {
-    if (is_copy_) {
+    if (arrival_) {
+        arrival_->recipient(forward_path);
         return;
     }
     recipients_octets_ += octets_of(forward_path, parameters);
@@ -91,7 +98,7 @@ void Session::recipient(std::string forward_path, std::vector<std::string> param
 }
 
 bool Session::has_room_for(std::size_t octets) noexcept {
-    if (is_copy_ || oversized_ || settings_ == nullptr) {
+    if (oversized_ || settings_ == nullptr) {
         return false;
     }
     if (octets > settings_->message_octets_max - octets_) {
@@ -109,6 +116,10 @@ void Session::header_field(std::string name, std::string body) {
         ++transaction_.foreign_routes; // nobody's but ours to say: it goes, and is not even sealed
         return;
     }
+    if (arrival_) {
+        arrival_->header_field(name, body);
+        return;
+    }
     const bool is_first_wish = !has_wish_ && equal_ignoring_case(name, policy::tls_required_field);
     if (has_room_for(name.size() + body.size() + colon_and_line_end)) {
         has_wish_ = has_wish_ || is_first_wish;
@@ -120,7 +131,9 @@ void Session::header_field(std::string name, std::string body) {
 }
 
 void Session::body(std::string_view chunk) {
-    if (has_room_for(chunk.size())) {
+    if (arrival_) {
+        arrival_->body(chunk);
+    } else if (has_room_for(chunk.size())) {
         transaction_.body += chunk;
     }
 }
@@ -130,14 +143,19 @@ void Session::count_recipients(const RecipientCount::Macros& macros) {
 }
 
 Handled Session::let_copy_through() {
-    const auto form = failed_ ? std::nullopt : expected_->let_through(origin_.helo);
-    if (form) {
+    const auto outcome = [&]() -> std::variant<Form, ExpectedCopies::Unlike> {
+        if (failed_) {
+            return ExpectedCopies::Unlike{"a copy that came back was not seen whole"};
+        }
+        return expected_->let_through(*std::exchange(arrival_, std::nullopt));
+    }();
+    if (const auto* form = std::get_if<Form>(&outcome)) {
         return {Pass{*form}, log::Level::debug, "let through", {{"copy", origin_.helo}}, nullptr};
     }
     return {defer_for_a_fault(),
             log::Level::warning,
             "deferred",
-            {{"reason", "a copy came back that is not expected any more"}},
+            {{"reason", std::get<ExpectedCopies::Unlike>(outcome).reason}},
             nullptr};
 }
 
@@ -157,7 +175,7 @@ Handled Session::judge(std::string queue_id, const Tick& tick) {
 
 Handled Session::end(std::string queue_id, const Tick& tick) {
     const auto foreign_routes = transaction_.foreign_routes;
-    auto handled = is_copy_ ? let_copy_through() : judge(std::move(queue_id), tick);
+    auto handled = arrival_ ? let_copy_through() : judge(std::move(queue_id), tick);
     if (settings_ != nullptr && settings_->route_secret) {
         handled.verdict = with_route(std::move(handled.verdict), *settings_->route_secret, foreign_routes);
     }
@@ -174,7 +192,7 @@ void Session::reset() noexcept {
     has_wish_ = false;
     oversized_ = false;
     failed_ = false;
-    is_copy_ = false;
+    arrival_.reset();
 }
 
 } // namespace lockbox::milter

@@ -15,8 +15,9 @@ namespace lockbox::milter {
 
 /// Recorder of one connection. The MTA's events come one after the other.
 ///
-/// A connection from the reinjection listener on which one of our own copies comes back is not recorded: the
-/// copy was judged already, and is let through as long as it is expected.
+/// What comes over the reinjection listener under the name of a copy that is expected is not recorded: the
+/// copy was judged already. It is compared with what was handed over, and let through if it is the same. On
+/// every other entrance that name is a stranger's word, and the message is judged like any other.
 class Session {
 public:
     /// `expected` may be null: then nothing of ours comes back.
@@ -28,8 +29,11 @@ public:
     void connect(std::string client_name, std::string client_address);
     /// HELO or EHLO.
     void hello(std::string name);
-    /// The client is this milter, which hands a copy back.
-    [[nodiscard]] bool brings_back() const { return expected_ != nullptr && expected_->knows(origin_.helo); }
+    /// The client seems to be this milter, which hands a copy back: so the entrance, {daemon_name}, and EHLO
+    /// say.
+    [[nodiscard]] bool brings_back(std::string_view daemon_name) const {
+        return is_way_back(daemon_name) && expected_ != nullptr && expected_->knows(origin_.helo);
+    }
     /// The client's address, or its name where it has none.
     [[nodiscard]] const std::string& client() const noexcept {
         return origin_.client_address.empty() ? origin_.client_name : origin_.client_address;
@@ -65,6 +69,8 @@ public:
     void reset() noexcept;
 
 private:
+    /// The entrance is the reinjection listener: there, and nowhere else, copies come back.
+    [[nodiscard]] static bool is_way_back(std::string_view daemon_name) noexcept;
     [[nodiscard]] bool has_room_for(std::size_t octets) noexcept;
     [[nodiscard]] Handled let_copy_through();
     [[nodiscard]] Handled judge(std::string queue_id, const Tick& tick);
@@ -80,7 +86,7 @@ private:
     bool has_wish_ = false; ///< the header section has policy::tls_required_field
     bool oversized_ = false;
     bool failed_ = false;
-    bool is_copy_ = false; ///< one of ours, coming back
+    std::optional<ExpectedCopies::Arrival> arrival_; ///< what comes as a copy of ours
 };
 
 } // namespace lockbox::milter

@@ -4,25 +4,26 @@
 #include "base/descriptor.hpp"
 #include "base/error.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <cstring>
 #include <optional>
 #include <utility>
 
 namespace lockbox::milter {
 namespace {
 
-using Addresses = Handle<addrinfo, freeaddrinfo>;
 using Tls = Handle<SSL, SSL_free>;
 
 constexpr std::size_t write_octets = 64U << 10U;
@@ -32,18 +33,44 @@ constexpr std::size_t read_octets = 4U << 10U;
 /// the buffers between them (RFC 2920 §3.1): 100 replies are some 10 KB.
 constexpr std::size_t smtp_commands_at_once = 100;
 
-Addresses resolve(const policy::Listener& listener, const std::string& name) {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_NUMERICSERV;
-    addrinfo* found = nullptr;
-    const auto result =
-        ::getaddrinfo(listener.host.c_str(), std::to_string(listener.port).c_str(), &hints, &found);
-    if (result != 0) {
-        throw Error(ErrorKind::unavailable,
-                    fmt::format("the reinjection listener {}: {}", name, ::gai_strerror(result)));
+/// Where to connect to.
+struct SocketAddress {
+    sockaddr_storage storage{};
+    socklen_t size = 0;
+
+    template <typename Specific>
+    explicit SocketAddress(const Specific& specific) : size(sizeof specific) {
+        static_assert(sizeof specific <= sizeof storage);
+        std::memcpy(&storage, &specific, sizeof specific);
     }
-    return Addresses(found);
+};
+
+SocketAddress address_of(const policy::Listener& listener) {
+    if (listener.is_unix()) {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        if (listener.path.size() >= sizeof address.sun_path) {
+            throw Error(
+                ErrorKind::unavailable,
+                fmt::format("the reinjection listener {}: the path is too long", listener.to_string()));
+        }
+        std::memcpy(address.sun_path, listener.path.data(), listener.path.size());
+        return SocketAddress(address);
+    }
+    sockaddr_in ipv4{};
+    ipv4.sin_family = AF_INET;
+    ipv4.sin_port = htons(listener.port);
+    if (::inet_pton(AF_INET, listener.host.c_str(), &ipv4.sin_addr) == 1) {
+        return SocketAddress(ipv4);
+    }
+    sockaddr_in6 ipv6{};
+    ipv6.sin6_family = AF_INET6;
+    ipv6.sin6_port = htons(listener.port);
+    if (::inet_pton(AF_INET6, listener.host.c_str(), &ipv6.sin6_addr) == 1) {
+        return SocketAddress(ipv6);
+    }
+    throw Error(ErrorKind::unavailable,
+                fmt::format("the reinjection listener {} is no address", listener.to_string()));
 }
 
 } // namespace
@@ -61,22 +88,12 @@ TlsContext make_tls_client_context() {
 class SmtpClient::Impl {
 public:
     Impl(const policy::Listener& listener, Wait wait) : name_(listener.to_string()), wait_(std::move(wait)) {
-        const auto addresses = resolve(listener, name_);
-        std::optional<Error> last;
-        for (const auto* address = addresses.get(); address != nullptr; address = address->ai_next) {
-            try {
-                connect(*address);
-                return;
-            } catch (const Error& error) {
-                last = error;
-            }
-        }
-        throw last
-            ? *last
-            : Error(ErrorKind::unavailable, fmt::format("the reinjection listener {} has no address", name_));
+        connect(address_of(listener));
     }
 
     void set_wait(Wait wait) noexcept { wait_ = std::move(wait); }
+
+    void expect_mta(const WayBack& way_back) const { milter::expect_mta(socket_.get(), way_back); }
 
     SmtpReply read_reply() {
         while (true) {
@@ -195,14 +212,23 @@ private:
         explicit OutOfTime(const std::string& what) : Error(ErrorKind::unavailable, what) {}
     };
 
-    void connect(const addrinfo& address) {
-        socket_ = Descriptor(::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    void connect(const SocketAddress& address) {
+        const auto family = address.storage.ss_family;
+        socket_ = Descriptor(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
         if (!socket_) {
             fail(reason_of(errno));
         }
-        const int on = 1; // commands are small and wait for answers: nothing is won by collecting them
-        (void)::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        if (::connect(socket_.get(), address.ai_addr, address.ai_addrlen) == 0) {
+        if (family != AF_UNIX) {
+            const int on = 1; // commands are small and wait for answers: nothing is won by collecting them
+            (void)::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        }
+        const auto* generic = reinterpret_cast<const sockaddr*>(&address.storage);
+        int result = ::connect(socket_.get(), generic, address.size);
+        while (result != 0 && errno == EAGAIN) { // a Unix socket whose server has as many waiting as it takes
+            pause();
+            result = ::connect(socket_.get(), generic, address.size);
+        }
+        if (result == 0) {
             return;
         }
         if (errno != EINPROGRESS) {
@@ -222,25 +248,32 @@ private:
     }
 
     void wait_for(short events) {
-        while (true) {
-            const auto now = std::chrono::steady_clock::now();
-            if (now >= wait_.deadline) {
-                throw OutOfTime(fmt::format("the reinjection listener {}: it did not answer in time", name_));
-            }
-            const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(wait_.deadline - now);
-            const auto slice = std::min<std::chrono::milliseconds>(left, waiting_slice);
-            pollfd descriptor{socket_.get(), events, 0};
-            const auto ready = ::poll(&descriptor, 1, static_cast<int>(slice.count()) + 1);
-            if (ready < 0 && errno != EINTR) {
-                fail(reason_of(errno));
-            }
-            if (!wait_.tick()) { // also when it was short: a slow listener makes many of them
-                throw Error(ErrorKind::unavailable, "the MTA has left before all copies were ready");
-            }
-            if (ready > 0) {
-                return;
-            }
+        pollfd descriptor{socket_.get(), events, 0};
+        while (!poll_for_a_slice(&descriptor, 1, waiting_slice)) {
         }
+    }
+
+    /// For a little while, where nothing tells when it is over.
+    void pause() {
+        constexpr std::chrono::milliseconds little{20};
+        (void)poll_for_a_slice(nullptr, 0, little);
+    }
+
+    /// Whether one of the descriptors is ready. Throws when the wait is over, or nobody waits any more.
+    bool poll_for_a_slice(pollfd* descriptors, nfds_t count, std::chrono::milliseconds slice) {
+        const auto now = std::chrono::steady_clock::now();
+        if (now >= wait_.deadline) {
+            throw OutOfTime(fmt::format("the reinjection listener {}: it did not answer in time", name_));
+        }
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(wait_.deadline - now);
+        const auto ready = ::poll(descriptors, count, static_cast<int>(std::min(left, slice).count()) + 1);
+        if (ready < 0 && errno != EINTR) {
+            fail(reason_of(errno));
+        }
+        if (!wait_.tick()) { // also when it was short: a slow listener makes many of them
+            throw Error(ErrorKind::unavailable, "the MTA has left before all copies were ready");
+        }
+        return ready > 0;
     }
 
     /// Runs an OpenSSL call until it is done, waiting where it wants to.
@@ -369,6 +402,9 @@ SmtpClient& SmtpClient::operator=(SmtpClient&&) noexcept = default;
 
 void SmtpClient::set_wait(Wait wait) noexcept {
     impl_->set_wait(std::move(wait));
+}
+void SmtpClient::expect_mta(const WayBack& way_back) const {
+    impl_->expect_mta(way_back);
 }
 SmtpReply SmtpClient::read_reply() {
     return impl_->read_reply();

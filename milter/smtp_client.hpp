@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/handle.hpp"
+#include "milter/listener_peer.hpp"
 #include "milter/smtp_reply.hpp"
 #include "milter/wait.hpp"
 #include "policy/listener.hpp"
@@ -30,8 +31,7 @@ using TlsContext = Handle<SSL_CTX, SSL_CTX_free>;
 /// to sockets that may be closed.
 class SmtpClient {
 public:
-    /// Connects, and does not yet read the greeting. The deadline does not bound the resolver, where the
-    /// listener is named by name.
+    /// Connects, and does not yet read the greeting.
     SmtpClient(const policy::Listener& listener, Wait wait);
     ~SmtpClient();
     SmtpClient(SmtpClient&&) noexcept;
@@ -43,6 +43,9 @@ public:
     void set_wait(Wait wait) noexcept;
 
     [[nodiscard]] SmtpReply read_reply();
+
+    /// expect_mta() for this connection, behind the greeting. Throws what that does.
+    void expect_mta(const WayBack& way_back) const;
 
     /// nullopt: the deadline has passed, and the connection is as good as before. The reply can still be
     /// waited for.

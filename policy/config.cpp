@@ -432,13 +432,12 @@ private:
         });
         once("delivery",
              [this](const std::string& value) { config_.delivery = value_of(delivery_words, value); });
-        once("reinject", [this](const std::string& value) {
-            config_.reinject = Listener::parse(value);
-            if (!config_.reinject) {
-                fail(fmt::format("'{}' is not a listener; the valid forms are: HOST:PORT, [IPV6]:PORT, "
-                                 "inet:PORT@HOST, inet6:PORT@HOST",
-                                 printable(value)));
+        once("reinject", [this](const std::string& value) { config_.reinject = Listener::parse(value); });
+        repeatable("mta-user", [this](const std::string& value) {
+            if (value.empty()) {
+                fail("'' is not the name of a user or group");
             }
+            config_.mta_users.push_back(account_name(value));
         });
         once("journal", [this](const std::string& value) { config_.journal = absolute_path(value); });
         once("route-secret",
@@ -631,6 +630,11 @@ std::string print_config(const Config& config) {
     out += fmt::format("delivery = {}\n", word_of(delivery_words, config.delivery));
     out +=
         config.reinject ? fmt::format("reinject = {}\n", config.reinject->to_string()) : "# reinject: none\n";
+    if (config.mta_users.empty()) {
+        out += "# mta-user: none, so postfix and smmta where they exist\n";
+    } else {
+        print_each(out, "mta-user", config.mta_users, itself);
+    }
     out += fmt::format("journal = {}\n", config.journal);
     out += fmt::format("# route-secret: {}\n", config.route_secret ? "set, and not shown" : "none");
     out += fmt::format("message-size-max = {}\n", octets_text(config.message_octets_max));

@@ -46,7 +46,8 @@ struct Config {
     bool smime_subject_address = false;         ///< take the address of a subject where there is no other
     mail::OuterFields outer_fields;             ///< of sealed messages: what stays readable
     DeliveryMode delivery = DeliveryMode::automatic;
-    std::optional<Listener> reinject; ///< nullopt: messages that need several copies are deferred
+    std::optional<Listener> reinject;   ///< nullopt: messages that need several copies are deferred
+    std::vector<std::string> mta_users; ///< who may listen there; empty: `postfix` and `smmta`, if they exist
     std::string journal{default_journal};
     std::optional<RouteSecret> route_secret;      ///< nullopt: the MTA is not told what may go on
     std::size_t message_octets_max = 100U << 20U; ///< header section and body together

@@ -88,7 +88,7 @@ struct World {
                        const policy::Listener& listener, const Delivery::Compose& compose, const Wait& wait) {
         auto attempt = delivery.begin(transaction, test::test_now, wait);
         copies = without(std::move(copies), attempt->served_before());
-        return delivery.hand_over(transaction, std::move(copies), std::move(attempt), listener, compose,
+        return delivery.hand_over(transaction, std::move(copies), std::move(attempt), {listener}, compose,
                                   wait);
     }
     std::vector<std::string> served_before(const policy::Transaction& transaction) {
@@ -389,8 +389,8 @@ TEST_CASE("An answer that never comes leaves a doubt when its time is over, or t
         return {Form::clear, {}, "text\r\n"};
     };
     CHECK(verdict<Defer>(delivery->hand_over(message(), three_copies(),
-                                             delivery->begin(message(), test::test_now, wait), mta.listener(),
-                                             compose, wait))
+                                             delivery->begin(message(), test::test_now, wait),
+                                             {mta.listener()}, compose, wait))
               .reply.code == "451");
     if (stops) {
         delivery.reset();
@@ -471,7 +471,7 @@ TEST_CASE("A copy for somebody who was served before is not even begun", "[milte
     try {
         (void)world.delivery.hand_over(message(), three_copies(),
                                        world.delivery.begin(message(), test::test_now, wait),
-                                       world.mta.listener(), compose, wait);
+                                       {world.mta.listener()}, compose, wait);
         FAIL("handed over");
     } catch (const Error& error) {
         CHECK(error.kind() == ErrorKind::engine);
@@ -497,7 +497,7 @@ TEST_CASE("Three tries at once, at any age of what was recorded: each recipient 
             auto attempt = world.delivery.begin(message(), now + age, wait);
             auto copies = without(three_copies(), attempt->served_before());
             auto handover = world.delivery.hand_over(message(), std::move(copies), std::move(attempt),
-                                                     world.mta.listener(), compose, wait);
+                                                     {world.mta.listener()}, compose, wait);
             if (handover.attempt) {
                 handover.attempt->answered();
             }

@@ -35,8 +35,8 @@ struct World {
     }
 
     Verdict send(const std::string& recipient, const std::vector<mail::HeaderField>& fields = {},
-                 const std::string& body = "text\r\n") {
-        CHECK_FALSE(session.begin("<carol@example.org>", {}, {}).has_value());
+                 const std::string& body = "text\r\n", const std::string& daemon_name = {}) {
+        CHECK_FALSE(session.begin("<carol@example.org>", {}, {"", "", daemon_name, ""}).has_value());
         session.recipient(recipient, {});
         for (const auto& field : fields) {
             session.header_field(field.name, field.body);
@@ -115,9 +115,11 @@ TEST_CASE("More fields of strangers than can be removed: refused, sealed or clea
 TEST_CASE("One of our own copies that comes back is shown as what it was made", "[milter]") {
     World world;
     const auto form = GENERATE(Form::sealed, Form::clear);
-    const auto expectation = world.expected.expect([] {}, form);
+    const auto expectation = world.expected.expect(
+        [] {}, HandedOver::from("<carol@example.org>", {"alice@example.org"}, {}, "text\r\n"), form);
     world.session.hello(expectation.name());
-    CHECK(world.send("<alice@example.org>", {{"Lockbox-Route", " forged"}}) ==
+    CHECK(world.send("<alice@example.org>", {{"Lockbox-Route", " forged"}}, "text\r\n",
+                     std::string(policy::reinjection_daemon_name)) ==
           Verdict(Pass{form, route_for(form, policy::RouteSecret::parse(word), 1)}));
 }
 

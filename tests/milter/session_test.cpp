@@ -389,17 +389,26 @@ namespace {
 
 const std::string stranger = "0123456789abcdef0123456789abcdef.lockbox.invalid";
 
+/// What send_copy() sends.
+HandedOver small_copy() {
+    return HandedOver::from("<carol@example.org>", {"alice@example.org"},
+                            mail::HeaderSection({{"To", " alice@example.org"}, {"Subject", " x"}}), "text");
+}
+
 /// One connection to a milter that expects copies.
 struct ReturnWorld : World {
     /// MAIL, as the reinjection listener shows it.
     std::optional<Refuse> begin_on(Session& connection, const std::string& daemon_name) const {
         return connection.begin("<carol@example.org>", {}, {"", "", daemon_name, ""});
     }
-    [[nodiscard]] std::string ordinary_end(Session& connection) const {
+    /// The rest of the transaction behind MAIL.
+    Handled send_copy(Session& connection, const std::string& body = "text") const {
         connection.recipient("<alice@example.org>", {});
         connection.header_field("To", " alice@example.org");
-        connection.body("text");
-        return connection.end("4ABC", still_there).event;
+        connection.header_field("Subject", " x");
+        connection.body(body.substr(0, 2));
+        connection.body(body.substr(2));
+        return connection.end("4ABC", still_there);
     }
 
     ExpectedCopies expected;
@@ -409,32 +418,67 @@ struct ReturnWorld : World {
 
 } // namespace
 
-TEST_CASE("A copy of ours that comes back is not recorded, written down, and let through as it is",
-          "[milter]") {
+TEST_CASE("A copy of ours that comes back is compared, written down, and let through as it is", "[milter]") {
     ReturnWorld world;
     unsigned written = 0;
-    const auto expectation = world.expected.expect([&] { ++written; });
+    const std::string body(2 * small, 'x'); // its size is no matter
+    const auto expectation = world.expected.expect(
+        [&] { ++written; },
+        HandedOver::from("<carol@example.org>", {"alice@example.org"},
+                         mail::HeaderSection({{"Subject", " x"}, {"To", " alice@example.org"}}), body));
     world.returning.connect("localhost", "127.0.0.1");
-    CHECK_FALSE(world.returning.brings_back());
+    CHECK_FALSE(world.returning.brings_back(world.listener));
     world.returning.hello(expectation.name());
-    CHECK(world.returning.brings_back());
+    CHECK(world.returning.brings_back(world.listener));
+    CHECK_FALSE(world.returning.brings_back("smtpd"));
     CHECK_FALSE(expectation.was_met());
     CHECK_FALSE(world.begin_on(world.returning, world.listener).has_value());
     CHECK(expectation.was_met());
-    world.returning.recipient("<alice@example.org>", {});
-    world.returning.header_field("Subject", " x");
-    world.returning.body(std::string(2 * small, 'x')); // its size is no matter
     CHECK(written == 0);
-    const auto handled = world.returning.end("4ABC", still_there);
+    const auto handled = world.send_copy(world.returning, body);
     CHECK(verdict<Pass>(handled) == Pass{});
     CHECK(written == 1);
     CHECK(handled.event == "let through");
     CHECK(handled.level == log::Level::debug);
 }
 
+TEST_CASE("What comes under the name of a copy and is not the copy is not let through", "[milter]") {
+    ReturnWorld world;
+    unsigned written = 0;
+    auto expectation = world.expected.expect([&] { ++written; }, small_copy());
+    world.returning.hello(expectation.name());
+    SECTION("another body") {
+        REQUIRE_FALSE(world.begin_on(world.returning, world.listener).has_value());
+        const auto handled = world.send_copy(world.returning, "somebody else's text");
+        CHECK(verdict<Defer>(handled) == defer_for_a_fault());
+        CHECK(handled.level == log::Level::warning);
+        CHECK(attribute(handled, "reason") == "a copy came back changed: the body");
+    }
+    SECTION("another field") {
+        REQUIRE_FALSE(world.begin_on(world.returning, world.listener).has_value());
+        world.returning.header_field("Content-Type", " text/html");
+        const auto handled = world.send_copy(world.returning);
+        CHECK(attribute(handled, "reason") == "a copy came back changed: the header field Content-Type");
+    }
+    SECTION("one recipient more") {
+        REQUIRE_FALSE(world.begin_on(world.returning, world.listener).has_value());
+        world.returning.recipient("<mallory@example.org>", {});
+        CHECK(attribute(world.send_copy(world.returning), "reason") ==
+              "a copy came back changed: the recipients");
+    }
+    SECTION("another sender") {
+        REQUIRE_FALSE(
+            world.returning.begin("<mallory@example.org>", {}, {"", "", world.listener, ""}).has_value());
+        CHECK(attribute(world.send_copy(world.returning), "reason") ==
+              "a copy came back changed: the sender");
+    }
+    CHECK(written == 0);
+    CHECK_FALSE(expectation.withdraw());
+}
+
 TEST_CASE("Whoever else comes to the listener is refused at MAIL", "[milter]") {
     ReturnWorld world;
-    const auto expectation = world.expected.expect([] {});
+    const auto expectation = world.expected.expect([] {}, small_copy());
     const auto name = GENERATE(as<std::string>{}, "", "mail.example.org", stranger);
     CAPTURE(name);
     if (!name.empty()) {
@@ -452,7 +496,7 @@ TEST_CASE("Whoever else comes to the listener is refused at MAIL", "[milter]") {
 TEST_CASE("A name that was used once opens nothing any more", "[milter]") {
     ReturnWorld world;
     unsigned written = 0;
-    const auto expectation = world.expected.expect([&] { ++written; });
+    const auto expectation = world.expected.expect([&] { ++written; }, small_copy());
     world.returning.hello(expectation.name());
     REQUIRE_FALSE(world.begin_on(world.returning, world.listener).has_value());
     Session other(world.filter, &world.expected);
@@ -462,7 +506,7 @@ TEST_CASE("A name that was used once opens nothing any more", "[milter]") {
     }
     SECTION("on another connection of the ordinary entrance: judged like any other message") {
         CHECK_FALSE(world.begin_on(other, "smtpd").has_value());
-        CHECK(world.ordinary_end(other) == "sealed");
+        CHECK(world.send_copy(other).event == "sealed");
     }
     SECTION("on the same connection, again before the end") {
         CHECK(world.begin_on(world.returning, world.listener).has_value());
@@ -470,39 +514,56 @@ TEST_CASE("A name that was used once opens nothing any more", "[milter]") {
         return;
     }
     SECTION("on the same connection, after the copy") {
-        CHECK(verdict<Pass>(world.returning.end("4ABC", still_there)) == Pass{});
+        CHECK(verdict<Pass>(world.send_copy(world.returning)) == Pass{});
         world.returning.reset();
         CHECK(world.begin_on(world.returning, world.listener).has_value());
         CHECK_FALSE(world.begin_on(world.returning, "smtpd").has_value());
-        CHECK(world.ordinary_end(world.returning) == "sealed");
+        CHECK(world.send_copy(world.returning).event == "sealed");
         CHECK(written == 1);
         return;
     }
     CHECK(written == 0);
-    CHECK(verdict<Pass>(world.returning.end("4ABC", still_there)) ==
-          Pass{}); // the copy itself is not disturbed
+    CHECK(verdict<Pass>(world.send_copy(world.returning)) == Pass{}); // the copy itself is not disturbed
     CHECK(written == 1);
+}
+
+TEST_CASE("The name of a copy opens nothing where the entrance is not the listener", "[milter]") {
+    ReturnWorld world;
+    const std::string entrance = GENERATE("", "smtpd", "MTA", "ORIGINATING", "Lockbox-reinject");
+    CAPTURE(entrance);
+    const auto expectation = world.expected.expect([] {}, small_copy());
+    world.returning.hello(expectation.name());
+    CHECK_FALSE(world.returning.brings_back(entrance));
+    CHECK_FALSE(world.begin_on(world.returning, entrance).has_value());
+    CHECK(world.send_copy(world.returning).event == "sealed");
+    CHECK_FALSE(expectation.was_met());
+    // The copy itself may still come.
+    Session listener(world.filter, &world.expected);
+    listener.hello(expectation.name());
+    CHECK_FALSE(world.begin_on(listener, world.listener).has_value());
+    CHECK(verdict<Pass>(world.send_copy(listener)) == Pass{});
 }
 
 TEST_CASE("A client of the ordinary entrance gets nothing by a name that it has guessed", "[milter]") {
     ReturnWorld world;
     world.returning.hello(stranger);
-    CHECK_FALSE(world.returning.brings_back());
+    CHECK_FALSE(world.returning.brings_back(world.listener));
     CHECK_FALSE(world.begin_on(world.returning, "smtpd").has_value());
-    CHECK(world.ordinary_end(world.returning) == "sealed");
+    CHECK(world.send_copy(world.returning).event == "sealed");
     // Without a way back, every name is a name.
-    const auto expectation = world.expected.expect([] {});
+    const auto expectation = world.expected.expect([] {}, small_copy());
     world.session.hello(expectation.name());
-    CHECK_FALSE(world.session.brings_back());
+    CHECK_FALSE(world.session.brings_back(world.listener));
     CHECK_FALSE(world.begin_on(world.session, "smtpd").has_value());
-    CHECK(world.ordinary_end(world.session) == "sealed");
+    CHECK(world.send_copy(world.session).event == "sealed");
     CHECK_FALSE(expectation.was_met());
 }
 
 TEST_CASE("A copy that is not expected any more, or was not seen whole, is not let through", "[milter]") {
     ReturnWorld world;
     unsigned written = 0;
-    std::optional<ExpectedCopies::Expectation> expectation(world.expected.expect([&] { ++written; }));
+    std::optional<ExpectedCopies::Expectation> expectation(
+        world.expected.expect([&] { ++written; }, small_copy()));
     world.returning.hello(expectation->name());
     REQUIRE_FALSE(world.begin_on(world.returning, world.listener).has_value());
     SECTION("withdrawn") {
@@ -514,7 +575,7 @@ TEST_CASE("A copy that is not expected any more, or was not seen whole, is not l
     SECTION("a callback failed") {
         world.returning.mark_failed();
     }
-    const auto handled = world.returning.end("4ABC", still_there);
+    const auto handled = world.send_copy(world.returning);
     CHECK(verdict<Defer>(handled) == defer_for_a_fault());
     CHECK(handled.level == log::Level::warning);
     CHECK(written == 0);
@@ -522,10 +583,10 @@ TEST_CASE("A copy that is not expected any more, or was not seen whole, is not l
 
 TEST_CASE("A copy that cannot be written down leaves as an exception, and not as a message", "[milter]") {
     ReturnWorld world;
-    auto expectation = world.expected.expect([] { throw std::runtime_error("disk full"); });
+    auto expectation = world.expected.expect([] { throw std::runtime_error("disk full"); }, small_copy());
     world.returning.hello(expectation.name());
     REQUIRE_FALSE(world.begin_on(world.returning, world.listener).has_value());
-    CHECK_THROWS_WITH(world.returning.end("4ABC", still_there), "disk full"); // the adapter answers 451
+    CHECK_THROWS_WITH(world.send_copy(world.returning), "disk full"); // the adapter answers 451
     CHECK_FALSE(expectation.withdraw());
 }
 
@@ -541,7 +602,7 @@ struct HandoverWorld {
 
     [[nodiscard]] Settings settings() const {
         auto made = settings_with();
-        made.reinject = mta.listener();
+        made.reinject = WayBack{mta.listener()};
         return made;
     }
     /// The same message every time.

@@ -452,14 +452,13 @@ TEST_CASE("Nobody listens: an error that names the listener", "[milter]") {
           "the reinjection listener " + listener.to_string() + ": Connection refused");
 }
 
-TEST_CASE("A name with several addresses is tried one by one", "[milter]") {
-    // localhost is ::1 first where there is IPv6, and nobody listens there.
+TEST_CASE("A name is not looked up: it might have another address by now", "[milter]") {
     ScriptedServer server([](Conversation& conversation) { conversation.say("220 a\r\n"); });
-    SmtpClient client({"localhost", server.listener().port}, {never});
-    CHECK(client.read_reply().is_positive());
-    const auto error = complaint([] { const SmtpClient none({"nobody.invalid", 25}, {never}); });
+    const auto port = server.listener().port;
+    const auto error = complaint([&] { const SmtpClient none({"localhost", port}, {never}); });
     CHECK(error.kind() == ErrorKind::unavailable);
-    CHECK(std::string(error.what()).find("nobody.invalid:25") != std::string::npos);
+    CHECK(std::string(error.what()) ==
+          "the reinjection listener localhost:" + std::to_string(port) + " is no address");
 }
 
 TEST_CASE("The deadline ends every waiting, and the caller hears of it meanwhile", "[milter]") {

@@ -60,7 +60,7 @@ def test_postfix_takes_the_page_word_for_word(folder):
     assert "warning" not in done.stderr, done.stderr
     services = subprocess.run(["postconf", "-c", str(etc), "-P"], capture_output=True, text=True, check=True)
     assert "submission/inet/milter_macro_daemon_name = ORIGINATING" in services.stdout
-    assert "127.0.0.1:10026/inet/milter_macro_daemon_name = lockbox-reinject" in services.stdout
+    assert "127.0.0.1:226/inet/milter_macro_daemon_name = lockbox-reinject" in services.stdout
     assert "warning" not in services.stderr, services.stderr
     level = subprocess.run(["postconf", "-c", str(etc), "-h", "smtp_tls_security_level"], capture_output=True, text=True,
                            check=True)
@@ -163,7 +163,7 @@ def postfix_with_a_way_back(folder, sink, with_a_way_back, tls):
     offered = re.search(r"-o message_size_limit=\d+", postfix_services("# master.cf: the offer to clients")).group(0)
     listener, = blocks(CONTRIB / "postfix/README.md", "# master.cf: the way back")
     listener = without_chroot(listener).replace("unix:lockbox/milter.sock", settings["smtpd_milters"])
-    listener = listener.replace("127.0.0.1:10026", "%s:%d" % with_a_way_back.listener)
+    listener = listener.replace("127.0.0.1:226", "%s:%d" % with_a_way_back.listener)
     in_the_way = main_cf_that_would_be_in_the_way()
     entrance = [offered, *(f"-o {name}=" for name in in_the_way if name.endswith("_restrictions"))]
     return Postfix(folder / f"way-back-{with_a_way_back.delivery}", sink, None, tls, {**settings, **in_the_way}, listener,
@@ -174,8 +174,8 @@ def postfix_with_a_way_back(folder, sink, with_a_way_back, tls):
 def sendmail_with_a_way_back(folder, sink, with_a_way_back):
     macros = "".join(sendmail_macros()).replace("/run/lockbox/milter.sock", str(with_a_way_back.socket))
     macros = re.sub(r"FEATURE\(`access_db'.*", "", macros)
-    assert "Addr=127.0.0.1, Port=10026" in macros
-    macros = macros.replace("Addr=127.0.0.1, Port=10026", "Addr=%s, Port=%d" % with_a_way_back.listener)
+    assert "Addr=127.0.0.1, Port=226" in macros
+    macros = macros.replace("Addr=127.0.0.1, Port=226", "Addr=%s, Port=%d" % with_a_way_back.listener)
     return Sendmail(folder / f"sendmail-way-back-{with_a_way_back.delivery}", sink, extra=macros)
 
 

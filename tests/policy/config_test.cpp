@@ -64,6 +64,7 @@ constexpr const char* every_key[] = {"socket",
                                      "inbound-tls",
                                      "delivery",
                                      "reinject",
+                                     "mta-user",
                                      "journal",
                                      "route-secret",
                                      "message-size-max",
@@ -164,6 +165,8 @@ TEST_CASE("every key is read", "[policy]") {
                              "inbound-tls = require\n"
                              "delivery = reinject\n"
                              "reinject = [::1]:10026\n"
+                             "mta-user = postfix\n"
+                             "mta-user = mail-in\n"
                              "journal = /srv/journal.db\n"
                              "route-secret = 0123456789abcdef\n"
                              "message-size-max = 50M\n"
@@ -196,6 +199,7 @@ TEST_CASE("every key is read", "[policy]") {
     CHECK(config.policy.inbound_tls == InboundTls::require);
     CHECK(config.delivery == DeliveryMode::reinject);
     CHECK(config.reinject == Listener{"::1", 10026});
+    CHECK(config.mta_users == std::vector<std::string>{"postfix", "mail-in"});
     CHECK(config.journal == "/srv/journal.db");
     REQUIRE(config.route_secret.has_value());
     CHECK(config.route_secret->expose() == "0123456789abcdef");
@@ -256,8 +260,8 @@ TEST_CASE("an error names the file, the line and what could stand there", "[poli
          "incoming-domain, trusted-networks, submission-daemon, rule, prefer-protocol, "
          "case-sensitive-domain, subaddress-separator, default-domain, smime-ca, smime-crl, "
          "smime-subject-address, "
-         "outer-field, inbound-tls, delivery, reinject, journal, route-secret, message-size-max, copies-max, "
-         "time-budget, concurrency, log, log-level"},
+         "outer-field, inbound-tls, delivery, reinject, mta-user, journal, route-secret, message-size-max, "
+         "copies-max, time-budget, concurrency, log, log-level"},
         {"rules = require", "did you mean 'rule'?"},
         {"Scope = all", "unknown key 'Scope', did you mean 'scope'?"},
         {"socket_mode = 0660", "did you mean 'socket-mode'?"},
@@ -283,8 +287,14 @@ TEST_CASE("an error names the file, the line and what could stand there", "[poli
         {"delivery = in_place",
          "delivery: 'in_place' is not one of the valid values: auto, in-place, reinject"},
         {"reinject = 10026",
-         "reinject: '10026' is not a listener; the valid forms are: HOST:PORT, [IPV6]:PORT, "
-         "inet:PORT@HOST, inet6:PORT@HOST"},
+         "test.conf:1: reinject: '10026' is not a listener; the valid forms are: 127.0.0.1:PORT, [::1]:PORT, "
+         "inet:PORT@ADDRESS, inet6:PORT@ADDRESS, unix:/PATH, /PATH"},
+        {"reinject = localhost:10026",
+         "test.conf:1: reinject: 'localhost:10026' names a host: name one IP address, such as 127.0.0.1 or "
+         "[::1]. A name may have several addresses, localhost too, and another user may listen on the first"},
+        {"reinject = unix:run/reinject", "reinject: 'unix:run/reinject' is no absolute path of a Unix socket"},
+        {"mta-user = 1 2", "mta-user: '1 2' is not the name of a user or group"},
+        {"mta-user =", "mta-user: '' is not the name of a user or group"},
         {"reinject =", "reinject: '' is not a listener"},
         {"journal = journal.db", "journal: the path 'journal.db' does not begin with a slash"},
         {"journal =", "journal: the path '' does not begin with a slash"},
@@ -571,6 +581,7 @@ TEST_CASE("the defaults are printed in the file's own syntax", "[policy]") {
                                     "inbound-tls = optional\n"
                                     "delivery = auto\n"
                                     "# reinject: none\n"
+                                    "# mta-user: none, so postfix and smmta where they exist\n"
                                     "journal = /var/lib/lockbox/journal.db\n"
                                     "# route-secret: none\n"
                                     "message-size-max = 100M\n"

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/ascii.hpp"
+#include "mail/header.hpp"
 #include "milter/expected_copies.hpp"
 #include "tests/support/scripted_server.hpp"
 
@@ -9,7 +10,10 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 namespace lockbox::test {
@@ -62,7 +66,7 @@ public:
 private:
     struct Transaction {
         std::string name;
-        bool is_expected = false;
+        std::optional<milter::ExpectedCopies::Arrival> arrival;
         std::vector<std::string> recipients;
         std::string content;
     };
@@ -114,10 +118,10 @@ private:
             return "250-fake.example\r\n" + extensions_;
         }
         if (verb == "mail") {
-            transaction.is_expected = expected_ != nullptr && expected_->meet(transaction.name);
+            transaction.arrival =
+                expected_ != nullptr ? expected_->meet(transaction.name, path_in(line)) : std::nullopt;
         } else if (verb == "rcpt") {
-            const auto begin = line.find('<') + 1;
-            transaction.recipients.push_back(line.substr(begin, line.find('>') - begin));
+            transaction.recipients.push_back(path_in(line));
         } else if (verb == "data") {
             return "354 go on\r\n";
         } else if (verb == "quit") {
@@ -126,10 +130,37 @@ private:
         return "250 2.1.0 Ok\r\n";
     }
 
-    std::string take(const Transaction& transaction, std::size_t number) {
-        if (transaction.is_expected) {
+    static std::string path_in(const std::string& line) {
+        const auto begin = line.find('<') + 1;
+        return line.substr(begin, line.find('>') - begin);
+    }
+
+    /// The milter's part, as the MTA shows it the message: without the dots that SMTP has doubled.
+    static void show(const Transaction& transaction, milter::ExpectedCopies::Arrival& arrival) {
+        std::string bytes;
+        bool at_line_start = true;
+        for (const char c : transaction.content.substr(0, transaction.content.size() - 3)) {
+            if (!at_line_start || c != '.' || !bytes.ends_with('\n')) {
+                bytes += c;
+            }
+            at_line_start = c == '\n';
+        }
+        for (const auto& recipient : transaction.recipients) {
+            arrival.recipient('<' + recipient + '>');
+        }
+        const auto message = mail::Message::parse(bytes);
+        for (const auto& field : message.header.fields()) {
+            arrival.header_field(field.name, field.body);
+        }
+        arrival.body(message.body);
+    }
+
+    std::string take(Transaction& transaction, std::size_t number) {
+        if (transaction.arrival) {
             try {
-                if (!expected_->let_through(transaction.name)) {
+                show(transaction, *transaction.arrival);
+                if (!std::holds_alternative<milter::Form>(
+                        expected_->let_through(*std::exchange(transaction.arrival, std::nullopt)))) {
                     return "451 4.3.0 not any more\r\n";
                 }
             } catch (const std::exception&) {

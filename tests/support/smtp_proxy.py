@@ -18,12 +18,17 @@ class SmtpProxy:
     "dot"); before the server's answer is passed back, the verb with "-answered". It may return a reply, which the client
     gets instead of the server's; raise Cut; do anything else, such as killing somebody, and return None.
 
+    `change(copy, what, octets)` may put something else in place of what the client says: of a command, `what` is its verb,
+    and `octets` may become several commands, of which the client sees the last reply; of the content behind DATA, "content",
+    without the final dot.
+
     STARTTLS and PIPELINING are not offered through it: moments would have no order.
     """
 
     def __init__(self, target):
         self.target = target
         self.fault = None
+        self.change = None
         self._copies = 0
         self._lock = threading.Lock()
         self._acceptor = Acceptor(self._serve)
@@ -38,17 +43,18 @@ class SmtpProxy:
     def close(self):
         self._acceptor.close()
 
-    def reset(self, fault=None):
+    def reset(self, fault=None, change=None):
         with self._lock:
             self.fault = fault
+            self.change = change
             self._copies = 0
 
     def _serve(self, client):
         with self._lock:
-            copy, fault = self._copies, self.fault
+            copy, fault, change = self._copies, self.fault, self.change
             self._copies += 1
         try:
-            moments = _Moments(copy, fault)
+            moments = _Moments(copy, fault, change)
             if moments.before("connect", client):
                 with socket.create_connection(self.target) as server:
                     _Conversation(client, server, moments).run()
@@ -57,8 +63,8 @@ class SmtpProxy:
 
 
 class _Moments:
-    def __init__(self, copy, fault):
-        self.copy, self.fault = copy, fault
+    def __init__(self, copy, fault, change):
+        self.copy, self.fault, self._change = copy, fault, change
 
     def before(self, verb, client):
         """False where the client got a reply that was not the server's."""
@@ -66,6 +72,9 @@ class _Moments:
         if reply:
             client.sendall(reply.encode() + b"\r\n")
         return not reply
+
+    def changed(self, what, octets):
+        return self._change(self.copy, what, octets) if self._change else octets
 
 
 class _Conversation:
@@ -79,31 +88,40 @@ class _Conversation:
             verb = line.split()[0].decode().lower() if line.split() else ""
             if not self.moments.before(verb, self.client):
                 continue
-            self.server.sendall(line)
+            *first, last = self.moments.changed(verb, line).splitlines(True)
+            for more in first:
+                self.server.sendall(more)
+                self.hear()
+            self.server.sendall(last)
             if self.answer(verb) == b"354":
                 self.content()
 
     def content(self):
+        lines = []
         while line := self.from_client.readline():
             if line == b".\r\n":
+                self.server.sendall(self.moments.changed("content", b"".join(lines)))
                 if self.moments.before("dot", self.client):
                     self.server.sendall(line)
                     self.answer("dot")
                     return
                 raise Cut  # the server waits for the end of a message that was refused in its name
-            self.server.sendall(line)
+            lines.append(line)
         raise Cut
 
-    def answer(self, verb):
+    def hear(self):
         lines = []
         while True:
             line = self.from_server.readline()
             if not line:
                 raise Cut
-            if verb != "ehlo" or line[4:].strip().upper() not in (b"STARTTLS", b"PIPELINING"):
-                lines.append(line)
+            lines.append(line)
             if line[3:4] != b"-":
-                break
+                return lines
+
+    def answer(self, verb):
+        lines = [line for line in self.hear()
+                 if verb != "ehlo" or line[4:].strip().upper() not in (b"STARTTLS", b"PIPELINING")]
         lines[-1] = lines[-1][:3] + b" " + lines[-1][4:]
         if self.moments.before(f"{verb}-answered", self.client):
             self.client.sendall(b"".join(lines))
