@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <future>
 #include <thread>
 
 using namespace lockbox;
@@ -735,4 +737,59 @@ TEST_CASE("What was half handed over is completed over the same way, even where 
     }
     CHECK(world.mta.counts() ==
           std::map<std::string, std::size_t>{{"alice@example.org", 1}, {"bob@example.org", 1}});
+}
+
+// ── a listener that hangs ───────────────────────────────────────────────────────────────────────────────
+
+TEST_CASE("Messages that wait for the listener hold no slot: one slot is enough for all others", "[milter]") {
+    const World keys;
+    const TemporaryDirectory directory;
+    std::promise<void> hang_up;
+    const auto until_then = hang_up.get_future().share();
+    constexpr std::size_t messages = 3;
+    std::array<std::promise<void>, messages> connected;
+    // It takes the connection, and says nothing.
+    test::ScriptedServer listener([&](test::Conversation&, std::size_t number) {
+        connected.at(number).set_value();
+        until_then.wait();
+    });
+    Delivery delivery((directory.path() / "journal.db").string());
+    auto settings = settings_with();
+    settings.reinject = WayBack{listener.listener()};
+    Filter filter(
+        std::move(settings), keys.location, 1, [] { return test::test_now; }, &delivery);
+    const auto send = [&](const std::string& id, const std::vector<std::string>& recipients) {
+        Session session(filter, &delivery.expected());
+        (void)session.begin("<carol@example.org>", {}, {});
+        for (const auto& recipient : recipients) {
+            session.recipient(recipient, {});
+        }
+        session.header_field("To", " alice@example.org");
+        session.header_field("Message-ID", " <" + id + "@example.org>");
+        session.body("the text\r\n");
+        return session.end("4ABC", still_there);
+    };
+    std::vector<std::future<Handled>> waiting;
+    for (std::size_t i = 0; i < messages; ++i) {
+        waiting.push_back(std::async(std::launch::async, [&, i] {
+            return send(std::to_string(i), {"<alice@example.org>", "<bob@example.org>"});
+        }));
+    }
+    bool all_wait = true;
+    for (auto& one : connected) {
+        all_wait = all_wait && one.get_future().wait_for(std::chrono::seconds(test::patience.tv_sec)) ==
+                                   std::future_status::ready;
+    }
+    CHECK(all_wait);
+    if (all_wait) {
+        CHECK(send("clear", {"<eve@example.net>"}).event == "passed");
+        CHECK(send("sealed", {"<alice@example.org>"}).event == "sealed");
+        for (const auto& one : waiting) {
+            CHECK(one.wait_for(std::chrono::seconds(0)) == std::future_status::timeout);
+        }
+    }
+    hang_up.set_value();
+    for (auto& one : waiting) {
+        CHECK(verdict<Defer>(one.get()) == defer_for_a_fault());
+    }
 }

@@ -3,9 +3,11 @@
 The message is for Bob (To, with a certificate) and Carol (hidden, with a certificate): two copies.
 """
 
+import concurrent.futures
 import pathlib
 import socket
 import sys
+import threading
 
 import pytest
 
@@ -221,6 +223,40 @@ def test_a_listener_that_takes_what_was_not_let_through_has_not_taken_it(server,
     assert len(sink.from_sender(sender)) == 2
 
 
+# ── a listener that hangs ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_listener_that_hangs_keeps_nobody_from_sealing(server, milter, proxy, sink, sender):
+    """With one place to seal: messages whose copies wait for the listener hold none."""
+    reached, go_on = threading.Semaphore(0), threading.Event()
+
+    def hang(copy, moment):
+        del copy
+        if moment == "connect":
+            reached.release()
+            go_on.wait(300)
+        return None
+    proxy.reset(hang)
+    milter.stop()
+    milter.configure([("socket", f"unix:{milter.socket}"), ("reinject", text_of(proxy.endpoint)), ("concurrency", 1),
+                      ("journal", milter.keyring.folder / "hanging.journal"), ("rule", "prefer")])
+    milter.start()
+    with concurrent.futures.ThreadPoolExecutor(3) as threads:
+        try:
+            waiting = [threads.submit(server.submit, f"{number}+{sender}", [BOB, CAROL],
+                                      messages.plain(ALICE, [BOB]).octets) for number in range(3)]
+            for _ in waiting:
+                assert reached.acquire(timeout=60), diagnosis(milter, server)
+            for recipient in (DAVE, BOB):  # nothing to seal; sealed in place
+                reply = server.submit(sender, [recipient], messages.plain(ALICE, [recipient]).octets)
+                assert reply.code == 250, f"{reply}\n{diagnosis(milter, server)}"
+            assert not [one for one in waiting if one.done()]
+        finally:
+            go_on.set()
+        assert [one.result().code for one in waiting] == [250] * 3, diagnosis(milter, server)
+    wait_for(lambda: len(sink.from_sender(sender)) == 2, lambda: diagnosis(milter, server))
+
+
 # ── what a mail server does to a copy ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -276,7 +312,7 @@ def test_what_a_mail_server_does_to_a_copy_makes_no_difference(as_it_is, sink, s
     server, milter = as_it_is
     before = len(milter.lines("came back changed"))
     reply = server.submit(sender, [BOB, DAVE], SHAPES[shape]().octets)
-    if shape in ("bare line feeds", "carriage returns", "every octet", "an octet 0") and reply.code >= 500:
+    if shape in ("bare line feeds", "carriage returns", "every octet", "an octet 0") and "not allowed" in reply.text:
         pytest.skip(f"this mail server refuses it: {reply}")
     assert reply.code == 250, f"{reply}\n{diagnosis(milter, server)}"
     assert len(milter.lines("came back changed")) == before, milter.text()
@@ -324,9 +360,12 @@ def test_postfix_takes_copies_back_on_a_unix_socket(folder, lockbox, sink, tls, 
 
 def test_sendmail_takes_copies_back_on_a_unix_socket(folder, lockbox, sink, sender):
     path = folder.make_for_socket(USER, GROUP) / "socket"
-    listener = folder.make_for_socket(USER, GROUP) / "reinject"
+    place = folder.make_for_socket("root", "root")  # Sendmail trusts no folder of another user
+    place.chmod(0o755)
+    listener = place / "reinject"
     extra = f"DAEMON_OPTIONS(`Name=lockbox-reinject, Addr={listener}, Family=local, InputMailFilters=lockbox')\n"
     with Sendmail(folder / "sendmail-on-unix", sink, path, extra=extra) as server:
+        listener.chmod(0o666)  # Sendmail makes it root's alone
         with milter_at(folder, lockbox, path, f"unix:{listener}", "sendmail-on-unix", ("rule", "prefer")) as milter:
             reply = server.submit(sender, [BOB, DAVE], messages.plain(ALICE, [BOB, DAVE]).octets)
             assert reply.code == 250, f"{reply}\n{diagnosis(milter, server)}"

@@ -4,6 +4,7 @@ output what it hears.
     stranger.py HOST PORT | stranger.py PATH
 """
 
+import os
 import socket
 import sys
 
@@ -12,6 +13,7 @@ def listen(where):
     if len(where) == 1:
         server = socket.socket(socket.AF_UNIX)
         server.bind(where[0])
+        os.chmod(where[0], 0o666)
     else:
         server = socket.socket(socket.AF_INET6 if ":" in where[0] else socket.AF_INET)
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
