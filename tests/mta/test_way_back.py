@@ -119,8 +119,8 @@ def test_a_mail_server_of_another_user_can_be_named(folder, lockbox, servers, so
     stranger = Background([sys.executable, STRANGER, *endpoint], user=SOMEBODY)
     try:
         stranger.wait_for_line("listening")
-        with milter_at(folder, lockbox, sockets["postfix"], text_of(endpoint), "named", ("mta-user", SOMEBODY),
-                       ("rule", "prefer")) as milter:
+        with milter_at(folder, lockbox, sockets["postfix"], text_of(endpoint), "named", ("mta-user", "postfix"),
+                       ("mta-user", SOMEBODY), ("rule", "prefer")) as milter:
             reply = server.submit(sender, [BOB, DAVE], messages.plain(ALICE, [BOB, DAVE]).octets)
             assert reply.code == 451, diagnosis(milter, server)
             stranger.wait_for_line("heard: RCPT TO:")
