@@ -292,7 +292,8 @@ TEST_CASE("an error names the file, the line and what could stand there", "[poli
         {"reinject = localhost:10026",
          "test.conf:1: reinject: 'localhost:10026' names a host: name one IP address, such as 127.0.0.1 or "
          "[::1]. A name may have several addresses, localhost too, and another user may listen on the first"},
-        {"reinject = unix:run/reinject", "reinject: 'unix:run/reinject' is no absolute path of a Unix socket"},
+        {"reinject = unix:run/reinject",
+         "reinject: 'unix:run/reinject' is no absolute path of a Unix socket"},
         {"mta-user = 1 2", "mta-user: '1 2' is not the name of a user or group"},
         {"mta-user =", "mta-user: '' is not the name of a user or group"},
         {"reinject =", "reinject: '' is not a listener"},
