@@ -83,14 +83,24 @@ sockaddr_storage name_of(NameOf* which, int socket, const WayBack& way_back) {
     return address;
 }
 
-void expect_mta_on_tcp(const TcpEnd& here, const TcpEnd& there, const WayBack& way_back) {
+std::optional<uid_t> who_accepted_now(const TcpEnd& server, const TcpEnd& client) {
+    if (const auto row = find_tcp_row(server, client)) {
+        return who_accepted({*row}, server, client);
+    }
     for (unsigned reading = 0; reading < readings_most; ++reading) {
-        if (const auto uid = who_accepted(read_tcp_table(), there, here)) {
-            expect_user(*uid, way_back);
-            return;
+        if (const auto uid = who_accepted(read_tcp_table(), server, client)) {
+            return uid;
         }
     }
-    fail_unknown(way_back, "the kernel does not show who has accepted the connection");
+    return std::nullopt;
+}
+
+void expect_mta_on_tcp(const TcpEnd& here, const TcpEnd& there, const WayBack& way_back) {
+    const auto uid = who_accepted_now(there, here);
+    if (!uid) {
+        fail_unknown(way_back, "the kernel does not show who has accepted the connection");
+    }
+    expect_user(*uid, way_back);
 }
 
 /// Port numbers below belong to root, ip(7).

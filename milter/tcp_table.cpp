@@ -1,9 +1,13 @@
 #include "milter/tcp_table.hpp"
 
+#include "base/descriptor.hpp"
 #include "base/error.hpp"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 
 #include <algorithm>
@@ -104,7 +108,80 @@ bool add_rows(const char* path, std::vector<TcpRow>& rows) {
     return true;
 }
 
+/// As sock_diag(7) has it: an IPv4 address in the first word.
+template <typename Words>
+void write_address(const TcpEnd& end, Words& words) {
+    const auto begin = end.address.begin() + (is_ipv4(end) ? mapped_prefix.size() : 0);
+    std::memcpy(&words, &*begin, static_cast<std::size_t>(end.address.end() - begin));
+}
+
+template <typename Words>
+TcpEnd read_address(int family, const Words& words, std::uint16_t network_port) {
+    if (family == AF_INET) {
+        in_addr address{};
+        std::memcpy(&address, &words, sizeof address);
+        return mapped(address, ntohs(network_port));
+    }
+    in6_addr address{};
+    std::memcpy(&address, &words, sizeof address);
+    return plain(address, ntohs(network_port));
+}
+
+struct DiagRequest {
+    nlmsghdr header{};
+    inet_diag_req_v2 request{};
+};
+
+DiagRequest request_for(const TcpEnd& local, const TcpEnd& remote) {
+    DiagRequest message;
+    message.header.nlmsg_len = sizeof message;
+    message.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+    message.header.nlmsg_flags = NLM_F_REQUEST; // one socket, and no dump
+    auto& request = message.request;
+    request.sdiag_family = is_ipv4(local) ? AF_INET : AF_INET6;
+    request.sdiag_protocol = IPPROTO_TCP;
+    request.id.idiag_sport = htons(local.port);
+    request.id.idiag_dport = htons(remote.port);
+    write_address(local, request.id.idiag_src);
+    write_address(remote, request.id.idiag_dst);
+    request.id.idiag_cookie[0] = INET_DIAG_NOCOOKIE;
+    request.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+    return message;
+}
+
 } // namespace
+
+std::optional<TcpRow> find_tcp_row(const TcpEnd& local, const TcpEnd& remote) {
+    constexpr std::size_t reply_octets_max = 4096;
+    const Descriptor socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+    const auto message = request_for(local, remote);
+    if (!socket || is_ipv4(local) != is_ipv4(remote) ||
+        ::send(socket.get(), &message, sizeof message, 0) != static_cast<ssize_t>(sizeof message)) {
+        return std::nullopt;
+    }
+    alignas(nlmsghdr) std::array<char, reply_octets_max> buffer{};
+    sockaddr_nl sender{};
+    socklen_t sender_size = sizeof sender;
+    // The kernel has answered within send().
+    const auto octets = ::recvfrom(socket.get(), buffer.data(), buffer.size(), MSG_DONTWAIT,
+                                   reinterpret_cast<sockaddr*>(&sender), &sender_size);
+    nlmsghdr header{};
+    inet_diag_msg found{};
+    if (octets < static_cast<ssize_t>(NLMSG_HDRLEN + sizeof found) || sender.nl_pid != 0) {
+        return std::nullopt;
+    }
+    std::memcpy(&header, buffer.data(), sizeof header);
+    std::memcpy(&found, buffer.data() + NLMSG_HDRLEN, sizeof found);
+    if (header.nlmsg_type != SOCK_DIAG_BY_FAMILY || header.nlmsg_len < NLMSG_HDRLEN + sizeof found ||
+        (found.idiag_family != AF_INET && found.idiag_family != AF_INET6)) {
+        return std::nullopt; // an error: ENOENT, where there is no such socket
+    }
+    const TcpRow row{read_address(found.idiag_family, found.id.idiag_src, found.id.idiag_sport),
+                     read_address(found.idiag_family, found.id.idiag_dst, found.id.idiag_dport),
+                     found.idiag_state, found.idiag_uid, found.idiag_inode};
+    const bool is_it = row.state == TcpRow::established && row.local == local && row.remote == remote;
+    return is_it ? std::optional(row) : std::nullopt; // else the listening socket, which is found as well
+}
 
 std::optional<TcpEnd> TcpEnd::from(const sockaddr_storage& address) {
     if (address.ss_family == AF_INET) {

@@ -1,4 +1,5 @@
-// The kernel's table of TCP sockets, proc(5): /proc/net/tcp and /proc/net/tcp6.
+// The kernel's table of TCP sockets: /proc/net/tcp and /proc/net/tcp6, proc(5), or one row of it,
+// sock_diag(7).
 #pragma once
 
 #include <sys/socket.h>
@@ -50,6 +51,10 @@ struct TcpRow {
 /// Every row of both tables as this process sees them. A row may be missing while other sockets come and go.
 /// Throws Error(unavailable) where the IPv4 table cannot be read; a machine may be without that of IPv6.
 [[nodiscard]] std::vector<TcpRow> read_tcp_table();
+
+/// The established socket with these ends, asked for by name: some microseconds, where reading the table
+/// takes milliseconds. nullopt: there is none, or the kernel or a sandbox does not let one ask.
+[[nodiscard]] std::optional<TcpRow> find_tcp_row(const TcpEnd& local, const TcpEnd& remote);
 
 /// Who has accepted the connection from `client` to `server`: the established socket whose own end is
 /// `server`. nullopt: the table does not say.

@@ -2,6 +2,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "milter/listener_peer.hpp"
+#include "milter/tcp_table.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/data.hpp"
 
@@ -104,6 +105,40 @@ TEST_CASE("Lockbox's own user is one of those who may listen", "[milter]") {
     }
     loopback.accept();
     CHECK(complaint_of(loopback) == "none");
+}
+
+TEST_CASE("One row asked for is the row of the table", "[milter]") {
+    const int family = GENERATE(AF_INET, AF_INET6);
+    Loopback loopback(family);
+    if (!loopback.works) {
+        return;
+    }
+    const auto end_of = [](int fd, auto* which) {
+        sockaddr_storage name{};
+        socklen_t size = sizeof name;
+        REQUIRE(which(fd, reinterpret_cast<sockaddr*>(&name), &size) == 0);
+        return TcpEnd::from(name).value();
+    };
+    const auto here = end_of(loopback.client.get(), &::getsockname);
+    const auto there = end_of(loopback.client.get(), &::getpeername);
+    const auto in_table = [&]() -> std::optional<TcpRow> {
+        for (const auto& row : read_tcp_table()) {
+            if (row.local == there && row.remote == here) {
+                return row;
+            }
+        }
+        return std::nullopt;
+    };
+    const auto not_accepted = find_tcp_row(there, here);
+    if (!not_accepted) {
+        return; // a kernel or a sandbox without sock_diag(7)
+    }
+    CHECK(not_accepted->inode == 0);
+    loopback.accept();
+    CHECK(find_tcp_row(there, here) == in_table());
+    CHECK(find_tcp_row(there, here)->inode != 0);
+    CHECK(find_tcp_row(there, here)->uid == ::geteuid());
+    CHECK_FALSE(find_tcp_row(there, there)); // the listening socket is not it
 }
 
 TEST_CASE("A connection that nobody has accepted, or that was closed, is nobody's", "[milter]") {

@@ -138,9 +138,9 @@ private:
     /// The milter's part, as the MTA shows it the message: without the dots that SMTP has doubled.
     static void show(const Transaction& transaction, milter::ExpectedCopies::Arrival& arrival) {
         std::string bytes;
-        bool at_line_start = true;
+        bool at_line_start = false;
         for (const char c : transaction.content.substr(0, transaction.content.size() - 3)) {
-            if (!at_line_start || c != '.' || !bytes.ends_with('\n')) {
+            if (!at_line_start || c != '.') {
                 bytes += c;
             }
             at_line_start = c == '\n';
