@@ -329,7 +329,7 @@ def test_the_unit_is_hardened(unit):
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     text = unit.read_text()
-    for line in ("NoExecPaths=/", "ProtectSystem=strict", "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
+    for line in ("NoExecPaths=/", "ProtectSystem=strict", "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
                  "IPAddressDeny=any", "IPAddressAllow=localhost", "LimitNOFILE=4096", "LimitCORE=0", "MemorySwapMax=0", "NoNewPrivileges=yes"):
         assert f"\n{line}\n" in text
 
