@@ -77,10 +77,26 @@ def processes():
             pass
 
 
+def links_of(pid):
+    try:
+        return [os.readlink(path) for path in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
+    except OSError:
+        return []
+
+
 def of_postfix(postfix):
-    """smtpd and cleanup of this Postfix."""
-    return [(pid, name) for pid, name, _, folder in processes() if name in ("smtpd", "cleanup")
-            and folder == str(postfix.base / "queue")]
+    """smtpd, and cleanup before it has put a message into the queue: one that dies behind that, and before its smtpd knows,
+    has taken a message and says that it has not."""
+    queue = postfix.base / "queue"
+
+    def is_before_the_queue(pid):
+        files = [pathlib.Path(link) for link in links_of(pid) if link.startswith(str(queue / "incoming"))]
+        try:
+            return files and not any(file.stat().st_mode & 0o100 for file in files)
+        except OSError:
+            return False
+    return [(pid, name) for pid, name, _, folder in processes() if folder == str(queue)
+            and (name == "smtpd" or (name == "cleanup" and is_before_the_queue(pid)))]
 
 
 def of_sendmail(sendmail):
@@ -91,11 +107,7 @@ def of_sendmail(sendmail):
               if fields[1].endswith(port) and fields[3] == "01"}  # established
 
     def serves(pid):
-        try:
-            links = [os.readlink(path) for path in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
-        except OSError:
-            return False
-        return any(link == f"socket:[{inode}]" for link in links for inode in inodes)
+        return any(f"socket:[{inode}]" in links_of(pid) for inode in inodes)
     return [(pid, "sendmail") for pid, _, program, folder in processes()
             if program.endswith("/sendmail/sendmail") and folder.startswith(str(sendmail.base)) and serves(pid)]
 
