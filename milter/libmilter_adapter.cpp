@@ -240,7 +240,7 @@ void log_handled(const std::string& queue_id, const Handled& handled, Asked aske
 
 sfsistat end_of_message(SMFICTX* ctx, Connection& connection) {
     auto& session = connection.session;
-    if (shared->stopping && !session.brings_back(macro(ctx, "{daemon_name}"))) {
+    if (shared->stopping && !session.carries_copy()) {
         return put_off(ctx);
     }
     const auto judged = shared->judged.take_now(1);

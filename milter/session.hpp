@@ -34,6 +34,8 @@ public:
     [[nodiscard]] bool brings_back(std::string_view daemon_name) const {
         return is_way_back(daemon_name) && expected_ != nullptr && expected_->knows(origin_.helo);
     }
+    /// The message being recorded comes as a copy of ours.
+    [[nodiscard]] bool carries_copy() const noexcept { return arrival_.has_value(); }
     /// The client's address, or its name where it has none.
     [[nodiscard]] const std::string& client() const noexcept {
         return origin_.client_address.empty() ? origin_.client_name : origin_.client_address;
