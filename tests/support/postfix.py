@@ -115,9 +115,9 @@ def version_of_postfix():
 class Postfix:
     """Relays everything to `sink`. With `milter`, a path, all mail goes through the milter there, over SMTP and
     from sendmail(1) alike, and is deferred where there is none. `listener`, host and port, is where it takes copies back
-    from the milter; `signer` is one more milter, behind the first everywhere, `second` one behind (or before) it on the listener
-    alone; `entrance` are options ("-o name=value") of
-    the service that takes mail."""
+    from the milter; `signer` is one more milter, behind the first on the entrances and before it on the listener; `second`
+    is one behind (or before) it on the listener alone; `entrance` are options ("-o name=value") of the service that takes
+    mail."""
 
     def __init__(self, folder, sink=None, milter=None, tls=None, settings=None, services="", outbound_tls="encrypt",
                  listener=None, signer=None, entrance=(), second=None, second_is_first=False):
@@ -134,7 +134,7 @@ class Postfix:
         milters = ",".join(f"unix:{one}" for one in (milter, signer) if one)
         self.listener = listener
         if listener:
-            order = (second, milter, signer) if second_is_first else (milter, signer, second)
+            order = (second, signer, milter) if second_is_first else (signer, milter, second)
             on_listener = ",".join(f"unix:{one}" for one in order if one)
             services += REINJECTION.format(listener_host=listener[0], listener_port=listener[1],
                                            listener_milters=on_listener)
