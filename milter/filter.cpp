@@ -203,10 +203,11 @@ std::vector<mail::HeaderField> origination_fields(const policy::Transaction& tra
 } // namespace
 
 Settings settings_from(const policy::Config& config) {
+    auto users = MtaUsers::named(config.mta_users);
     return {config.policy,
             config.delivery,
-            config.reinject ? std::optional(WayBack{*config.reinject, MtaUsers::named(config.mta_users)})
-                            : std::nullopt,
+            users,
+            config.reinject ? std::optional(WayBack{*config.reinject, users}) : std::nullopt,
             config.route_secret,
             config.message_octets_max,
             config.time_budget,

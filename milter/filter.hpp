@@ -38,6 +38,7 @@ struct Handled {
 struct Settings {
     policy::Policy policy;
     policy::DeliveryMode delivery = policy::DeliveryMode::automatic;
+    MtaUsers mta_users; ///< who may be an MTA, on the milter's socket and on the way back
     std::optional<WayBack> reinject;
     std::optional<policy::RouteSecret> route_secret;
     std::size_t message_octets_max = 0;

@@ -105,11 +105,6 @@ int listen_and_drop(const policy::Config& config, const SocketName& socket, Sock
     return listening;
 }
 
-/// Whose processes may be MTAs on the milter's socket.
-AcceptedDescriptors::IsAllowed mta_users(const policy::Config& config) {
-    return [users = MtaUsers::named(config.mta_users)](uid_t user) { return users.contains(user); };
-}
-
 /// The way back, where the configuration has one.
 std::unique_ptr<Delivery> delivery_for(const policy::Config& config) {
     return config.reinject ? std::make_unique<Delivery>(config.journal) : nullptr;
@@ -181,7 +176,8 @@ void run(const policy::Config& config, const std::filesystem::path& config_path,
     const auto delivery = delivery_for(config);
     Filter filter(settings_from(config), keyring::Location::parse(config.keyring), config.concurrency, &now,
                   delivery.get());
-    AcceptedDescriptors descriptors(listening, mta_users(config));
+    AcceptedDescriptors descriptors(listening,
+                                    [&](uid_t user) { return filter.settings()->mta_users.contains(user); });
     shared.filter = &filter;
     shared.on_unix_socket = !socket.path.empty();
     shared.descriptors = &descriptors;
