@@ -35,7 +35,7 @@ struct Certificate {
                              ///< 64, SHA-256 over the DER
     std::string bytes;       ///< canonical: binary OpenPGP certificate, or DER
     /// OpenPGP: fingerprint of the key on it that is encrypted to. Chosen for a moment (keyring::choose()),
-    /// because librnp does not ask whether a key that it has loaded has expired since; empty as stored.
+    /// because no engine asks whether a key has expired or was revoked; empty as stored.
     std::string encryption_key;
     ContentEncryption content_encryption = ContentEncryption::aes256_cbc; ///< S/MIME: what its reader reads
     bool operator==(const Certificate&) const = default;

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "crypto/der.hpp"
+#include "crypto/public_key.hpp"
 #include "mail/ber.hpp"
 
 #include <fmt/format.h>
@@ -10,8 +11,10 @@
 #include <openssl/kdf.h>
 #include <openssl/objects.h>
 #include <openssl/params.h>
-#include <openssl/rand.h>
 #include <openssl/rsa.h>
+
+#include <optional>
+#include <utility>
 
 namespace lockbox::crypto {
 namespace {
@@ -52,19 +55,105 @@ EvpKeyContext rsa_encryption(EVP_PKEY* key, std::string_view doing) {
     return context;
 }
 
-/// Generation of keys on the curve of `key`, after a look at whether that is a point on it (SP 800-56A
-/// §5.6.2.3.3): each message would pay for that look otherwise, as much as for the agreement itself.
+/// Generation of keys on the curve of `key`.
 EvpKeyContext generation_beside(EVP_PKEY* key, std::string_view doing) {
-    // Keys are written as the one that they are made beside: uncompressed is what every reader takes (RFC
-    // 5480 §2.2), however the certificate has it.
-    check_openssl(EVP_PKEY_set_utf8_string_param(key, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
-                                                 OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED) == 1,
-                  doing);
     EvpKeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
-    check_openssl(context != nullptr && EVP_PKEY_public_check(context.get()) == 1 &&
-                      EVP_PKEY_keygen_init(context.get()) == 1,
-                  doing);
+    check_openssl(context != nullptr && EVP_PKEY_keygen_init(context.get()) == 1, doing);
     return context;
+}
+
+/// A certificate as far as it is needed.
+struct ReadCertificate {
+    EvpKey key;
+    std::string identifier; ///< IssuerAndSerialNumber
+};
+
+/// The next element whole, of whatever tag.
+std::optional<std::string_view> whole_element(ber::Reader& reader, unsigned tag) {
+    const auto octets = reader.at(tag) ? ber::extent(reader.rest()) : std::nullopt;
+    const auto whole = reader.rest().substr(0, octets.value_or(0));
+    return octets && reader.skip(tag) ? std::optional(whole) : std::nullopt;
+}
+
+/// RSAPublicKey (RFC 8017 §A.1.1). Null: it is none.
+EvpKey read_rsa_key(std::string_view der, std::string_view doing) {
+    ber::Reader outer(der);
+    const auto contents = outer.take(ber::sequence);
+    ber::Reader numbers(contents.value_or(""));
+    const auto modulus = numbers.take(ber::integer);
+    const auto exponent = numbers.take(ber::integer);
+    const auto is_positive = [](std::string_view number) {
+        return !number.empty() && (static_cast<unsigned char>(number.front()) & 0x80U) == 0;
+    };
+    const bool read = modulus && exponent && outer.rest().empty() && numbers.rest().empty() &&
+                      is_positive(*modulus) && is_positive(*exponent);
+    return read ? rsa_public_key(*modulus, *exponent, doing) : EvpKey();
+}
+
+/// SubjectPublicKeyInfo (RFC 5280 §4.1.2.7, RFC 3279 §2.3.1, RFC 5480 §2). Null: it is none, or of another
+/// algorithm or curve.
+EvpKey read_key(ber::Reader& certified, std::string_view doing) {
+    ber::Reader info(certified.take(ber::sequence).value_or(""));
+    ber::Reader algorithm(info.take(ber::sequence).value_or(""));
+    const auto identifier = algorithm.take(ber::object_identifier).value_or("");
+    const auto bits = info.take(bit_string).value_or("");
+    constexpr char no_unused_bits = 0;
+    if (bits.empty() || bits.front() != no_unused_bits || !info.rest().empty()) {
+        return {};
+    }
+    constexpr auto rsa_encryption = "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"sv;
+    constexpr auto ec_public_key_identifier = "\x2a\x86\x48\xce\x3d\x02\x01"sv;
+    if (identifier == rsa_encryption) {
+        return read_rsa_key(bits.substr(1), doing);
+    }
+    const auto* const curve = identifier == ec_public_key_identifier
+                                  ? named_curve(algorithm.take(ber::object_identifier).value_or(""))
+                                  : nullptr;
+    return curve != nullptr && algorithm.rest().empty() ? ec_public_key(*curve, bits.substr(1), doing)
+                                                        : EvpKey();
+}
+
+/// What is common, in a tenth of the time that OpenSSL takes to read a whole certificate (RFC 5280 §4.1),
+/// which judged it when it was imported. nullopt: it is not common, or it is none.
+std::optional<ReadCertificate> read_certificate(std::string_view der, std::string_view doing) {
+    ber::Reader outer(der);
+    if (ber::extent(der) != der.size() || !outer.enter(ber::sequence)) {
+        return std::nullopt;
+    }
+    ber::Reader certified(outer.take(ber::sequence).value_or(""));
+    const bool has_version = certified.skip(ber::content);
+    const auto serial = whole_element(certified, ber::integer);
+    const bool has_algorithm = certified.skip(ber::sequence);
+    const auto issuer = whole_element(certified, ber::sequence);
+    const bool has_validity_and_subject = certified.skip(ber::sequence) && certified.skip(ber::sequence);
+    if (!has_version || !serial || !has_algorithm || !issuer || !has_validity_and_subject) {
+        return std::nullopt;
+    }
+    auto key = read_key(certified, doing);
+    return key ? std::optional(ReadCertificate{std::move(key), joined(ber::sequence, *issuer, *serial)})
+               : std::nullopt;
+}
+
+ReadCertificate read_by_openssl(const Certificate& certificate, std::string_view doing) {
+    const auto loaded = x509_from_der(certificate.bytes);
+    if (!loaded) {
+        throw Error(ErrorKind::engine,
+                    fmt::format("OpenSSL cannot read certificate {}", certificate.fingerprint));
+    }
+    EvpKey key(X509_get_pubkey(loaded.get()));
+    check_openssl(key != nullptr, doing);
+    if (EVP_PKEY_is_a(key.get(), "EC") == 1) {
+        // Whether it is a point on its curve, which each message would be asked for otherwise, at the cost of
+        // the agreement itself (SP 800-56A §5.6.2.3.3). Keys are written as the one that they are made
+        // beside: uncompressed is what every reader takes (RFC 5480 §2.2), however the certificate has it.
+        const EvpKeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, key.get(), nullptr));
+        check_openssl(
+            context != nullptr && EVP_PKEY_public_check(context.get()) == 1 &&
+                EVP_PKEY_set_utf8_string_param(key.get(), OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+                                               OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED) == 1,
+            doing);
+    }
+    return {std::move(key), issuer_and_serial_number(loaded.get())};
 }
 
 /// SubjectPublicKey's octets: a point, as SEC 1 §2.3.3 writes it.
@@ -106,45 +195,16 @@ void derive(EVP_PKEY* ephemeral, EVP_PKEY* recipient, std::string info, Aes256Ke
                   doing);
 }
 
-/// AES key wrap (RFC 3394).
-std::string wrapped(const Aes256Key& content_key, const Aes256Key& wrapping_key, std::string_view doing) {
-    constexpr std::size_t integrity_octets = 8;
-    std::string octets(content_key.octets.size() + integrity_octets, '\0');
-    const CipherContext context(EVP_CIPHER_CTX_new());
-    check_openssl(context != nullptr, doing);
-    EVP_CIPHER_CTX_set_flags(context.get(), EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
-    int written = 0;
-    check_openssl(EVP_EncryptInit_ex2(context.get(), EVP_aes_256_wrap(), wrapping_key.octets.data(), nullptr,
-                                      nullptr) == 1 &&
-                      EVP_EncryptUpdate(context.get(), reinterpret_cast<unsigned char*>(octets.data()),
-                                        &written, content_key.octets.data(),
-                                        static_cast<int>(content_key.octets.size())) == 1 &&
-                      written == static_cast<int>(octets.size()),
-                  doing);
-    return octets;
-}
-
 } // namespace
-
-Aes256Key::~Aes256Key() {
-    OPENSSL_cleanse(octets.data(), octets.size());
-}
-
-void Aes256Key::make_random() {
-    check_openssl(RAND_priv_bytes(octets.data(), static_cast<int>(octets.size())) == 1,
-                  "making a content key");
-}
 
 CmsRecipient::CmsRecipient(const Certificate& certificate)
     : doing_(fmt::format("encrypting to certificate {}", certificate.fingerprint)) {
-    const auto loaded = x509_from_der(certificate.bytes);
-    if (!loaded) {
-        throw Error(ErrorKind::engine,
-                    fmt::format("OpenSSL cannot read certificate {}", certificate.fingerprint));
+    auto read = read_certificate(certificate.bytes, doing_);
+    if (!read) {
+        read = read_by_openssl(certificate, doing_);
     }
-    key_.reset(X509_get_pubkey(loaded.get()));
-    check_openssl(key_ != nullptr, doing_);
-    identifier_ = issuer_and_serial_number(loaded.get());
+    key_ = std::move(read->key);
+    identifier_ = std::move(read->identifier);
     if (EVP_PKEY_is_a(key_.get(), "RSA") == 1) {
         context_ = rsa_encryption(key_.get(), doing_);
     } else if (EVP_PKEY_is_a(key_.get(), "EC") == 1) {
@@ -190,9 +250,9 @@ std::string CmsRecipient::agree(const Aes256Key& content_key) const {
     constexpr auto no_unused_bits = "\0"sv;
     const auto public_key = joined(originator_key, originator_algorithm,
                                    joined(bit_string, no_unused_bits, public_point(ephemeral.get(), doing_)));
-    const auto encrypted_key =
-        joined(ber::sequence, identifier_,
-               der::element(ber::octet_string, wrapped(content_key, wrapping_key, doing_)));
+    const auto encrypted_key = joined(
+        ber::sequence, identifier_,
+        der::element(ber::octet_string, aes_key_wrap(content_key.octets, wrapping_key.octets, doing_)));
     return joined(key_agreement, der::element(ber::integer, agree_version),
                   der::element(originator, public_key), algorithm,
                   der::element(ber::sequence, encrypted_key));

@@ -1,28 +1,13 @@
 // The recipients of a CMS message: the content key, wrapped for the owner of a certificate.
 #pragma once
 
+#include "crypto/aes_key.hpp"
 #include "crypto/certificate.hpp"
 #include "crypto/openssl_handles.hpp"
 
-#include <array>
 #include <string>
 
 namespace lockbox::crypto {
-
-constexpr std::size_t aes256_key_octets = 32;
-
-/// A key for AES-256; wiped when it is no longer needed.
-struct Aes256Key {
-    Aes256Key() = default;
-    ~Aes256Key();
-    Aes256Key(const Aes256Key&) = delete;
-    Aes256Key& operator=(const Aes256Key&) = delete;
-
-    /// From OpenSSL's random generator for secrets. Throws Error(engine).
-    void make_random();
-
-    std::array<unsigned char, aes256_key_octets> octets{};
-};
 
 /// A certificate, ready to have content keys wrapped for its owner. Not to be used by two threads at once.
 class CmsRecipient {

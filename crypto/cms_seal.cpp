@@ -23,24 +23,12 @@ namespace {
 namespace ber = mail::ber;
 using namespace std::string_view_literals;
 
-constexpr std::size_t block_octets = 16;
 constexpr std::size_t cbc_iv_octets = 16;
 /// RFC 5084 §3.2 recommends 12, which GCM takes as they are.
 constexpr std::size_t gcm_nonce_octets = 12;
 constexpr std::size_t gcm_tag_octets = 16;
 
-/// As much as is encrypted and output at once: large enough that a call for each does not count, small enough
-/// to stay in the processor's first cache.
-constexpr std::size_t piece_octets = 16U << 10U;
-
 constexpr unsigned encrypted_content = 0x80; // EncryptedContentInfo: encryptedContent [0] IMPLICIT
-
-unsigned char* octets_of(std::string& text) noexcept {
-    return reinterpret_cast<unsigned char*>(text.data());
-}
-const unsigned char* octets_of(std::string_view text) noexcept {
-    return reinterpret_cast<const unsigned char*>(text.data());
-}
 
 /// The content of one message under its own key.
 class ContentEncryptor {
@@ -67,12 +55,12 @@ public:
 
     /// How long `octets` become: CBC pads to full blocks, by at least one octet (RFC 5652 §6.3).
     [[nodiscard]] std::size_t encrypted_octets(std::size_t octets) const noexcept {
-        return is_gcm_ ? octets : (octets / block_octets + 1) * block_octets;
+        return is_gcm_ ? octets : (octets / aes_block_octets + 1) * aes_block_octets;
     }
 
     void write(std::string_view plaintext, const CmsSealer::Output& output) {
         while (!plaintext.empty()) {
-            const auto now = plaintext.substr(0, piece_octets);
+            const auto now = plaintext.substr(0, cipher_piece_octets);
             int written = 0;
             check_openssl(EVP_EncryptUpdate(context_.get(), octets_of(buffer_), &written, octets_of(now),
                                             static_cast<int>(now.size())) == 1,
@@ -111,7 +99,7 @@ private:
     bool is_gcm_;
     std::string iv_;
     CipherContext context_;
-    std::string buffer_ = std::string(piece_octets + block_octets, '\0');
+    std::string buffer_ = std::string(cipher_piece_octets + aes_block_octets, '\0');
 };
 
 /// The recipients of one message, as a CMS structure has them.

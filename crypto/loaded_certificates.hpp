@@ -7,6 +7,7 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 namespace lockbox::crypto {
 
@@ -22,10 +23,21 @@ public:
     /// afterwards.
     void make_room_for(std::size_t recipients) {
         const auto most = std::max(loaded_certificates_max, recipients);
-        while (!kept_.empty() && kept_.size() + recipients > most) {
-            kept_.erase(std::min_element(kept_.begin(), kept_.end(), [](const auto& left, const auto& right) {
-                return left.second.last_used < right.second.last_used;
-            }));
+        if (kept_.size() + recipients <= most) {
+            return;
+        }
+        // Several at once, so that looking for the oldest ones is not done for each message.
+        const auto needed = kept_.size() + recipients - most;
+        const auto too_many = std::min(kept_.size(), std::max(needed, kept_.size() / 4));
+        std::vector<typename decltype(kept_)::iterator> oldest;
+        for (auto it = kept_.begin(); it != kept_.end(); ++it) {
+            oldest.push_back(it);
+        }
+        std::sort(oldest.begin(), oldest.end(), [](const auto& left, const auto& right) {
+            return left->second.last_used < right->second.last_used;
+        });
+        for (std::size_t i = 0; i < too_many; ++i) {
+            kept_.erase(oldest[i]);
         }
     }
 

@@ -1,16 +1,14 @@
 #include "crypto/openpgp_judge.hpp"
 
-#include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "crypto/gpgme_handles.hpp"
+#include "crypto/openpgp_recipient.hpp"
 #include "mail/openpgp_packet.hpp"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
-#include <array>
 #include <fstream>
 
 namespace lockbox::crypto {
@@ -171,20 +169,8 @@ std::vector<std::string> warnings_about(std::string_view canonical, gpgme_key_t 
 std::optional<std::string> openpgp_fingerprint(std::string_view transferable_key) {
     mail::PacketReader reader(transferable_key);
     const auto packet = reader.next();
-    const bool primary = packet && (packet->tag == mail::packet_tag::public_key);
-    if (!primary || packet->body.empty() || packet->body.front() != 4 || packet->body.size() > 0xffff) {
-        return std::nullopt;
-    }
-    std::string hashed = "\x99";
-    hashed += static_cast<char>(packet->body.size() >> 8U);
-    hashed += static_cast<char>(packet->body.size() & 0xffU);
-    hashed += packet->body;
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned octets = 0;
-    if (EVP_Digest(hashed.data(), hashed.size(), digest.data(), &octets, EVP_sha1(), nullptr) != 1) {
-        throw Error(ErrorKind::engine, "OpenSSL cannot compute SHA-1");
-    }
-    return hex_encode({reinterpret_cast<const char*>(digest.data()), octets});
+    return packet && packet->tag == mail::packet_tag::public_key ? openpgp_key_fingerprint(packet->body)
+                                                                 : std::nullopt;
 }
 
 Judgement judge_openpgp(std::string_view transferable_public_key, std::string_view known) {

@@ -1,102 +1,130 @@
 #include "crypto/openpgp_seal.hpp"
 
+#include "base/encoding.hpp"
 #include "base/error.hpp"
-#include "crypto/loaded_certificates.hpp"
-#include "crypto/rnp_handles.hpp"
+#include "crypto/aes_key.hpp"
+#include "crypto/openpgp_recipient.hpp"
+#include "crypto/openssl_handles.hpp"
+#include "crypto/rnp_seal.hpp"
+#include "mail/openpgp_packet.hpp"
 
 #include <fmt/format.h>
+#include <rnp/rnp.h>
 
-#include <cstring>
-#include <exception>
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <vector>
 
 namespace lockbox::crypto {
 namespace {
 
-/// A certificate as librnp has loaded it. Each has key rings of its own: an encryption subkey needs no
-/// consent of its owner to be bound to another primary key, and such a stranger must not meet the real one.
-struct Loaded {
-    RnpFfi ffi;
-    RnpKey encryption_key;
+using namespace std::string_view_literals;
+
+constexpr std::size_t prefix_octets = aes_block_octets + 2;
+constexpr std::size_t modification_detection_octets = 20; // SHA-1
+
+/// RFC 9580 §5.9: binary, without a file name or a time.
+constexpr auto literal_fields = "b\0\0\0\0\0"sv;
+/// RFC 9580 §5.13.1: what precedes the digest, and is part of what it is computed over.
+constexpr auto modification_detection_header = "\xd3\x14"sv;
+
+/// The content of one message under its own key: CFB without resynchronisation and with an IV of zeros, SHA-1
+/// over all that comes before it (RFC 9580 §5.13.1).
+class ContainerWriter {
+public:
+    ContainerWriter(const Aes256Key& key, const OpenPgpSealer::Output& output)
+        : output_(output), cipher_(EVP_CIPHER_CTX_new()), digest_(EVP_MD_CTX_new()) {
+        const std::array<unsigned char, aes_block_octets> zeros{};
+        check_openssl(cipher_ != nullptr && digest_ != nullptr &&
+                          EVP_EncryptInit_ex2(cipher_.get(), EVP_aes_256_cfb128(), key.octets.data(),
+                                              zeros.data(), nullptr) == 1 &&
+                          EVP_DigestInit_ex(digest_.get(), EVP_sha1(), nullptr) == 1,
+                      "preparing to encrypt");
+    }
+
+    void write(std::string_view plaintext) {
+        check_openssl(EVP_DigestUpdate(digest_.get(), plaintext.data(), plaintext.size()) == 1,
+                      "computing a digest");
+        encrypt(plaintext);
+    }
+
+    /// The digest of what was written.
+    void finish() {
+        write(modification_detection_header);
+        std::array<unsigned char, modification_detection_octets> digest{};
+        check_openssl(EVP_DigestFinal_ex(digest_.get(), digest.data(), nullptr) == 1, "computing a digest");
+        encrypt({reinterpret_cast<const char*>(digest.data()), digest.size()});
+    }
+
+private:
+    void encrypt(std::string_view plaintext) {
+        while (!plaintext.empty()) {
+            const auto now = plaintext.substr(0, cipher_piece_octets);
+            int written = 0;
+            check_openssl(EVP_EncryptUpdate(cipher_.get(), octets_of(buffer_), &written, octets_of(now),
+                                            static_cast<int>(now.size())) == 1 &&
+                              written == static_cast<int>(now.size()),
+                          "encrypting");
+            output_(std::string_view(buffer_).substr(0, now.size()));
+            plaintext.remove_prefix(now.size());
+        }
+    }
+
+    const OpenPgpSealer::Output& output_;
+    CipherContext cipher_;
+    DigestContext digest_;
+    std::string buffer_ = std::string(cipher_piece_octets + aes_block_octets, '\0');
 };
 
-Loaded load(const Certificate& certificate) {
-    Loaded loaded{make_rnp_ffi(), nullptr};
-    const auto input = rnp_read_from(certificate.bytes);
-    check_rnp(rnp_load_keys(loaded.ffi.get(), "GPG", input.get(), RNP_LOAD_SAVE_PUBLIC_KEYS),
-              fmt::format("loading certificate {}", certificate.fingerprint));
-    loaded.encryption_key = rnp_find_key(loaded.ffi.get(), certificate.encryption_key);
-    if (!loaded.encryption_key) {
-        throw Error(ErrorKind::engine,
-                    fmt::format("librnp does not accept the encryption key {} of certificate {}",
-                                certificate.encryption_key, certificate.fingerprint));
-    }
-    bool valid = false;
-    check_rnp(rnp_key_is_valid(loaded.encryption_key.get(), &valid), "asking whether a key is valid");
-    if (!valid) {
-        throw Error(ErrorKind::engine,
-                    fmt::format("librnp does not find the encryption key {} of certificate {} valid",
-                                certificate.encryption_key, certificate.fingerprint));
-    }
-    return loaded;
+/// All random, the last two octets twice.
+std::string random_prefix() {
+    auto prefix = random_bytes(aes_block_octets);
+    return prefix + prefix.substr(aes_block_octets - (prefix_octets - aes_block_octets));
 }
 
-/// Feeds librnp one piece after the other.
-struct PieceReader {
-    std::span<const std::string_view> pieces;
+std::string literal_header(std::size_t octets) {
+    return mail::packet_header(mail::packet_tag::literal, literal_fields.size() + octets) +
+           std::string(literal_fields);
+}
 
-    static bool read(void* context, void* buffer, std::size_t size, std::size_t* octets_read) noexcept {
-        auto& self = *static_cast<PieceReader*>(context);
-        *octets_read = 0;
-        while (*octets_read < size && !self.pieces.empty()) {
-            const auto part = self.current.substr(0, size - *octets_read);
-            if (!part.empty()) {
-                std::memcpy(static_cast<char*>(buffer) + *octets_read, part.data(), part.size());
-            }
-            *octets_read += part.size();
-            self.current.remove_prefix(part.size());
-            if (self.current.empty()) {
-                self.pieces = self.pieces.subspan(1);
-                self.current = self.pieces.empty() ? std::string_view() : self.pieces.front();
-            }
-        }
-        return true;
+/// What comes before a container's encrypted content, for so many octets of text.
+std::string container_header(std::size_t octets) {
+    constexpr auto version = "\1"sv;
+    const auto container_octets = version.size() + prefix_octets + literal_header(octets).size() + octets +
+                                  modification_detection_header.size() + modification_detection_octets;
+    if (container_octets > std::numeric_limits<std::uint32_t>::max()) {
+        throw Error(ErrorKind::too_large,
+                    fmt::format("the message has {} octets, more than an OpenPGP packet can have", octets));
     }
-    std::string_view current = pieces.empty() ? std::string_view() : pieces.front();
-};
+    return mail::packet_header(mail::packet_tag::seipd, container_octets) + std::string(version);
+}
 
-/// Hands librnp's output on; an exception waits until librnp has returned.
-struct OutputWriter {
-    const OpenPgpSealer::Output& output;
-    std::exception_ptr failure;
-
-    static bool write(void* context, const void* buffer, std::size_t size) noexcept {
-        auto& self = *static_cast<OutputWriter*>(context);
-        try {
-            self.output({static_cast<const char*>(buffer), size});
-            return true;
-        } catch (...) {
-            self.failure = std::current_exception();
-            return false;
+/// nullopt: at least one key is of a kind that is not known here.
+std::optional<std::vector<OpenPgpRecipient>> read(const Recipients& recipients) {
+    std::vector<OpenPgpRecipient> read;
+    read.reserve(recipients.all().size());
+    for (const auto& certificate : recipients.all()) {
+        auto recipient = OpenPgpRecipient::from(certificate);
+        if (!recipient) {
+            return std::nullopt;
         }
+        read.push_back(*std::move(recipient));
     }
-};
+    return read;
+}
 
 } // namespace
 
 class OpenPgpSealer::Impl {
 public:
-    void make_room_for(std::size_t recipients) { loaded_.make_room_for(recipients); }
-
-    rnp_key_handle_t encryption_key(const Certificate& certificate) {
-        const auto key = certificate.encryption_key + ":" + certificate.bytes;
-        return loaded_.get(key, [&] { return load(certificate); }).encryption_key.get();
-    }
-
-    [[nodiscard]] rnp_ffi_t ffi() const noexcept { return ffi_.get(); }
+    /// Made when the first message needs it.
+    RnpSealer& rnp() { return rnp_ ? *rnp_ : rnp_.emplace(); }
 
 private:
-    RnpFfi ffi_ = make_rnp_ffi();
-    LoadedCertificates<Loaded> loaded_;
+    std::optional<RnpSealer> rnp_;
 };
 
 OpenPgpSealer::OpenPgpSealer() : impl_(std::make_unique<Impl>()) {}
@@ -106,36 +134,28 @@ OpenPgpSealer& OpenPgpSealer::operator=(OpenPgpSealer&&) noexcept = default;
 
 void OpenPgpSealer::encrypt(const Recipients& recipients, std::span<const std::string_view> pieces,
                             const Output& output) {
-    impl_->make_room_for(recipients.all().size());
-    PieceReader reader{pieces};
-    rnp_input_t raw_input = nullptr;
-    check_rnp(rnp_input_from_callback(&raw_input, &PieceReader::read, nullptr, &reader),
-              "reading the message");
-    const RnpInput input(raw_input);
-
-    OutputWriter writer{output, nullptr};
-    rnp_output_t raw_output = nullptr;
-    check_rnp(rnp_output_to_callback(&raw_output, &OutputWriter::write, nullptr, &writer),
-              "writing the message");
-    const RnpOutput result(raw_output);
-
-    rnp_op_encrypt_t raw_operation = nullptr;
-    check_rnp(rnp_op_encrypt_create(&raw_operation, impl_->ffi(), input.get(), result.get()),
-              "preparing to encrypt");
-    const RnpEncrypt operation(raw_operation);
-    for (const auto& certificate : recipients.all()) {
-        check_rnp(rnp_op_encrypt_add_recipient(operation.get(), impl_->encryption_key(certificate)),
-                  fmt::format("encrypting to certificate {}", certificate.fingerprint));
+    const auto readers = read(recipients);
+    if (!readers) {
+        return impl_->rnp().encrypt(recipients, pieces, output);
     }
-    check_rnp(rnp_op_encrypt_set_cipher(operation.get(), "AES256"), "choosing AES-256");
-    check_rnp(rnp_op_encrypt_set_aead(operation.get(), "None"), "choosing SEIPDv1");
-    check_rnp(rnp_op_encrypt_set_compression(operation.get(), "Uncompressed", 0), "choosing no compression");
-    check_rnp(rnp_op_encrypt_set_armor(operation.get(), false), "choosing binary output");
-    const auto executed = rnp_op_encrypt_execute(operation.get());
-    if (writer.failure) {
-        std::rethrow_exception(writer.failure);
+    std::size_t octets = 0;
+    for (const auto piece : pieces) {
+        octets += piece.size();
     }
-    check_rnp(executed, "encrypting");
+    const auto header = container_header(octets);
+    Aes256Key key;
+    key.make_random();
+    for (const auto& reader : *readers) {
+        output(reader.pkesk(key));
+    }
+    output(header);
+    ContainerWriter container(key, output);
+    container.write(random_prefix());
+    container.write(literal_header(octets));
+    for (const auto piece : pieces) {
+        container.write(piece);
+    }
+    container.finish();
 }
 
 std::string openpgp_engine_version() {

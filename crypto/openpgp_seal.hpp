@@ -1,4 +1,5 @@
-// OpenPGP encryption in process, with librnp: AES-256, SEIPDv1, no compression, no embedded file name.
+// OpenPGP encryption in process: packets of our own writing around OpenSSL's X25519, ECDH, RSA and AES-256;
+// with librnp to keys of other kinds.
 #pragma once
 
 #include "crypto/certificate.hpp"
@@ -11,8 +12,8 @@
 
 namespace lockbox::crypto {
 
-/// Encrypts to OpenPGP certificates and keeps the loaded ones. Not to be used by two threads at once; cheap
-/// enough to have one per thread.
+/// Encrypts to OpenPGP certificates. Not to be used by two threads at once; cheap enough to have one per
+/// thread.
 class OpenPgpSealer {
 public:
     OpenPgpSealer();
@@ -25,9 +26,13 @@ public:
     /// Takes encrypted bytes as they come.
     using Output = std::function<void(std::string_view)>;
 
-    /// Encrypts the concatenation of `pieces` to each recipient's encryption_key with one fresh session key;
-    /// binary packets go to `output`. What `output` throws comes through. Throws Error(engine) naming the
-    /// certificate that librnp does not accept; what was output by then is to be thrown away.
+    /// Encrypts the concatenation of `pieces` to each recipient's encryption_key with one fresh session key:
+    /// a PKESK for each (OpenPgpRecipient) and SEIPDv1 with AES-256 (RFC 9580 §5.13.1) around a literal
+    /// packet without compression, file name or time. Binary packets go to `output` in pieces, in constant
+    /// memory. A message with a recipient whose key OpenPgpRecipient does not know is encrypted by RnpSealer
+    /// whole. What `output` throws comes through. Throws Error(engine) naming the certificate that OpenSSL or
+    /// librnp does not accept, and Error(too_large) from 4 GiB on; what was output by then is to be thrown
+    /// away.
     void encrypt(const Recipients& recipients, std::span<const std::string_view> pieces,
                  const Output& output);
 
@@ -36,10 +41,10 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-/// Whether the librnp that is loaded can be trusted with a message: encrypts to a key made for this moment,
-/// decrypts, compares, and looks at the ciphertext for the signs of a session key that is not random
-/// (rnpgp/rnp#2372: librnp 0.18.0 left it all zero). Throws Error(engine) that says what failed. Takes some
-/// milliseconds.
+/// Whether the engines that are loaded can be trusted with a message: encrypts to keys made for this moment,
+/// with what is written here and with librnp; lets librnp decrypt, compares, and looks at the ciphertext for
+/// the signs of a session key that is not random (rnpgp/rnp#2372: librnp 0.18.0 left it all zero). Throws
+/// Error(engine) that says what failed. Takes some milliseconds.
 void self_test_openpgp();
 
 /// True when the SEIPDv1 container of these packets opens with an AES-256 session key of nothing but zeros

@@ -1,8 +1,13 @@
 // The self-test of the OpenPGP engine: a library that seals is trusted, and checked.
 #include "base/error.hpp"
 #include "base/handle.hpp"
+#include "crypto/aes_key.hpp"
+#include "crypto/cms_seal.hpp"
+#include "crypto/openpgp_recipient.hpp"
 #include "crypto/openpgp_seal.hpp"
+#include "crypto/openssl_handles.hpp"
 #include "crypto/rnp_handles.hpp"
+#include "crypto/rnp_seal.hpp"
 #include "mail/openpgp_packet.hpp"
 
 #include <fmt/format.h>
@@ -15,13 +20,15 @@
 namespace lockbox::crypto {
 namespace {
 
-using CipherContext = Handle<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>;
+/// What encrypts, and what decrypts it again.
+struct Engine {
+    std::string name;
+    std::string library; ///< whose version is to be changed when it fails
+};
 
-constexpr std::size_t block_octets = 16;
-
-[[noreturn]] void fail(std::string_view what) {
-    throw Error(ErrorKind::engine, fmt::format("self-test of {} failed: {}", openpgp_engine_version(), what),
-                "do not use this version of librnp: see docs/troubleshooting.md");
+[[noreturn]] void fail(const Engine& engine, std::string_view what) {
+    throw Error(ErrorKind::engine, fmt::format("self-test of {} failed: {}", engine.name, what),
+                fmt::format("do not use this version of {}: see docs/troubleshooting.md", engine.library));
 }
 
 /// A key pair that lives as long as the self-test.
@@ -37,10 +44,19 @@ std::string fingerprint_of(rnp_key_handle_t key) {
     return text.get();
 }
 
-ThrowAwayKey make_throw_away_key() {
+using MakeKey = rnp_result_t (*)(rnp_ffi_t, rnp_key_handle_t*);
+
+rnp_result_t make_25519(rnp_ffi_t ffi, rnp_key_handle_t* made) {
+    return rnp_generate_key_25519(ffi, "self-test", nullptr, made);
+}
+rnp_result_t make_p256(rnp_ffi_t ffi, rnp_key_handle_t* made) {
+    return rnp_generate_key_ec(ffi, "NIST P-256", "self-test", nullptr, made);
+}
+
+ThrowAwayKey make_throw_away_key(MakeKey make) {
     ThrowAwayKey made;
     rnp_key_handle_t raw = nullptr;
-    check_rnp(rnp_generate_key_25519(made.ffi.get(), "self-test", nullptr, &raw), "making a key");
+    check_rnp(make(made.ffi.get(), &raw), "making a key");
     const RnpKey primary(raw);
     check_rnp(rnp_key_get_subkey_at(primary.get(), 0, &raw), "making a subkey");
     const RnpKey subkey(raw);
@@ -52,7 +68,8 @@ ThrowAwayKey make_throw_away_key() {
     return made;
 }
 
-std::string encrypt(OpenPgpSealer& sealer, const Recipients& recipients, std::string_view text) {
+template <typename Sealer>
+std::string encrypt(Sealer& sealer, const Recipients& recipients, std::string_view text) {
     std::string packets;
     const std::array<std::string_view, 2> pieces{text.substr(0, text.size() / 2),
                                                  text.substr(text.size() / 2)};
@@ -71,9 +88,10 @@ std::optional<std::string> decrypt(rnp_ffi_t ffi, std::string_view packets) {
 }
 
 /// AES-256 of one block under a key of zeros.
-std::array<unsigned char, block_octets> under_zero_key(const std::array<unsigned char, block_octets>& block) {
+std::array<unsigned char, aes_block_octets>
+under_zero_key(const std::array<unsigned char, aes_block_octets>& block) {
     const std::array<unsigned char, 32> zeros{};
-    std::array<unsigned char, block_octets> result{};
+    std::array<unsigned char, aes_block_octets> result{};
     const CipherContext context(EVP_CIPHER_CTX_new());
     int octets = 0;
     if (!context ||
@@ -90,7 +108,7 @@ std::array<unsigned char, block_octets> under_zero_key(const std::array<unsigned
 bool looks_like_zero_session_key(std::string_view packets) {
     // SEIPDv1 is CFB with a zero IV over 16 random octets, the last two of them again, and the plaintext (RFC
     // 9580 §5.13.1).
-    constexpr std::size_t needed = 1 + block_octets + 2;
+    constexpr std::size_t needed = 1 + aes_block_octets + 2;
     mail::PacketReader reader(packets);
     while (const auto packet = reader.next()) {
         if (packet->tag != mail::packet_tag::seipd) {
@@ -99,15 +117,15 @@ bool looks_like_zero_session_key(std::string_view packets) {
         if (packet->body.size() < needed || packet->body.front() != 1) {
             return false;
         }
-        std::array<unsigned char, block_octets> ciphertext{};
-        for (std::size_t i = 0; i < block_octets; ++i) {
+        std::array<unsigned char, aes_block_octets> ciphertext{};
+        for (std::size_t i = 0; i < aes_block_octets; ++i) {
             ciphertext[i] = static_cast<unsigned char>(packet->body[1 + i]);
         }
         const auto first = under_zero_key({});
         const auto second = under_zero_key(ciphertext);
         const auto repeated = [&](std::size_t i) {
-            const auto original = ciphertext[block_octets - 2 + i] ^ first[block_octets - 2 + i];
-            const auto again = static_cast<unsigned char>(packet->body[1 + block_octets + i]) ^ second[i];
+            const auto original = ciphertext[aes_block_octets - 2 + i] ^ first[aes_block_octets - 2 + i];
+            const auto again = static_cast<unsigned char>(packet->body[1 + aes_block_octets + i]) ^ second[i];
             return original == again;
         };
         return repeated(0) && repeated(1);
@@ -115,30 +133,48 @@ bool looks_like_zero_session_key(std::string_view packets) {
     return false;
 }
 
-void self_test_openpgp() {
-    const auto key = make_throw_away_key();
+namespace {
+
+template <typename Sealer>
+void test(Sealer& sealer, const ThrowAwayKey& key, const Engine& engine) {
     const auto recipients = Recipients::from({key.certificate});
-    if (!recipients) {
-        fail("it made no key");
-    }
-    OpenPgpSealer sealer;
     std::string text;
     for (unsigned i = 0; i < 1000; ++i) {
         text += static_cast<char>(i * 37U);
     }
-    const auto first = encrypt(sealer, *recipients, text);
-    const auto second = encrypt(sealer, *recipients, text);
+    const auto first = encrypt(sealer, recipients.value(), text);
+    const auto second = encrypt(sealer, recipients.value(), text);
     for (const auto& packets : {first, second}) {
         const auto form = mail::read_encrypted_message(packets);
         if (!form || form->container != mail::packet_tag::seipd || form->recipient_key_ids.size() != 1) {
-            fail("it does not write one PKESK and one integrity-protected container");
+            fail(engine, "it does not write one PKESK and one integrity-protected container");
+        }
+        if (packets.find(text.substr(0, 64)) != std::string::npos) {
+            fail(engine, "what it should have encrypted can be read");
         }
         if (decrypt(key.ffi.get(), packets) != text) {
-            fail("what it encrypted does not decrypt to the same bytes");
+            fail(engine, "what it encrypted does not decrypt to the same bytes");
         }
     }
     if (looks_like_zero_session_key(first) && looks_like_zero_session_key(second)) {
-        fail("its session keys are not random but zero (rnpgp/rnp#2372)");
+        fail(engine, "its session keys are not random but zero (rnpgp/rnp#2372)");
+    }
+}
+
+} // namespace
+
+void self_test_openpgp() {
+    const Engine by_librnp{openpgp_engine_version(), "librnp"};
+    const Engine by_openssl{cms_engine_version() + " for OpenPGP", "OpenSSL"};
+    RnpSealer rnp;
+    OpenPgpSealer own;
+    for (const auto make : {make_25519, make_p256}) {
+        const auto key = make_throw_away_key(make);
+        if (!OpenPgpRecipient::from(key.certificate)) {
+            fail(by_openssl, "it does not read the key of a new certificate");
+        }
+        test(rnp, key, by_librnp);
+        test(own, key, by_openssl);
     }
 }
 

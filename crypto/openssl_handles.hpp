@@ -18,6 +18,7 @@ namespace lockbox::crypto {
 using BioHandle = Handle<BIO, BIO_free_all>;
 using CipherContext = Handle<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>;
 using CmsContent = Handle<CMS_ContentInfo, CMS_ContentInfo_free>;
+using DigestContext = Handle<EVP_MD_CTX, EVP_MD_CTX_free>;
 using EvpKey = Handle<EVP_PKEY, EVP_PKEY_free>;
 using EvpKeyContext = Handle<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
 using X509Handle = Handle<X509, X509_free>;
@@ -28,6 +29,14 @@ inline void free_certificates(STACK_OF(X509) * certificates) noexcept {
     sk_X509_pop_free(certificates, X509_free);
 }
 using X509Stack = Handle<STACK_OF(X509), free_certificates>;
+
+/// Octets as OpenSSL has them.
+[[nodiscard]] inline unsigned char* octets_of(std::string& text) noexcept {
+    return reinterpret_cast<unsigned char*>(text.data());
+}
+[[nodiscard]] inline const unsigned char* octets_of(std::string_view text) noexcept {
+    return reinterpret_cast<const unsigned char*>(text.data());
+}
 
 /// Reads from `bytes`, which must outlive it: at most 2^31 - 1 octets. Throws Error(engine).
 [[nodiscard]] BioHandle bio_reading(std::string_view bytes);

@@ -3,6 +3,7 @@
 #include "base/ascii.hpp"
 #include "base/error.hpp"
 #include "crypto/openpgp_judge.hpp"
+#include "crypto/rnp_seal.hpp"
 #include "keyring/material.hpp"
 #include "keyring/usability.hpp"
 #include "mail/openpgp_packet.hpp"
@@ -28,13 +29,17 @@ ImportResult refused(std::string reason, std::string hint = {}) {
     return result;
 }
 
-/// Whether the engine that the milter uses encrypts to this key.
+/// Whether the engine that the milter uses encrypts to this key; and for OpenPGP whether librnp, which judges
+/// whole certificates as GnuPG has done, finds it valid as well: the engine looks at the key alone.
 std::optional<std::string> why_trial_fails(crypto::Certificate certificate, const crypto::EncryptionKey& key,
                                            crypto::Sealer& sealer) {
     certificate.encryption_key = key.fingerprint;
     const auto recipients = crypto::Recipients::from({std::move(certificate)});
     constexpr std::array<std::string_view, 1> trial{"trial\r\n"};
     try {
+        if (recipients->protocol() == crypto::Protocol::openpgp) {
+            crypto::RnpSealer::check(recipients->all().front());
+        }
         std::string sealed;
         sealer.encrypt(*recipients, trial, [&](std::string_view bytes) { sealed += bytes; });
         if (recipients->protocol() == crypto::Protocol::smime) {
@@ -43,7 +48,7 @@ std::optional<std::string> why_trial_fails(crypto::Certificate certificate, cons
         const auto form = mail::read_encrypted_message(sealed);
         const bool to_that_key = form && form->recipient_key_ids.size() == 1 &&
                                  key.fingerprint.ends_with(form->recipient_key_ids.front());
-        return to_that_key ? std::nullopt : std::optional<std::string>("librnp encrypts to another key");
+        return to_that_key ? std::nullopt : std::optional<std::string>("it is encrypted to another key");
     } catch (const Error& error) {
         return error.what();
     }

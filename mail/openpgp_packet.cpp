@@ -290,6 +290,23 @@ std::optional<Block> read_block(std::string_view text, std::size_t& at) {
 
 } // namespace
 
+std::string packet_header(unsigned tag, std::size_t octets) {
+    const auto octet_of = [](std::size_t value) { return static_cast<char>(value & 0xffU); };
+    std::string header(1, octet_of(0xc0U | tag));
+    if (octets < 192) {
+        header += octet_of(octets);
+    } else if (octets < 8384) {
+        header += octet_of(((octets - 192) >> 8U) + 192);
+        header += octet_of(octets - 192);
+    } else {
+        header += '\xff';
+        for (const unsigned shift : {24U, 16U, 8U, 0U}) {
+            header += octet_of(octets >> shift);
+        }
+    }
+    return header;
+}
+
 std::optional<Packet> PacketReader::next() {
     if (rest_.size() < 2 || (octet(rest_, 0) & 0x80U) == 0) {
         return std::nullopt;

@@ -52,6 +52,10 @@ private:
     std::string_view rest_;
 };
 
+/// What stands before a packet's body of so many octets, fewer than 2^32: its tag and its length in the new
+/// format (RFC 9580 §4.2.1).
+[[nodiscard]] std::string packet_header(unsigned tag, std::size_t octets);
+
 /// An encrypted message: one or more PKESK or SKESK packets and one encrypted container, to the end. Beside
 /// them only marker and padding packets are allowed, which every reader passes over (RFC 9580 §5.8 and
 /// §5.14).

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes the seeds of the fuzzers: corpus/NAME/seed-NN, from the texts below, from tests/data/mail and tests/data/smime."""
+"""Writes the seeds of the fuzzers: corpus/NAME/seed-NN, from the texts below and from tests/data."""
 
 import base64
 import pathlib
@@ -7,6 +7,7 @@ import pathlib
 HERE = pathlib.Path(__file__).resolve().parent
 DATA = HERE.parent / "data" / "mail"
 SMIME = HERE.parent / "data" / "smime"
+OPENPGP = HERE.parent / "data" / "openpgp"
 
 
 def data(name: str) -> bytes:
@@ -15,6 +16,11 @@ def data(name: str) -> bytes:
 
 def armor(name: str) -> bytes:
     return data(name).replace(b"\n", b"\r\n")
+
+
+def certificate(name: str) -> bytes:
+    lines = (OPENPGP / f"{name}.asc").read_bytes().split(b"\n\n", 1)[1].splitlines()
+    return base64.b64decode(b"".join(line for line in lines if line[:1] not in b"=-"))
 
 
 def pgp_mime(part: bytes, encoding: bytes = b"") -> bytes:
@@ -178,6 +184,7 @@ SEEDS = {
         data("bob-secret.gpg"),
         b"\xcb\xe1ab\xe0c\x01d\xa7rest",
     ],
+    "openpgp_recipient": [certificate(name) for name in ("alice", "bob", "p256", "p521", "brainpool", "elgamal")],
     "layer": [
         pgp_mime(armor("passphrase.asc")),
         pgp_mime(base64.encodebytes(armor("passphrase.asc")), b"Content-Transfer-Encoding: base64\r\n"),

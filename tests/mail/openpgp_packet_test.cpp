@@ -458,3 +458,16 @@ TEST_CASE("armor made to be slow is read in linear time", "[mail]") {
     CAPTURE(unit);
     CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(20));
 }
+
+// RFC 9580 §4.2.1.5.
+TEST_CASE("Packet headers have the lengths of RFC 9580's examples", "[mail]") {
+    CHECK(hex_encode(packet_header(18, 100)) == "D264");
+    CHECK(hex_encode(packet_header(18, 1723)) == "D2C5FB");
+    CHECK(hex_encode(packet_header(1, 100'000)) == "C1FF000186A0");
+    for (const std::size_t octets : {0U, 191U, 192U, 8383U, 8384U}) {
+        const auto packet = packet_header(18, octets) + std::string(octets, 'x');
+        PacketReader reader(packet);
+        CHECK(reader.next().value().body.size() == octets);
+        CHECK(reader.at_end());
+    }
+}
