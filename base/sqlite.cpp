@@ -86,6 +86,17 @@ void make_sqlite_file(const SqliteFile& file) {
     }
 }
 
+soci::statement& KeptQuery::prepared() {
+    if (!statement_) {
+        statement_.emplace(sql_);
+        exchange_(*statement_);
+        statement_->alloc();
+        statement_->prepare(query_);
+        statement_->define_and_bind();
+    }
+    return *statement_;
+}
+
 std::vector<std::string> sqlite_column(soci::session& sql, const std::string& query,
                                        const std::string& argument) {
     std::vector<std::string> values;

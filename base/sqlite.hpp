@@ -5,8 +5,11 @@
 #include <soci/soci.h>
 
 #include <chrono>
+#include <functional>
+#include <optional>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace lockbox {
@@ -39,6 +42,79 @@ void make_sqlite_file(const SqliteFile& file);
 /// The first column of every row that `query`, which has one argument, finds.
 [[nodiscard]] std::vector<std::string> sqlite_column(soci::session& sql, const std::string& query,
                                                      const std::string& argument);
+
+/// A query that a connection asks again and again: SQLite parses it once. What it is asked about and where
+/// its rows go is exchanged with variables, which must stay where they are. Not to be asked while it is
+/// answered.
+class KeptQuery {
+public:
+    /// `exchange` calls soci::statement::exchange() with soci::use() and soci::into(), in the order of the
+    /// query.
+    using Exchange = std::function<void(soci::statement&)>;
+
+    /// Nothing is prepared before the first question: the tables may not be there yet.
+    KeptQuery(soci::session& sql, std::string query, Exchange exchange)
+        : sql_(sql), query_(std::move(query)), exchange_(std::move(exchange)) {}
+    KeptQuery(const KeptQuery&) = delete;
+    KeptQuery& operator=(const KeptQuery&) = delete;
+
+    /// Calls `use_row` after each row. The rows are read to their end, or the statement is given up: one that
+    /// is left open holds on to the snapshot that it has read.
+    template <typename UseRow>
+    void for_each_row(UseRow&& use_row) {
+        try {
+            auto& statement = prepared();
+            statement.execute();
+            while (statement.fetch()) {
+                use_row();
+            }
+        } catch (...) {
+            statement_.reset();
+            throw;
+        }
+    }
+
+    /// Runs a statement that has neither arguments nor rows.
+    void run() { prepared().execute(/*withDataExchange=*/true); }
+
+private:
+    soci::statement& prepared();
+
+    soci::session& sql_;
+    std::string query_;
+    Exchange exchange_;
+    std::optional<soci::statement> statement_;
+};
+
+/// BEGIN, COMMIT and ROLLBACK for reading, for a connection that reads again and again.
+class KeptSnapshot {
+public:
+    explicit KeptSnapshot(soci::session& sql)
+        : sql_(sql), begin_(sql, "BEGIN", [](soci::statement&) {}),
+          commit_(sql, "COMMIT", [](soci::statement&) {}) {}
+
+    /// As in_sqlite_transaction() with SqliteAccess::read.
+    template <typename Work>
+    auto read(Work&& work) -> decltype(work()) {
+        begin_.run();
+        try {
+            auto result = work();
+            commit_.run();
+            return result;
+        } catch (...) {
+            try {
+                sql_ << "ROLLBACK";
+            } catch (...) { // NOLINT(bugprone-empty-catch): the first error is the one to report
+            }
+            throw;
+        }
+    }
+
+private:
+    soci::session& sql_;
+    KeptQuery begin_;
+    KeptQuery commit_;
+};
 
 enum class SqliteAccess {
     write, ///< BEGIN IMMEDIATE: other writers wait from the beginning

@@ -2,13 +2,23 @@
 
 #include "base/ascii.hpp"
 #include "base/error.hpp"
-#include "base/sqlite.hpp"
 
 #include <fmt/format.h>
 
 #include <utility>
 
 namespace lockbox::keyring {
+
+AliasTable::AliasTable(soci::session& sql, const std::string& path)
+    : sql_(sql), path_(path),
+      named_(sql, "SELECT folded, name, certificate FROM alias WHERE folded IN (:one, :other)",
+             [this](soci::statement& statement) {
+                 statement.exchange(soci::use(asked_));
+                 statement.exchange(soci::use(asked_too_));
+                 statement.exchange(soci::into(row_.folded));
+                 statement.exchange(soci::into(row_.name));
+                 statement.exchange(soci::into(row_.fingerprint, row_.has_certificate));
+             }) {}
 
 void AliasTable::fail(const std::string& what) const {
     throw Error(ErrorKind::malformed, fmt::format("the keyring {} is damaged: {}", path_, what));
@@ -34,21 +44,12 @@ std::vector<AliasRow> AliasTable::load(const std::string& folded, const std::str
         std::string fingerprint;
     };
     std::vector<Found> found;
-    {
-        Found row;
-        soci::indicator has_certificate = soci::i_null;
-        soci::statement statement =
-            (sql_.prepare << "SELECT folded, name, certificate FROM alias WHERE folded IN (:one, :other)",
-             soci::use(folded), soci::use(other_folded), soci::into(row.folded), soci::into(row.name),
-             soci::into(row.fingerprint, has_certificate));
-        statement.execute();
-        while (statement.fetch()) {
-            found.push_back(row);
-            if (has_certificate != soci::i_ok) {
-                found.back().fingerprint.clear();
-            }
-        }
-    }
+    asked_ = folded;
+    asked_too_ = other_folded;
+    named_.for_each_row([&] {
+        const bool has_certificate = row_.has_certificate == soci::i_ok;
+        found.push_back({row_.folded, row_.name, has_certificate ? row_.fingerprint : std::string()});
+    });
     std::vector<AliasRow> rows;
     for (auto& one : found) {
         const auto name = AliasName::parse(one.name);

@@ -1,6 +1,7 @@
 // The tables of aliases: what keyring/keyring.cpp asks of them, in SQL.
 #pragma once
 
+#include "base/sqlite.hpp"
 #include "base/time.hpp"
 #include "keyring/alias.hpp"
 
@@ -22,7 +23,7 @@ struct AliasRow {
 class AliasTable {
 public:
     /// `path` is for the error texts.
-    AliasTable(soci::session& sql, const std::string& path) : sql_(sql), path_(path) {}
+    AliasTable(soci::session& sql, const std::string& path);
 
     /// Those that are there of two names, by their folded forms: one search in an index.
     [[nodiscard]] std::vector<AliasRow> load(const std::string& folded, const std::string& other_folded);
@@ -44,6 +45,17 @@ private:
 
     soci::session& sql_;
     const std::string& path_;
+
+    // What the query below is asked about, and the row that it has come to.
+    std::string asked_;
+    std::string asked_too_;
+    struct {
+        std::string folded;
+        std::string name;
+        std::string fingerprint;
+        soci::indicator has_certificate = soci::i_null;
+    } row_;
+    KeptQuery named_;
 };
 
 } // namespace lockbox::keyring

@@ -20,19 +20,6 @@ Time from_seconds(long long count) {
     return Time(std::chrono::seconds(count));
 }
 
-/// A nullable point in time on its way to or from a column.
-struct NullableTime {
-    long long value = 0;
-    soci::indicator indicator = soci::i_null;
-
-    NullableTime() = default;
-    explicit NullableTime(const std::optional<Time>& time)
-        : value(time ? seconds(*time) : 0), indicator(time ? soci::i_ok : soci::i_null) {}
-    [[nodiscard]] std::optional<Time> get() const {
-        return indicator == soci::i_ok ? std::optional(from_seconds(value)) : std::nullopt;
-    }
-};
-
 std::string bytes_of(soci::blob& blob) {
     std::string bytes(blob.get_len(), '\0');
     if (!bytes.empty()) {
@@ -50,68 +37,138 @@ bool has_address(const Entry& entry, const mail::Address& wanted) {
 
 } // namespace
 
+NullableTime::NullableTime(const std::optional<Time>& time)
+    : value(time ? seconds(*time) : 0), indicator(time ? soci::i_ok : soci::i_null) {}
+
+std::optional<Time> NullableTime::get() const {
+    return indicator == soci::i_ok ? std::optional(from_seconds(value)) : std::nullopt;
+}
+
+EntryTable::EntryTable(soci::session& sql, const std::string& path)
+    : sql_(sql), path_(path), fingerprints_of_address_(sql,
+                                                       "SELECT DISTINCT fingerprint FROM address WHERE "
+                                                       "folded = :folded ORDER BY fingerprint",
+                                                       [this](soci::statement& statement) {
+                                                           statement.exchange(soci::use(asked_));
+                                                           statement.exchange(soci::into(text_));
+                                                       }),
+      certificate_(
+          sql,
+          "SELECT fingerprint, protocol, bytes, algorithm, created, expires, revoked, trust, source, "
+          "imported, updated, content_encryption FROM certificate WHERE fingerprint = :fingerprint",
+          [this](soci::statement& statement) {
+              statement.exchange(soci::use(asked_));
+              statement.exchange(soci::into(row_.fingerprint));
+              statement.exchange(soci::into(row_.protocol));
+              statement.exchange(soci::into(bytes()));
+              statement.exchange(soci::into(row_.algorithm));
+              statement.exchange(soci::into(row_.created));
+              statement.exchange(soci::into(expires_.value, expires_.indicator));
+              statement.exchange(soci::into(revoked_));
+              statement.exchange(soci::into(row_.trust));
+              statement.exchange(soci::into(row_.source));
+              statement.exchange(soci::into(row_.imported));
+              statement.exchange(soci::into(row_.updated));
+              statement.exchange(soci::into(row_.encryption, row_.has_encryption));
+          }),
+      addresses_(sql, "SELECT address, former FROM address WHERE fingerprint = :fingerprint ORDER BY address",
+                 [this](soci::statement& statement) {
+                     statement.exchange(soci::use(asked_));
+                     statement.exchange(soci::into(text_));
+                     statement.exchange(soci::into(former_));
+                 }),
+      user_ids_(sql,
+                "SELECT text, address, revoked FROM user_id WHERE certificate = :fingerprint ORDER BY "
+                "position",
+                [this](soci::statement& statement) {
+                    statement.exchange(soci::use(asked_));
+                    statement.exchange(soci::into(user_id_.text));
+                    statement.exchange(soci::into(user_id_.address));
+                    statement.exchange(soci::into(revoked_));
+                }),
+      encryption_keys_(sql,
+                       "SELECT fingerprint, algorithm, created, expires, revoked FROM encryption_key"
+                       " WHERE certificate = :fingerprint ORDER BY position",
+                       [this](soci::statement& statement) {
+                           statement.exchange(soci::use(asked_));
+                           statement.exchange(soci::into(key_.fingerprint));
+                           statement.exchange(soci::into(key_.algorithm));
+                           statement.exchange(soci::into(key_created_));
+                           statement.exchange(soci::into(expires_.value, expires_.indicator));
+                           statement.exchange(soci::into(revoked_));
+                       }),
+      chain_(sql, "SELECT bytes FROM chain WHERE certificate = :fingerprint ORDER BY position",
+             [this](soci::statement& statement) {
+                 statement.exchange(soci::use(asked_));
+                 statement.exchange(soci::into(bytes()));
+             }) {}
+
 std::optional<Entry> EntryTable::load(const std::string& fingerprint) {
-    Entry entry;
-    std::string protocol;
-    std::string trust;
-    soci::blob bytes(sql_);
-    long long created = 0;
-    long long imported = 0;
-    long long updated = 0;
-    int revoked = 0;
-    NullableTime expires;
-    std::string encryption;
-    soci::indicator has_encryption = soci::i_null;
-    sql_ << "SELECT fingerprint, protocol, bytes, algorithm, created, expires, revoked, trust, source, "
-            "imported, updated, content_encryption"
-            " FROM certificate WHERE fingerprint = :fingerprint",
-        soci::use(fingerprint), soci::into(entry.certificate.fingerprint), soci::into(protocol),
-        soci::into(bytes), soci::into(entry.algorithm), soci::into(created),
-        soci::into(expires.value, expires.indicator), soci::into(revoked), soci::into(trust),
-        soci::into(entry.source), soci::into(imported), soci::into(updated),
-        soci::into(encryption, has_encryption);
-    if (!sql_.got_data()) {
+    asked_ = fingerprint;
+    std::optional<Entry> found;
+    certificate_.for_each_row([&] { found = entry_from_row(); });
+    if (!found) {
         return std::nullopt;
     }
-    const auto known_protocol = crypto::protocol_from(protocol);
-    const auto known_trust = trust_from(trust);
-    const auto known_encryption = has_encryption == soci::i_ok ? crypto::content_encryption_from(encryption)
-                                                               : crypto::ContentEncryption::aes256_cbc;
+    auto& entry = *found;
+    addresses_.for_each_row(
+        [&] { (former_ != 0 ? entry.former_addresses : entry.addresses).push_back(text_); });
+    user_ids_.for_each_row([&] {
+        entry.user_ids.push_back(user_id_);
+        entry.user_ids.back().revoked = revoked_ != 0;
+    });
+    encryption_keys_.for_each_row([&] {
+        key_.created = from_seconds(key_created_);
+        key_.expires = expires_.get();
+        key_.revoked = revoked_ != 0;
+        entry.encryption_keys.push_back(key_);
+    });
+    if (entry.certificate.protocol == crypto::Protocol::smime) {
+        chain_.for_each_row([&] { entry.chain.push_back(bytes_of(bytes())); });
+    }
+    return found;
+}
+
+soci::blob& EntryTable::bytes() {
+    return bytes_ ? *bytes_ : bytes_.emplace(sql_);
+}
+
+Entry EntryTable::entry_from_row() {
+    const auto known_protocol = crypto::protocol_from(row_.protocol);
+    const auto known_trust = trust_from(row_.trust);
+    const auto known_encryption = row_.has_encryption == soci::i_ok
+                                      ? crypto::content_encryption_from(row_.encryption)
+                                      : crypto::ContentEncryption::aes256_cbc;
     if (!known_protocol || !known_trust || !known_encryption) {
         throw Error(
             ErrorKind::malformed,
             fmt::format("the keyring {} is damaged: certificate {} has the protocol '{}', the trust '{}' and "
                         "the content encryption '{}'",
-                        path_, fingerprint, printable(protocol), printable(trust), printable(encryption)));
+                        path_, row_.fingerprint, printable(row_.protocol), printable(row_.trust),
+                        printable(row_.encryption)));
     }
+    Entry entry;
+    entry.certificate.fingerprint = row_.fingerprint;
     entry.certificate.protocol = *known_protocol;
-    entry.certificate.bytes = bytes_of(bytes);
+    entry.certificate.bytes = bytes_of(bytes());
     entry.certificate.content_encryption = *known_encryption;
+    entry.algorithm = row_.algorithm;
     entry.trust = *known_trust;
-    entry.created = from_seconds(created);
-    entry.expires = expires.get();
-    entry.revoked = revoked != 0;
-    entry.imported = from_seconds(imported);
-    entry.updated = from_seconds(updated);
-    entry.addresses = sqlite_column(
-        sql_, "SELECT address FROM address WHERE fingerprint = :fingerprint AND former = 0 ORDER BY address",
-        fingerprint);
-    entry.former_addresses = sqlite_column(
-        sql_, "SELECT address FROM address WHERE fingerprint = :fingerprint AND former = 1 ORDER BY address",
-        fingerprint);
-    load_user_ids(entry);
-    load_encryption_keys(entry);
-    if (entry.certificate.protocol == crypto::Protocol::smime) {
-        load_chain(entry);
-    }
+    entry.source = row_.source;
+    entry.created = from_seconds(row_.created);
+    entry.expires = expires_.get();
+    entry.revoked = revoked_ != 0;
+    entry.imported = from_seconds(row_.imported);
+    entry.updated = from_seconds(row_.updated);
     return entry;
 }
 
 std::vector<Entry> EntryTable::for_address(const mail::Address& address) {
+    asked_ = address.folded();
+    std::vector<std::string> fingerprints;
+    fingerprints_of_address_.for_each_row([&] { fingerprints.push_back(text_); });
     std::vector<Entry> entries;
-    for (const auto& fingerprint : sqlite_column(
-             sql_, "SELECT DISTINCT fingerprint FROM address WHERE folded = :folded ORDER BY fingerprint",
-             address.folded())) {
+    for (const auto& fingerprint : fingerprints) {
         if (auto entry = load(fingerprint)) {
             entry->address_revoked = !has_address(*entry, address);
             entries.push_back(*std::move(entry));
@@ -204,50 +261,6 @@ void EntryTable::erase(const std::string& fingerprint) {
     sql_ << "DELETE FROM encryption_key WHERE certificate = :fingerprint", soci::use(fingerprint);
     sql_ << "DELETE FROM chain WHERE certificate = :fingerprint", soci::use(fingerprint);
     sql_ << "DELETE FROM certificate WHERE fingerprint = :fingerprint", soci::use(fingerprint);
-}
-
-void EntryTable::load_user_ids(Entry& entry) {
-    crypto::UserId user_id;
-    int revoked = 0;
-    soci::statement statement = (sql_.prepare << "SELECT text, address, revoked FROM user_id WHERE "
-                                                 "certificate = :fingerprint ORDER BY position",
-                                 soci::use(entry.certificate.fingerprint), soci::into(user_id.text),
-                                 soci::into(user_id.address), soci::into(revoked));
-    statement.execute();
-    while (statement.fetch()) {
-        user_id.revoked = revoked != 0;
-        entry.user_ids.push_back(user_id);
-    }
-}
-
-void EntryTable::load_encryption_keys(Entry& entry) {
-    crypto::EncryptionKey key;
-    long long created = 0;
-    int revoked = 0;
-    NullableTime expires;
-    soci::statement statement =
-        (sql_.prepare << "SELECT fingerprint, algorithm, created, expires, revoked FROM encryption_key"
-                         " WHERE certificate = :fingerprint ORDER BY position",
-         soci::use(entry.certificate.fingerprint), soci::into(key.fingerprint), soci::into(key.algorithm),
-         soci::into(created), soci::into(expires.value, expires.indicator), soci::into(revoked));
-    statement.execute();
-    while (statement.fetch()) {
-        key.created = from_seconds(created);
-        key.expires = expires.get();
-        key.revoked = revoked != 0;
-        entry.encryption_keys.push_back(key);
-    }
-}
-
-void EntryTable::load_chain(Entry& entry) {
-    soci::blob bytes(sql_);
-    soci::statement statement =
-        (sql_.prepare << "SELECT bytes FROM chain WHERE certificate = :fingerprint ORDER BY position",
-         soci::use(entry.certificate.fingerprint), soci::into(bytes));
-    statement.execute();
-    while (statement.fetch()) {
-        entry.chain.push_back(bytes_of(bytes));
-    }
 }
 
 void EntryTable::insert_addresses(const std::vector<std::string>& addresses, int former,

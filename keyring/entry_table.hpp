@@ -1,6 +1,7 @@
 // The tables of certificates: what keyring/keyring.cpp asks of them, in SQL.
 #pragma once
 
+#include "base/sqlite.hpp"
 #include "base/time.hpp"
 #include "keyring/entry.hpp"
 #include "mail/address.hpp"
@@ -14,10 +15,20 @@
 
 namespace lockbox::keyring {
 
+/// A nullable point in time on its way to or from a column.
+struct NullableTime {
+    long long value = 0;
+    soci::indicator indicator = soci::i_null;
+
+    NullableTime() = default;
+    explicit NullableTime(const std::optional<Time>& time);
+    [[nodiscard]] std::optional<Time> get() const;
+};
+
 class EntryTable {
 public:
-    /// `path` is for the error texts.
-    EntryTable(soci::session& sql, const std::string& path) : sql_(sql), path_(path) {}
+    /// `path` is for the error texts. Both must outlive it.
+    EntryTable(soci::session& sql, const std::string& path);
 
     [[nodiscard]] std::optional<Entry> load(const std::string& fingerprint);
     /// Those that are or once were for the address, ordered by fingerprint: one search in an index.
@@ -35,9 +46,8 @@ public:
     void erase(const std::string& fingerprint);
 
 private:
-    void load_user_ids(Entry& entry);
-    void load_encryption_keys(Entry& entry);
-    void load_chain(Entry& entry);
+    Entry entry_from_row();
+    soci::blob& bytes();
     void insert_addresses(const std::vector<std::string>& addresses, int former,
                           const std::string& fingerprint);
     void insert_user_ids(const Entry& entry);
@@ -46,6 +56,36 @@ private:
 
     soci::session& sql_;
     const std::string& path_;
+
+    // What the queries below are asked about, and the row that they have come to.
+    std::string asked_;
+    struct {
+        std::string fingerprint;
+        std::string protocol;
+        std::string algorithm;
+        std::string trust;
+        std::string source;
+        std::string encryption;
+        soci::indicator has_encryption = soci::i_null;
+        long long created = 0;
+        long long imported = 0;
+        long long updated = 0;
+    } row_;
+    std::optional<soci::blob> bytes_; ///< made for the connection once there is one
+    std::string text_;
+    crypto::UserId user_id_;
+    crypto::EncryptionKey key_;
+    long long key_created_ = 0;
+    NullableTime expires_;
+    int former_ = 0;
+    int revoked_ = 0;
+
+    KeptQuery fingerprints_of_address_;
+    KeptQuery certificate_;
+    KeptQuery addresses_;
+    KeptQuery user_ids_;
+    KeptQuery encryption_keys_;
+    KeptQuery chain_;
 };
 
 } // namespace lockbox::keyring

@@ -111,7 +111,7 @@ public:
     /// The same for reading: all of it from one moment, whatever others write meanwhile.
     template <typename Work>
     auto in_snapshot(Work&& work) -> decltype(work()) {
-        return in_sqlite_transaction(sql_, SqliteAccess::read, work);
+        return snapshot_.read(work);
     }
 
     [[nodiscard]] bool still_in_place() const noexcept {
@@ -257,6 +257,7 @@ private:
     soci::session sql_;
     EntryTable entries_{sql_, path_};
     AliasTable aliases_{sql_, path_};
+    KeptSnapshot snapshot_{sql_};
     struct stat opened_ {};
     int version_now_ = 0;
     int cached_version_ = 0;
