@@ -4,6 +4,7 @@
 #include "base/ascii.hpp"
 #include "cli/command.hpp"
 #include "cli/output.hpp"
+#include "cli/progress.hpp"
 #include "cli/revocations.hpp"
 #include "cli/selection.hpp"
 
@@ -120,7 +121,7 @@ keyring::ImportOptions options_from(const Invocation& invocation) {
 int run(Invocation& invocation) {
     auto& out = invocation.io().out;
     const bool as_json = invocation.has("json");
-    const auto options = options_from(invocation);
+    auto options = options_from(invocation);
     std::set<std::string> vouched_for(options.vouched_for.begin(), options.vouched_for.end());
     auto keyring = invocation.open_keyring(keyring::Access::create);
     crypto::Sealer sealer;
@@ -130,8 +131,15 @@ int run(Invocation& invocation) {
     const int status = for_each_argument(invocation, invocation.arguments(), [&](const std::string& file) {
         int refused = EX_OK;
         const auto bytes = invocation.read(file);
-        for (const auto& result : keyring::import_certificates(bytes, file, keyring, sealer,
-                                                               invocation.environment().now, options)) {
+        Progress progress(invocation.io().err, invocation.environment().err_is_terminal);
+        options.progress = [&](std::size_t, std::size_t total) {
+            progress.set_total(total);
+            progress.advance();
+        };
+        const auto results =
+            keyring::import_certificates(bytes, file, keyring, sealer, invocation.environment().now, options);
+        progress.clear();
+        for (const auto& result : results) {
             vouched_for.erase(result.fingerprint);
             if (as_json) {
                 document["certificates"].push_back(to_json(file, result));

@@ -23,13 +23,13 @@ public:
     Progress(const Progress&) = delete;
     Progress& operator=(const Progress&) = delete;
 
-    /// How many messages there are.
+    /// How many there are: messages, certificates.
     void set_total(std::size_t messages) { total_ = messages; }
     /// How much of the whole is done, from 0 to 1, where that is known and the number of messages is not.
     void set_fraction(double fraction) { fraction_ = fraction; }
     /// Of `total`, counts as done already; what an earlier run has done says nothing about the rate.
     void skip() { ++skipped_; }
-    /// One more message is done.
+    /// One more is done.
     void advance();
     /// Leaves an empty line to write on.
     void clear();

@@ -10,6 +10,8 @@
 
 #include <algorithm>
 #include <fstream>
+#include <map>
+#include <set>
 
 namespace lockbox::crypto {
 namespace {
@@ -164,6 +166,77 @@ std::vector<std::string> warnings_about(std::string_view canonical, gpgme_key_t 
     return warnings;
 }
 
+std::string export_minimal(gpgme_ctx_t context, const char* fingerprint) {
+    auto data = collect();
+    check(gpgme_op_export(context, fingerprint, GPGME_EXPORT_MODE_MINIMAL, data.get()),
+          "exporting a certificate");
+    return take_bytes(std::move(data));
+}
+
+std::vector<GpgKey> all_keys_in(gpgme_ctx_t context) {
+    std::vector<GpgKey> keys;
+    check(gpgme_op_keylist_start(context, nullptr, /*secret_only=*/0), "listing certificates");
+    gpgme_key_t raw = nullptr;
+    auto error = gpgme_op_keylist_next(context, &raw);
+    for (; gpgme_err_code(error) == GPG_ERR_NO_ERROR; error = gpgme_op_keylist_next(context, &raw)) {
+        keys.emplace_back(raw);
+    }
+    if (gpgme_err_code(error) != GPG_ERR_EOF) {
+        check(error, "listing certificates");
+    }
+    return keys;
+}
+
+/// The fingerprints of those that GnuPG says it has imported, or had already.
+std::set<std::string> accepted_by_import(gpgme_ctx_t context, std::string_view bytes) {
+    std::set<std::string> accepted;
+    if (bytes.empty()) {
+        return accepted;
+    }
+    const auto data = read_from(bytes);
+    (void)gpgme_op_import(context, data.get()); // as in judge_openpgp()
+    const auto* const result = gpgme_op_import_result(context);
+    for (auto* import = result != nullptr ? result->imports : nullptr; import != nullptr;
+         import = import->next) {
+        if (gpgme_err_code(import->result) == GPG_ERR_NO_ERROR) {
+            accepted.insert(text_of(import->fpr));
+        }
+    }
+    return accepted;
+}
+
+std::map<std::string, std::string> by_primary_fingerprint(const std::string& exported) {
+    std::map<std::string, std::string> certificates;
+    if (const auto material = mail::split_keys(exported); material && material->intact) {
+        for (const auto& key : material->keys) {
+            if (const auto fingerprint = openpgp_fingerprint(key.bytes)) {
+                certificates.emplace(*fingerprint, key.bytes);
+            }
+        }
+    }
+    return certificates;
+}
+
+/// Of a certificate that GnuPG has accepted and exported.
+Judgement judgement_of(std::string_view offered, gpgme_key_t key, const std::string& exported) {
+    JudgedCertificate judged;
+    judged.certificate = {Protocol::openpgp, text_of(key->subkeys->fpr), exported, {}};
+    judged.algorithm = algorithm_of(key->subkeys);
+    judged.created = moment(key->subkeys->timestamp).value_or(Time{});
+    judged.expires = moment(key->subkeys->expires);
+    judged.revoked = key->revoked != 0U;
+    judged.user_ids = user_ids_of(key);
+    judged.encryption_keys = encryption_keys_of(key);
+    judged.warnings = warnings_about(exported, key);
+    if (auto weak = why_weak(key)) {
+        return refusal(offered, *std::move(weak));
+    }
+    if (judged.encryption_keys.empty() && !judged.revoked) {
+        return refusal(offered, "no encryption subkey: nothing can be sealed to it");
+    }
+    return judged;
+}
+
 } // namespace
 
 std::optional<std::string> openpgp_fingerprint(std::string_view transferable_key) {
@@ -201,30 +274,49 @@ Judgement judge_openpgp(std::string_view transferable_public_key, std::string_vi
                          "made with an algorithm that is no longer accepted");
     }
 
-    const auto exported = [&] {
-        auto data = collect();
-        check(gpgme_op_export(context.get(), fingerprint->c_str(), GPGME_EXPORT_MODE_MINIMAL, data.get()),
-              "exporting a certificate");
-        return take_bytes(std::move(data));
-    }();
+    return judgement_of(transferable_public_key, key.get(),
+                        export_minimal(context.get(), fingerprint->c_str()));
+}
 
-    JudgedCertificate judged;
-    judged.certificate = {Protocol::openpgp, *fingerprint, exported, {}};
-    judged.algorithm = algorithm_of(key->subkeys);
-    judged.created = moment(key->subkeys->timestamp).value_or(Time{});
-    judged.expires = moment(key->subkeys->expires);
-    judged.revoked = key->revoked != 0U;
-    judged.user_ids = user_ids_of(key.get());
-    judged.encryption_keys = encryption_keys_of(key.get());
-    judged.warnings = warnings_about(exported, key.get());
-
-    if (auto weak = why_weak(key.get())) {
-        return refusal(transferable_public_key, *std::move(weak));
+std::vector<std::optional<Judgement>> judge_openpgp_together(std::span<const OpenPgpCandidate> candidates) {
+    std::vector<std::optional<Judgement>> judgements(candidates.size());
+    std::map<std::string, std::size_t> by_fingerprint;
+    std::set<std::string> key_ids;
+    std::string known;
+    std::string offered;
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+        const auto& candidate = candidates[i];
+        const auto fingerprint = openpgp_fingerprint(candidate.transferable_public_key);
+        // Whatever is not plain is judged alone: what is to be refused, and what GnuPG could mix up.
+        constexpr std::size_t key_id_digits = 16;
+        if (!fingerprint || refused_by_form(candidate.transferable_public_key) ||
+            !key_ids.insert(fingerprint->substr(fingerprint->size() - key_id_digits)).second) {
+            continue;
+        }
+        by_fingerprint.emplace(*fingerprint, i);
+        known += candidate.known;
+        offered += candidate.transferable_public_key;
     }
-    if (judged.encryption_keys.empty() && !judged.revoked) {
-        return refusal(transferable_public_key, "no encryption subkey: nothing can be sealed to it");
+    if (by_fingerprint.size() < 2) {
+        return judgements;
     }
-    return judged;
+    const JudgingHome home;
+    const auto context = make_gpg_context(home.path());
+    const auto knows = accepted_by_import(context.get(), known);
+    const auto accepts = accepted_by_import(context.get(), offered);
+    const auto exported = by_primary_fingerprint(export_minimal(context.get(), nullptr));
+    for (const auto& key : all_keys_in(context.get())) {
+        const std::string fingerprint = text_of(key->subkeys->fpr);
+        const auto candidate = by_fingerprint.find(fingerprint);
+        const auto bytes = exported.find(fingerprint);
+        if (candidate == by_fingerprint.end() || bytes == exported.end() || accepts.count(fingerprint) == 0 ||
+            (!candidates[candidate->second].known.empty() && knows.count(fingerprint) == 0)) {
+            continue;
+        }
+        judgements[candidate->second] =
+            judgement_of(candidates[candidate->second].transferable_public_key, key.get(), bytes->second);
+    }
+    return judgements;
 }
 
 } // namespace lockbox::crypto

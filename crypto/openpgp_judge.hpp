@@ -5,8 +5,10 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lockbox::crypto {
 
@@ -21,6 +23,19 @@ constexpr std::size_t certificate_signatures_max =
 /// out as judged: whether they are refused depends on whether the keyring knows them. Throws Error(engine)
 /// when GnuPG cannot be run.
 [[nodiscard]] Judgement judge_openpgp(std::string_view transferable_public_key, std::string_view known = {});
+
+/// A certificate to be judged, and what is known of it: the arguments of judge_openpgp().
+struct OpenPgpCandidate {
+    std::string_view transferable_public_key;
+    std::string_view known;
+};
+
+/// What judge_openpgp() says of each, in the same order, with GnuPG started a few times for all of them and
+/// not for each. nullopt: to be judged alone. That is so for all that GnuPG does not accept among the others,
+/// and for what is not plain: so nothing is refused because of its neighbours, or because GnuPG broke off at
+/// one of them. Throws Error(engine) when GnuPG cannot be run.
+[[nodiscard]] std::vector<std::optional<Judgement>>
+judge_openpgp_together(std::span<const OpenPgpCandidate> candidates);
 
 /// The fingerprint of a v4 primary key at the beginning of a transferable key (RFC 9580 §5.5.4.2). nullopt:
 /// it begins with something else.

@@ -13,7 +13,9 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <map>
 #include <set>
+#include <span>
 
 namespace lockbox::keyring {
 namespace {
@@ -168,20 +170,79 @@ void warn_of_others(const Entry& entry, Keyring& keyring, ImportResult& result) 
     }
 }
 
+/// As many certificates as GnuPG looks at in one go: it is started some five times for each go, and each
+/// costs some milliseconds. More would gain nothing, and somebody who watches would wait longer for the next
+/// sign.
+constexpr std::size_t judged_together_max = 50;
+
+/// What GnuPG says of the OpenPGP certificates of one input, asked for several at once.
+class OpenPgpJudge {
+public:
+    OpenPgpJudge(std::vector<std::string_view> offered, Keyring& keyring)
+        : offered_(std::move(offered)), keyring_(keyring) {}
+
+    /// crypto::judge_openpgp(). The certificates come in the order of `offered`.
+    crypto::Judgement judge(std::string_view bytes, std::string_view known) {
+        if (const auto place = std::find(offered_.begin() + next_, offered_.end(), bytes);
+            place != offered_.end()) {
+            look_ahead(place - offered_.begin());
+        }
+        const auto found = ahead_.find(bytes);
+        return found != ahead_.end() && found->second.known == known ? found->second.judgement
+                                                                     : crypto::judge_openpgp(bytes, known);
+    }
+
+private:
+    struct Ahead {
+        std::string known;
+        crypto::Judgement judgement;
+    };
+
+    /// Judges those from `begin` on.
+    void look_ahead(std::ptrdiff_t begin) {
+        const auto count = std::min(judged_together_max, offered_.size() - static_cast<std::size_t>(begin));
+        const std::span these(offered_.begin() + begin, count);
+        next_ = begin + static_cast<std::ptrdiff_t>(count);
+        std::vector<std::string> known;
+        std::vector<crypto::OpenPgpCandidate> candidates;
+        for (const auto bytes : these) {
+            const auto fingerprint = crypto::openpgp_fingerprint(bytes);
+            const auto present = fingerprint ? keyring_.by_fingerprint(*fingerprint) : std::nullopt;
+            known.push_back(present ? present->certificate.bytes : std::string());
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            candidates.push_back({these[i], known[i]});
+        }
+        auto judgements = crypto::judge_openpgp_together(candidates);
+        ahead_.clear();
+        for (std::size_t i = 0; i < count; ++i) {
+            if (judgements[i]) {
+                ahead_.emplace(these[i], Ahead{std::move(known[i]), *std::move(judgements[i])});
+            }
+        }
+    }
+
+    std::vector<std::string_view> offered_;
+    Keyring& keyring_;
+    std::ptrdiff_t next_ = 0; ///< the first that was not looked at
+    std::map<std::string_view, Ahead> ahead_;
+};
+
 /// What is the same for all certificates of one input.
 struct Import {
     Keyring& keyring;
     crypto::Sealer& sealer;
     Time now;
     const ImportOptions& options;
+    OpenPgpJudge& openpgp;
     std::vector<std::string> intermediates{}; ///< of the input and of the keyring
 };
 
 crypto::Judgement judge(std::string_view bytes, const std::optional<Entry>& present, const Material& material,
                         const Import& import) {
     if (material.protocol == crypto::Protocol::openpgp) {
-        return crypto::judge_openpgp(bytes, present ? std::string_view(present->certificate.bytes)
-                                                    : std::string_view());
+        return import.openpgp.judge(bytes, present ? std::string_view(present->certificate.bytes)
+                                                   : std::string_view());
     }
     crypto::X509Options options{&import.options.authorities, import.intermediates, import.options.vouched_for,
                                 import.options.subject_address};
@@ -199,7 +260,7 @@ std::optional<std::string> fingerprint_of(std::string_view bytes, crypto::Protoc
 /// nullopt: somebody else changed the entry meanwhile.
 std::optional<ImportResult> try_import(std::string_view bytes, const Material& material,
                                        const Import& import) {
-    auto& [keyring, sealer, now, options, intermediates] = import;
+    auto& [keyring, sealer, now, options, openpgp, intermediates] = import;
     const auto fingerprint = fingerprint_of(bytes, material.protocol);
     const auto present = fingerprint ? keyring.by_fingerprint(*fingerprint) : std::nullopt;
     auto judgement = judge(bytes, present, material, import);
@@ -332,13 +393,33 @@ std::vector<ImportResult> import_certificates(std::string_view bytes, const std:
                                               Keyring& keyring, crypto::Sealer& sealer, Time now,
                                               const ImportOptions& options) {
     const auto found = find_material(bytes, name);
-    const Import import{keyring, sealer, now, options, intermediates_for(found, name, keyring)};
+    std::vector<std::string_view> openpgp;
+    for (const auto& material : found) {
+        if (material.protocol == crypto::Protocol::openpgp && material.damage.empty() &&
+            !material.companion) {
+            if (const auto keys = mail::split_keys(material.bytes)) {
+                for (const auto& key : keys->keys) {
+                    openpgp.push_back(key.bytes);
+                }
+            }
+        }
+    }
+    const auto total =
+        openpgp.size() +
+        static_cast<std::size_t>(std::count_if(found.begin(), found.end(), [](const Material& material) {
+            return material.protocol == crypto::Protocol::smime;
+        }));
+    OpenPgpJudge judge(std::move(openpgp), keyring);
+    const Import import{keyring, sealer, now, options, judge, intermediates_for(found, name, keyring)};
     // Whoever imports nothing but authorities expects something of it that does not happen.
     const bool only_authorities = std::all_of(found.begin(), found.end(), is_authority);
     std::vector<ImportResult> results;
     const auto add = [&](ImportResult result, const Material& material) {
         result.where = material.where;
         results.push_back(std::move(result));
+        if (options.progress) {
+            options.progress(results.size(), std::max(total, results.size()));
+        }
     };
     for (const auto& material : found) {
         if (!material.damage.empty()) {

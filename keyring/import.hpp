@@ -7,6 +7,7 @@
 #include "keyring/keyring.hpp"
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,6 +55,8 @@ struct ImportOptions {
     /// What authorities have revoked is not taken in; where it is there already, that is said. Null: not
     /// known.
     std::shared_ptr<const crypto::RevocationLists> revocations;
+    /// Is told after each certificate how many of the input are done, and how many there are.
+    std::function<void(std::size_t done, std::size_t total)> progress;
 };
 
 /// Judges and stores every certificate in `bytes` (keyring/material.hpp says where it is looked for). One bad

@@ -160,3 +160,66 @@ TEST_CASE("A subkey that is not bound is dropped", "[crypto]") {
     const auto mixed = take(openpgp("alice"), false) + take(openpgp("bob"), true);
     CHECK(refused(mixed).reason.find("no encryption subkey") != std::string::npos);
 }
+
+TEST_CASE("Judged together, certificates come out as each does alone", "[crypto]") {
+    std::vector<std::string> offered;
+    for (const auto* name : {"alice", "bob", "expired", "p256", "revoked", "sha1", "two-subkeys", "elgamal",
+                             "renewal-after", "revoked-user-id", "subkey-expired", "misleading"}) {
+        offered.push_back(openpgp(name));
+    }
+    std::vector<OpenPgpCandidate> candidates(offered.begin(), offered.end());
+    const auto together = judge_openpgp_together(candidates);
+    REQUIRE(together.size() == offered.size());
+    for (std::size_t i = 0; i < offered.size(); ++i) {
+        CAPTURE(i);
+        const auto alone = accepted(offered[i]);
+        REQUIRE(together[i].has_value());
+        const auto& judged = std::get<JudgedCertificate>(*together[i]);
+        CHECK(judged.certificate == alone.certificate);
+        CHECK(judged.algorithm == alone.algorithm);
+        CHECK(judged.created == alone.created);
+        CHECK(judged.expires == alone.expires);
+        CHECK(judged.revoked == alone.revoked);
+        CHECK(judged.user_ids == alone.user_ids);
+        CHECK(judged.encryption_keys == alone.encryption_keys);
+        CHECK(judged.warnings == alone.warnings);
+    }
+}
+
+TEST_CASE("What is not plain is left to be judged alone, and spoils nothing beside it", "[crypto]") {
+    auto forged = openpgp("bob");
+    forged[forged.find("bob@example.org")] = 'B'; // none of its User IDs is signed any more
+    const auto alice = openpgp("alice");
+    const auto p256 = openpgp("p256");
+    const std::string garbage(300, '\x99');
+    const auto judgements = judge_openpgp_together(std::vector<OpenPgpCandidate>{
+        {forged, {}}, {garbage, {}}, {{}, {}}, {alice, {}}, {alice, {}}, {p256, {}}});
+    REQUIRE(judgements.size() == 6);
+    for (const std::size_t alone : {0U, 1U, 2U, 4U}) { // of two that are the same, one is enough
+        CAPTURE(alone);
+        CHECK_FALSE(judgements[alone].has_value());
+    }
+    const auto alone = accepted(p256).certificate;
+    REQUIRE(judgements[5].has_value());
+    CHECK(std::get<JudgedCertificate>(*judgements[5]).certificate == alone);
+    // GnuPG breaks off at a packet that is not complete: what is behind it is not refused for that.
+    const auto cut = openpgp("bob").substr(0, 900);
+    const auto behind =
+        judge_openpgp_together(std::vector<OpenPgpCandidate>{{alice, {}}, {cut, {}}, {p256, {}}})[2];
+    CHECK((!behind || std::get<JudgedCertificate>(*behind).certificate == alone));
+    CHECK(judge_openpgp_together({}).empty());
+}
+
+TEST_CASE("Judged together, a revocation that is known survives as well", "[crypto]") {
+    const auto known = accepted(openpgp("revoked")).certificate.bytes;
+    const auto older = openpgp("before-revocation");
+    const auto alice = openpgp("alice");
+    const auto judgements =
+        judge_openpgp_together(std::vector<OpenPgpCandidate>{{alice, {}}, {older, known}});
+    REQUIRE(judgements[1].has_value());
+    CHECK(std::get<JudgedCertificate>(*judgements[1]).revoked);
+    // What is known and cannot be read is no reason to judge without it.
+    const auto damaged = known.substr(0, 30);
+    CHECK_FALSE(
+        judge_openpgp_together(std::vector<OpenPgpCandidate>{{alice, {}}, {older, damaged}})[1].has_value());
+}

@@ -229,3 +229,33 @@ TEST_CASE("An S/MIME bundle is imported, its authority helps, and nobody is refu
     options.content_encryption = crypto::ContentEncryption::aes256_gcm;
     CHECK(import("alice.pem").at(0).outcome == Outcome::updated);
 }
+
+TEST_CASE("More certificates than are judged at once, the same one twice among them, come out in order",
+          "[keyring]") {
+    Importer importer;
+    std::string bytes = openpgp("alice") + openpgp("before-revocation") + openpgp("weak");
+    constexpr unsigned copies = 48;
+    for (unsigned i = 0; i < copies; ++i) {
+        bytes += openpgp("bob");
+    }
+    bytes += openpgp("revoked") + openpgp("p256");
+    std::vector<std::pair<std::size_t, std::size_t>> told;
+    ImportOptions options;
+    options.progress = [&](std::size_t done, std::size_t total) { told.emplace_back(done, total); };
+    const auto results =
+        import_certificates(bytes, "test", importer.keyring, importer.sealer, test_now, options);
+    REQUIRE(results.size() == copies + 5);
+    CHECK(results[0].outcome == Outcome::added);
+    CHECK(results[2].outcome == Outcome::refused);
+    CHECK(results[2].reason.starts_with("weak"));
+    CHECK(results[3].outcome == Outcome::added);
+    for (std::size_t i = 4; i < copies + 3; ++i) {
+        CHECK(results[i].outcome == Outcome::unchanged);
+    }
+    CHECK(results[copies + 3].outcome == Outcome::updated); // the revocation of the second one
+    CHECK_FALSE(results[copies + 3].why_unusable.empty());
+    CHECK(results[copies + 4].outcome == Outcome::added);
+    REQUIRE(told.size() == results.size());
+    CHECK(told.front() == std::pair<std::size_t, std::size_t>(1, results.size()));
+    CHECK(told.back() == std::pair(results.size(), results.size()));
+}
