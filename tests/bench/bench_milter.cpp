@@ -30,8 +30,13 @@ void import_file(keyring::Keyring& keyring, const std::string& certificate,
 /// message's size.
 void through_milter(benchmark::State& state, const std::string& certificate, const std::string& recipient,
                     crypto::ContentEncryption encryption) {
-    const MilterProcess milter(
-        [&](keyring::Keyring& keyring) { import_file(keyring, certificate, encryption); });
+    const TemporaryDirectory directory;
+    const auto keyring_path = (directory.path() / "k.db").string();
+    {
+        auto keyring = keyring::Keyring::open(keyring::Location{keyring_path}, keyring::Access::create);
+        import_file(keyring, certificate, encryption);
+    }
+    const MilterProcess milter(keyring_path);
     const std::array<std::string, 1> to{recipient};
     MtaConnection mta(milter.socket_path());
     const auto message = bench::message_of(static_cast<std::size_t>(state.range(0)));

@@ -3,10 +3,10 @@
 #pragma once
 
 #include "base/file.hpp"
-#include "keyring/keyring.hpp"
 #include "mail/header.hpp"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
 #include <sys/socket.h>
@@ -18,15 +18,17 @@
 #include <chrono>
 #include <csignal>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 extern char** environ; // NOLINT: POSIX
 
@@ -44,30 +46,49 @@ constexpr std::uint32_t no_reply_to_end_of_header = 0x40000;
 constexpr std::uint32_t no_reply_to_body = 0x80000;
 } // namespace step
 
-/// The milter under test: $LOCKBOX_BIN_DIR/lockbox-milter, or the one built beside this program.
+/// A program under test: $LOCKBOX_BIN_DIR/NAME, or the one built beside this program.
+inline std::string program(const std::string& name) {
+    const char* given = std::getenv("LOCKBOX_BIN_DIR"); // NOLINT(concurrency-mt-unsafe)
+    const auto directory = given != nullptr
+                               ? std::string(given)
+                               : std::filesystem::read_symlink("/proc/self/exe").parent_path().string();
+    return directory + '/' + name;
+}
+
+/// Starts a program; what it prints goes to /dev/null.
+inline pid_t start(std::vector<std::string> arguments) {
+    std::vector<char*> argv;
+    for (auto& argument : arguments) {
+        argv.push_back(argument.data());
+    }
+    argv.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+    pid_t child = 0;
+    const int failed = posix_spawn(&child, argv[0], &actions, nullptr, argv.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (failed != 0) {
+        throw std::runtime_error("cannot start " + arguments.front());
+    }
+    return child;
+}
+
+/// The exit status, -1 where it was killed.
+inline int run(std::vector<std::string> arguments) {
+    int status = 0;
+    const auto child = start(std::move(arguments));
+    return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/// The milter under test.
 class MilterProcess {
 public:
-    /// `fill` puts the recipients' certificates into its keyring before it starts.
-    explicit MilterProcess(const std::function<void(keyring::Keyring&)>& fill) {
-        const auto keyring_path = (directory_.path() / "k.db").string();
-        {
-            auto keyring = keyring::Keyring::open(keyring::Location{keyring_path}, keyring::Access::create);
-            fill(keyring);
-        }
+    explicit MilterProcess(const std::string& keyring_path) {
         const auto config = (directory_.path() / "conf").string();
         std::ofstream(config) << "socket = unix:" << socket_path() << "\nkeyring = " << keyring_path
                               << "\nlog = stderr\nlog-level = error\n";
-        auto program = std::filesystem::read_symlink("/proc/self/exe").parent_path().string();
-        if (const char* given = std::getenv("LOCKBOX_BIN_DIR")) { // NOLINT(concurrency-mt-unsafe)
-            program = given;
-        }
-        program += "/lockbox-milter";
-        std::array<std::string, 4> arguments{program, "--config", config, "--foreground"};
-        std::array<char*, 5> argv{arguments[0].data(), arguments[1].data(), arguments[2].data(),
-                                  arguments[3].data(), nullptr};
-        if (posix_spawn(&child_, program.c_str(), nullptr, nullptr, argv.data(), environ) != 0) {
-            throw std::runtime_error("cannot start " + program);
-        }
+        child_ = start({program("lockbox-milter"), "--config", config, "--foreground"});
     }
     ~MilterProcess() {
         kill(child_, SIGTERM);
@@ -162,6 +183,9 @@ public:
         while (true) {
             const char answer = receive();
             replaced = replaced || answer == 'b';
+            if (answer == 'y' || answer == 't' || answer == 'r') {
+                fmt::print(stderr, "answered: {}\n", buffer_);
+            }
             if (answer == 'c' || answer == 'a' || answer == 't' || answer == 'r' || answer == 'y') {
                 return replaced && (answer == 'c' || answer == 'a');
             }
