@@ -238,7 +238,16 @@ void log_handled(const std::string& queue_id, const Handled& handled, Asked aske
     }
 }
 
-sfsistat end_of_message(SMFICTX* ctx, Connection& connection) {
+/// Whether the MTA waits for an answer. One that does not any more would take it for that to its next
+/// command, and from then on each answer for that to the command behind: the next message would go on as it
+/// is. Where nobody knows, it counts as waiting for a short time alone; one that waits longer gives up in the
+/// end, and its client tries again.
+bool takes_answer(const Connection& connection, std::chrono::steady_clock::time_point begin) noexcept {
+    return connection.descriptor.mta_waits().value_or(std::chrono::steady_clock::now() - begin <
+                                                      waiting_slice);
+}
+
+sfsistat end_of_message(SMFICTX* ctx, Connection& connection, std::chrono::steady_clock::time_point begin) {
     auto& session = connection.session;
     if (shared->stopping && !session.carries_copy()) {
         return put_off(ctx);
@@ -248,9 +257,9 @@ sfsistat end_of_message(SMFICTX* ctx, Connection& connection) {
     const std::string queue_id(macro(ctx, "i"));
     session.count_recipients(recipient_macros(ctx));
     auto handled = session.end(queue_id, progress_on(ctx, connection));
-    const auto has_gone = [&] { return !connection.descriptor.mta_waits().value_or(true); };
-    auto asked = has_gone() ? Asked::no : ask_for_changes(ctx, connection, handled.verdict);
-    if (has_gone()) {
+    auto asked =
+        takes_answer(connection, begin) ? ask_for_changes(ctx, connection, handled.verdict) : Asked::no;
+    if (!takes_answer(connection, begin)) {
         asked = Asked::no;
     }
     if (handled.attempt && asked == Asked::yes) {
@@ -264,20 +273,6 @@ sfsistat end_of_message(SMFICTX* ctx, Connection& connection) {
     } catch (const std::exception&) { // NOLINT(bugprone-empty-catch): the verdict counts, not its log line
     }
     return answer;
-}
-
-/// An MTA that does not wait any more would take a late answer for that to its next command, and from then on
-/// each answer for that to the command behind: the next message would go on as it is. So it gets none, and
-/// the connection ends. Where nobody knows whether it waits, it gets none after a long time: one that waits
-/// gives up in the end, and its client tries again.
-sfsistat unless_late(const Connection& connection, std::chrono::steady_clock::time_point begin,
-                     sfsistat answer) noexcept {
-    const auto waits = connection.descriptor.mta_waits();
-    const bool took_long = std::chrono::steady_clock::now() - begin >= waiting_slice;
-    if (waits == false) {
-        (void)connection.descriptor.hang_up();
-    }
-    return waits == true || (!waits && !took_long) ? answer : static_cast<sfsistat>(SMFIS_NOREPLY);
 }
 
 extern "C" {
@@ -380,14 +375,18 @@ sfsistat on_body(SMFICTX* ctx, unsigned char* chunk, std::size_t octets) noexcep
 
 sfsistat on_end_of_message(SMFICTX* ctx) noexcept {
     const auto begin = std::chrono::steady_clock::now();
-    const auto answer =
-        guard(ctx, "end of message", [&](Connection& connection) { return end_of_message(ctx, connection); });
+    const auto answer = guard(ctx, "end of message",
+                              [&](Connection& connection) { return end_of_message(ctx, connection, begin); });
     auto* connection = connection_of(ctx);
     if (connection == nullptr) {
         return answer;
     }
     connection->session.reset();
-    return unless_late(*connection, begin, answer);
+    if (takes_answer(*connection, begin)) {
+        return answer;
+    }
+    (void)connection->descriptor.hang_up();
+    return SMFIS_NOREPLY;
 }
 
 /// The message ends without a verdict: the client has begun another one, or the MTA has gone.

@@ -364,6 +364,35 @@ def test_an_mta_that_does_not_wait_gets_no_late_answer(folder, own_lockbox, bin_
     check_sanitizers(milter)
 
 
+def test_where_nobody_knows_whether_the_mta_waits_there_is_no_late_answer(folder, own_lockbox, bin_dir):
+    """A connection that says nothing could be that of any other: which descriptor is whose cannot be told."""
+    milter = own_milter(folder, own_lockbox, bin_dir, "unknown")
+    with milter, socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(str(milter.socket))
+        message = messages.plain("alice@example.org", [BOB])
+        with MilterClient(milter.socket) as client:
+            client.begin()
+            assert client.mail("<alice@example.org>")[0] == CONTINUE
+            client.rcpt(f"<{BOB}>")
+            for name, value in fields_of(message):
+                client.header(name, value)
+            client.body(message.body)
+            with Held(own_lockbox.path):
+                client.send(b"E")
+                milter.wait_for_line(": deferred, ")  # after the five seconds that a keyring is waited for
+                client.abort()
+                client.send(b"M", b"<alice@example.org>\0")
+            verdict, _ = client.receive()
+            assert verdict == CONTINUE, "the answer to MAIL, and no other"
+            client.socket.settimeout(1)
+            with pytest.raises(TimeoutError):
+                client.socket.recv(1)
+            client.socket.settimeout(60)
+            client.abort()
+            sealed_message(client.message("<alice@example.org>", [f"<{BOB}>"], fields_of(message), [message.body]), message)
+    check_sanitizers(milter)
+
+
 def test_signals_do_not_reach_libmilter(folder, lockbox, bin_dir, home):
     """SIGHUP is nothing here, SIGUSR1 reads the configuration again, however many come."""
     milter = own_milter(folder, lockbox, bin_dir, "signals")
