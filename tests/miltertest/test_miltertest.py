@@ -339,6 +339,15 @@ def test_a_stop_finishes_what_has_come_whole_and_hangs_up_on_the_rest(folder, ow
     check_sanitizers(milter)
 
 
+def send_up_to_the_end(client, message):
+    client.begin()
+    assert client.mail("<alice@example.org>")[0] == CONTINUE
+    client.rcpt(f"<{BOB}>")
+    for name, value in fields_of(message):
+        client.header(name, value)
+    client.body(message.body)
+
+
 def test_an_mta_that_does_not_wait_gets_no_late_answer(folder, own_lockbox, bin_dir):
     """Postfix's smtpd goes on with the connection when its cleanup has died: an answer to the first message would be taken for
     that to the next MAIL, and the next message would go on unsealed."""
@@ -346,12 +355,7 @@ def test_an_mta_that_does_not_wait_gets_no_late_answer(folder, own_lockbox, bin_
     with milter:
         message = messages.plain("alice@example.org", [BOB])
         with MilterClient(milter.socket) as client:
-            client.begin()
-            assert client.mail("<alice@example.org>")[0] == CONTINUE
-            client.rcpt(f"<{BOB}>")
-            for name, value in fields_of(message):
-                client.header(name, value)
-            client.body(message.body)
+            send_up_to_the_end(client, message)
             with Held(own_lockbox.path):
                 client.send(b"E")
                 wait_until_it_stands(milter, own_lockbox)
@@ -371,12 +375,7 @@ def test_where_nobody_knows_whether_the_mta_waits_there_is_no_late_answer(folder
         silent.connect(str(milter.socket))
         message = messages.plain("alice@example.org", [BOB])
         with MilterClient(milter.socket) as client:
-            client.begin()
-            assert client.mail("<alice@example.org>")[0] == CONTINUE
-            client.rcpt(f"<{BOB}>")
-            for name, value in fields_of(message):
-                client.header(name, value)
-            client.body(message.body)
+            send_up_to_the_end(client, message)
             with Held(own_lockbox.path):
                 client.send(b"E")
                 milter.wait_for_line(": deferred, ")  # after the five seconds that a keyring is waited for
