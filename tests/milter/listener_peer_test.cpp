@@ -242,7 +242,7 @@ TEST_CASE("On a Unix socket the question is who listens", "[milter]") {
     CHECK(status == 0);
 }
 
-TEST_CASE("--check says when nobody listens, and when any user might", "[milter]") {
+TEST_CASE("A check says when nobody listens, and when any user might", "[milter]") {
     Loopback loopback(AF_INET);
     CHECK_THAT(doubt_about_listener(loopback.way_back).value_or("nothing"),
                test::contains_text("any local user may listen on 127.0.0.1:"));
@@ -259,7 +259,7 @@ TEST_CASE("--check says when nobody listens, and when any user might", "[milter]
     CHECK(doubt_about_listener(on_path.way_back) == std::nullopt);
 }
 
-TEST_CASE("--check refuses a listener of another user's", "[milter]") {
+TEST_CASE("A check refuses a listener of another user's", "[milter]") {
     if (::geteuid() != 0) {
         return;
     }
