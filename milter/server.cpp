@@ -9,6 +9,7 @@
 #include "milter/privileges.hpp"
 #include "milter/signals.hpp"
 #include "milter/socket.hpp"
+#include "milter/worker_nudge.hpp"
 #include "policy/warnings.hpp"
 
 #include <fmt/format.h>
@@ -203,6 +204,8 @@ void run(const policy::Config& config, const std::filesystem::path& config_path,
     }
     ready();
 
+    const WorkerNudge nudge(listening, shared.judged);
+    std::thread([&] { nudge.run(); }).detach();
     std::atomic<bool> failed = false;
     std::thread([&] {
         try {
