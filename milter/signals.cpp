@@ -48,10 +48,13 @@ sigset_t steering_signals() noexcept {
     return set;
 }
 
+/// Nothing is blocked while a handler runs, itself least of all: what the main thread blocks, even for that
+/// moment, the kernel gives to libmilter's thread, SIGHUP too, though it is ignored.
 void handle(int signal, void (*handler)(int)) noexcept {
     struct sigaction action {};
     action.sa_handler = handler; // NOLINT(cppcoreguidelines-pro-type-union-access): POSIX
-    action.sa_mask = steering_signals();
+    sigemptyset(&action.sa_mask);
+    action.sa_flags = SA_NODEFER;
     (void)::sigaction(signal, &action, nullptr); // cannot fail for these signals
 }
 
