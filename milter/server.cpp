@@ -20,6 +20,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <optional>
+#include <semaphore>
 #include <thread>
 
 namespace lockbox::milter {
@@ -205,9 +206,9 @@ void run(const policy::Config& config, const std::filesystem::path& config_path,
     ready();
 
     const WorkerNudge nudge(listening, shared.judged);
-    std::thread([&] { nudge.run(); }).detach();
+    Signals::thread([&] { nudge.run(); }).detach();
     std::atomic<bool> failed = false;
-    std::thread([&] {
+    Signals::thread([&] {
         try {
             serve();
         } catch (const std::exception& error) {
@@ -216,9 +217,17 @@ void run(const policy::Config& config, const std::filesystem::path& config_path,
         }
         signals.end();
     }).detach();
-    signals.unblock();
+    // Reloading has a thread of its own: libraries that it calls (nss-systemd) block SIGHUP for a moment, and
+    // what the main thread blocks goes to libmilter's thread, which takes it for a stop.
+    std::counting_semaphore reloads_wanted(0);
+    Signals::thread([&] {
+        while (true) {
+            reloads_wanted.acquire();
+            reload(filter, config, config_path);
+        }
+    }).detach();
     while (signals.wait() == Signals::Event::reload) {
-        reload(filter, config, config_path);
+        reloads_wanted.release();
     }
     shared.stopping = true; // new messages are put off, and the MTA tries again later
     log::info("stop", "finishing what is in flight");

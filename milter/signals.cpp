@@ -14,11 +14,13 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <utility>
 
 namespace lockbox::milter {
 namespace {
 
-constexpr std::array steering{SIGTERM, SIGINT, SIGUSR1, SIGHUP};
+/// SIGHUP is blocked nowhere, or the kernel would not ignore it.
+constexpr std::array steering{SIGTERM, SIGINT, SIGUSR1};
 
 // A handler has no argument but the signal.
 std::atomic<int> event_descriptor = -1;
@@ -54,29 +56,30 @@ void handle(int signal, void (*handler)(int)) noexcept {
     struct sigaction action {};
     action.sa_handler = handler; // NOLINT(cppcoreguidelines-pro-type-union-access): POSIX
     sigemptyset(&action.sa_mask);
-    action.sa_flags = SA_NODEFER;
+    action.sa_flags = SA_NODEFER | SA_RESTART;
     (void)::sigaction(signal, &action, nullptr); // cannot fail for these signals
 }
 
 } // namespace
 
 Signals::Signals() {
-    const auto set = steering_signals();
-    ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
     handle(SIGPIPE, SIG_IGN);
     handle(SIGHUP, SIG_IGN);
     event_descriptor = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (event_descriptor < 0) {
         throw Error(ErrorKind::engine, fmt::format("cannot wait for signals: {}", reason_of(errno)));
     }
-    for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) {
+    for (const int signal : steering) {
         handle(signal, on_signal);
     }
 }
 
-void Signals::unblock() {
+std::thread Signals::thread(std::function<void()> work) {
     const auto set = steering_signals();
+    ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    std::thread made(std::move(work));
     ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+    return made;
 }
 
 Signals::Event Signals::wait() {

@@ -7,21 +7,23 @@
 // the one before can reach libmilter's thread: then smfi_main() returns, and the daemon stops.
 #pragma once
 
+#include <functional>
+#include <thread>
+
 namespace lockbox::milter {
 
 /// To be made and used in the main thread, once in a process. SIGTERM, SIGINT and SIGUSR1 are waited for;
 /// SIGHUP and SIGPIPE are ignored.
 class Signals {
 public:
-    /// From now on this thread blocks the signals, and with it every thread that is made before unblock().
-    /// Throws Error(engine).
+    /// From now on they are handled, in this thread. Throws Error(engine).
     Signals();
     Signals(const Signals&) = delete;
     Signals& operator=(const Signals&) = delete;
 
-    /// From now on they are handled, in this thread; what came meanwhile is handled at once. No thread may
-    /// be made by this one afterwards.
-    void unblock();
+    /// A thread that blocks the signals, and with it every thread that it makes: how the main thread has to
+    /// make each of its own.
+    [[nodiscard]] static std::thread thread(std::function<void()> work);
 
     enum class Event {
         reload, ///< SIGUSR1
