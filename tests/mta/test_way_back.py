@@ -23,7 +23,8 @@ from support.smtp_client import SmtpClient
 from support.smtp_proxy import SmtpProxy
 from support.waiting import wait_for
 
-STRANGER = pathlib.Path(__file__).resolve().parents[1] / "support" / "stranger.py"
+# As text: another user may not be able to read the file.
+STRANGER = (pathlib.Path(__file__).resolve().parents[1] / "support" / "stranger.py").read_text("utf-8")
 SOMEBODY = "games"  # a user of every Debian who is neither root, nor the milter's, nor the mail server's
 
 
@@ -98,7 +99,7 @@ def place(request, folder):
 def test_another_user_who_listens_hears_nothing(folder, lockbox, servers, sockets, sink, sender, place):
     configured, arguments = place
     server = servers["postfix"]
-    stranger = Background([sys.executable, STRANGER, *arguments], user=SOMEBODY)
+    stranger = Background([sys.executable, "-c", STRANGER, *arguments], user=SOMEBODY)
     try:
         stranger.wait_for_line("listening")
         with milter_at(folder, lockbox, sockets["postfix"], configured, "stranger", ("rule", "prefer")) as milter:
@@ -116,7 +117,7 @@ def test_a_mail_server_of_another_user_can_be_named(folder, lockbox, servers, so
     """With the key mta-user, the stranger is none: everything is said, as far as the conversation goes."""
     endpoint = free_endpoint()
     server = servers["postfix"]
-    stranger = Background([sys.executable, STRANGER, *endpoint], user=SOMEBODY)
+    stranger = Background([sys.executable, "-c", STRANGER, *endpoint], user=SOMEBODY)
     try:
         stranger.wait_for_line("listening")
         with milter_at(folder, lockbox, sockets["postfix"], text_of(endpoint), "named", ("mta-user", "postfix"),
