@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "crypto/cms_form.hpp"
+#include "crypto/cms_signer.hpp"
 #include "crypto/judgement.hpp"
 #include "crypto/x509_addresses.hpp"
 
@@ -18,22 +19,6 @@ namespace {
 using StoreContext = Handle<X509_STORE_CTX, X509_STORE_CTX_free>;
 
 // --------------------------------------------------------------------------------------------- certificates
-
-std::vector<mail::Address> parsed(const std::vector<std::string>& texts) {
-    std::vector<mail::Address> addresses;
-    for (const auto& text : texts) {
-        if (auto address = mail::Address::parse(text)) {
-            addresses.push_back(std::move(*address));
-        }
-    }
-    return addresses;
-}
-
-/// RFC 8550 §3: those of the subject alternative name; those of the subject only where it has none.
-std::vector<mail::Address> addresses_of(const X509* certificate) {
-    auto addresses = parsed(alternative_addresses(certificate));
-    return addresses.empty() ? parsed(subject_addresses(certificate)) : addresses;
-}
 
 /// RFC 8550 §4.4.2 and §4.4.4.
 bool may_sign_mail(X509* certificate) {
@@ -171,18 +156,6 @@ CmsSignature not_good(std::string_view summary) {
     CmsSignature signature;
     signature.summary = summary;
     return signature;
-}
-
-std::optional<Time> signing_time(const CMS_SignerInfo* signer) {
-    for (const int type : {V_ASN1_UTCTIME, V_ASN1_GENERALIZEDTIME}) {
-        const auto* time = static_cast<const ASN1_TIME*>(
-            CMS_signed_get0_data_by_OBJ(signer, OBJ_nid2obj(NID_pkcs9_signingTime), -3, type));
-        if (time != nullptr) {
-            return time_of(time);
-        }
-    }
-    ERR_clear_error();
-    return std::nullopt;
 }
 
 CmsSignature judge(CMS_SignerInfo* info, bool verified, STACK_OF(X509) * others,

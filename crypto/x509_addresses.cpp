@@ -49,4 +49,23 @@ std::vector<std::string> subject_addresses(const X509* certificate) {
     return addresses;
 }
 
+namespace {
+
+std::vector<mail::Address> parsed(const std::vector<std::string>& texts) {
+    std::vector<mail::Address> addresses;
+    for (const auto& text : texts) {
+        if (auto address = mail::Address::parse(text)) {
+            addresses.push_back(*std::move(address));
+        }
+    }
+    return addresses;
+}
+
+} // namespace
+
+std::vector<mail::Address> addresses_of(const X509* certificate) {
+    auto addresses = parsed(alternative_addresses(certificate));
+    return addresses.empty() ? parsed(subject_addresses(certificate)) : addresses;
+}
+
 } // namespace lockbox::crypto

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "crypto/openssl_handles.hpp"
+#include "mail/address.hpp"
 
 #include <string>
 #include <vector>
@@ -17,5 +18,9 @@ namespace lockbox::crypto {
 
 /// emailAddress in the subject: where they stood before there were alternative names.
 [[nodiscard]] std::vector<std::string> subject_addresses(const X509* certificate);
+
+/// What of these is an address (RFC 8550 §3): of the alternative names, and of the subject only where they
+/// have none.
+[[nodiscard]] std::vector<mail::Address> addresses_of(const X509* certificate);
 
 } // namespace lockbox::crypto

@@ -1,7 +1,10 @@
 #include "crypto/x509_bundle.hpp"
 
 #include "base/error.hpp"
+#include "crypto/cms_signer.hpp"
 #include "crypto/openssl_handles.hpp"
+#include "crypto/x509_addresses.hpp"
+#include "crypto/x509_judge.hpp"
 
 #include <fmt/format.h>
 #include <openssl/err.h>
@@ -125,6 +128,34 @@ bool is_issuer_and_serial_of(const X509* certificate, const PKCS7_ISSUER_AND_SER
            ASN1_INTEGER_cmp(X509_get0_serialNumber(certificate), wanted->serial) == 0;
 }
 
+/// It is of the same subject, and for an address that `signer` is for, too.
+bool is_of_the_same_person(const X509* certificate, const X509* signer) {
+    const auto signers = addresses_of(signer);
+    const auto addresses = addresses_of(certificate);
+    return X509_NAME_cmp(X509_get_subject_name(certificate), X509_get_subject_name(signer)) == 0 &&
+           std::find_first_of(addresses.begin(), addresses.end(), signers.begin(), signers.end()) !=
+               addresses.end();
+}
+
+/// The certificate to encrypt to that travels beside the one that signed. nullopt: there is none.
+std::optional<std::string> beside(const X509* signer, const X509Certificates& among) {
+    std::optional<std::string> found;
+    std::optional<Time> found_begins;
+    for (const auto& der : among) {
+        const auto certificate = x509_from_der(der);
+        if (!certificate || !is_of_the_same_person(certificate.get(), signer) ||
+            is_authority(certificate.get()) || !may_be_encrypted_to(certificate.get())) {
+            continue;
+        }
+        const auto begins = time_of(X509_get0_notBefore(certificate.get()));
+        if (!found || found_begins < begins) {
+            found = der;
+            found_begins = begins;
+        }
+    }
+    return found;
+}
+
 /// The octets of a signed attribute's only value.
 std::optional<std::string> attribute_of(const CMS_SignerInfo* signer, int nid) {
     const int at = CMS_signed_get_attr_by_NID(signer, nid, -1);
@@ -160,11 +191,23 @@ std::optional<std::string> preferred(const CMS_SignerInfo* signer, const X509Cer
     return std::nullopt;
 }
 
+std::string to_encrypt_to(const CMS_SignerInfo* info, X509* signer, const X509Certificates& among) {
+    if (auto named = preferred(info, among)) {
+        return *std::move(named);
+    }
+    if (!may_be_encrypted_to(signer)) {
+        if (auto other = beside(signer, among)) {
+            return *std::move(other);
+        }
+    }
+    return der_of(signer);
+}
+
 void free_algorithms(X509_ALGORS* algorithms) noexcept {
     sk_X509_ALGOR_pop_free(algorithms, X509_ALGOR_free);
 }
 
-std::optional<ContentEncryption> capabilities_of(const CMS_SignerInfo* signer) {
+std::optional<ContentEncryption> content_encryption_of(const CMS_SignerInfo* signer) {
     const auto value = attribute_of(signer, NID_SMIMECapabilities);
     if (!value) {
         return std::nullopt;
@@ -241,16 +284,15 @@ Signers verify_signers(std::string_view signed_data, std::optional<std::string_v
     auto* infos = CMS_get0_SignerInfos(content.get());
     for (int i = 0; i < sk_CMS_SignerInfo_num(infos); ++i) {
         auto* info = sk_CMS_SignerInfo_value(infos, i);
-        X509* certificate = nullptr;
-        CMS_SignerInfo_get0_algs(info, nullptr, &certificate, nullptr, nullptr);
-        if (auto named = preferred(info, all)) {
-            signers.certificates.push_back(*std::move(named));
-        } else if (certificate != nullptr) {
-            signers.certificates.push_back(der_of(certificate));
+        X509* signer = nullptr;
+        CMS_SignerInfo_get0_algs(info, nullptr, &signer, nullptr, nullptr);
+        if (signer == nullptr) {
+            continue;
         }
-        const auto reads = capabilities_of(info);
-        if (reads && signers.content_encryption != ContentEncryption::aes256_cbc) {
-            signers.content_encryption = reads; // of several signers, what all of them read
+        auto& certificate = signers.certificates.emplace_back();
+        certificate.bytes = to_encrypt_to(info, signer, all);
+        if (const auto reads = content_encryption_of(info)) {
+            certificate.capabilities = SignerCapabilities{*reads, der_of(signer), signing_time(info)};
         }
     }
     ERR_clear_error();
@@ -259,8 +301,8 @@ Signers verify_signers(std::string_view signed_data, std::optional<std::string_v
                     "the S/MIME signature does not have its signer's certificate with it");
     }
     std::copy_if(all.begin(), all.end(), std::back_inserter(signers.others), [&](const std::string& der) {
-        return std::find(signers.certificates.begin(), signers.certificates.end(), der) ==
-               signers.certificates.end();
+        return std::none_of(signers.certificates.begin(), signers.certificates.end(),
+                            [&](const SignerCertificate& certificate) { return certificate.bytes == der; });
     });
     return signers;
 }

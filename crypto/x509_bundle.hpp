@@ -1,6 +1,7 @@
 // Certificates out of what they come in: PKCS#7, PKCS#12 and S/MIME signatures.
 #pragma once
 
+#include "base/time.hpp"
 #include "crypto/certificate.hpp"
 
 #include <cstddef>
@@ -32,13 +33,29 @@ struct Pkcs12Contents {
 /// nullopt: it is none.
 [[nodiscard]] std::optional<Pkcs12Contents> certificates_in_pkcs12(std::string_view bytes);
 
+/// What the signer of a message says of the reader that receives the answer. Whether the signer may speak for
+/// a certificate is for the caller to judge.
+struct SignerCapabilities {
+    /// AES-256-GCM where the SMIMECapabilities (RFC 8551 §2.5.2) have it, otherwise AES-256-CBC.
+    ContentEncryption content_encryption = ContentEncryption::aes256_cbc;
+    std::string signer;            ///< the certificate, in DER, whose key has signed this
+    std::optional<Time> signed_at; ///< signingTime (§2.5.1). nullopt: none is signed
+    bool operator==(const SignerCapabilities&) const = default;
+};
+
+/// A certificate to encrypt to: a signer's own, or the one to use instead.
+struct SignerCertificate {
+    std::string bytes;                              ///< in DER
+    std::optional<SignerCapabilities> capabilities; ///< nullopt: the signer does not say
+};
+
 /// What a verified S/MIME signature tells of the signers.
 struct Signers {
-    X509Certificates certificates; ///< those to encrypt to: their own, or the ones that they name instead
-                                   ///< (SMIMEEncryptionKeyPreference, RFC 8551 §2.5.3)
-    X509Certificates others;       ///< came along with them
-    /// Whether they read AES-256-GCM (SMIMECapabilities, §2.5.2). nullopt: they do not say.
-    std::optional<ContentEncryption> content_encryption;
+    /// One for each signer, in their order: the one that it names (SMIMEEncryptionKeyPreference, RFC 8551
+    /// §2.5.3); else its own, if that may be encrypted to; else one in the message that may, is of the same
+    /// subject and shares an address with it (§2.5.3.1), the newest one; else its own.
+    std::vector<SignerCertificate> certificates;
+    X509Certificates others; ///< came along with them
 };
 /// Verifies each signature with the key in its signer's certificate; whose that is, is still to be judged.
 /// `detached` is what was signed, where the SignedData does not have it itself. Throws Error(malformed) with

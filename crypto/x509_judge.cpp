@@ -327,6 +327,11 @@ bool is_authority(X509* certificate) {
     return says == by_basic_constraints || says == by_key_usage_alone;
 }
 
+bool may_be_encrypted_to(X509* certificate) {
+    return X509_get0_pubkey(certificate) != nullptr && !why_usage_forbids(certificate) &&
+           is_for_mail(certificate);
+}
+
 std::string to_text(const X509_NAME* name) {
     constexpr auto readable = XN_FLAG_RFC2253 & ~static_cast<unsigned long>(ASN1_STRFLGS_ESC_MSB);
     const auto bio = bio_collecting();

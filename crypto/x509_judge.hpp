@@ -41,6 +41,9 @@ struct X509Options {
 /// It belongs to a certification authority.
 [[nodiscard]] bool is_authority(X509* certificate);
 
+/// Its key usage and extended key usage leave room for encrypting mail to it. The key is not looked at.
+[[nodiscard]] bool may_be_encrypted_to(X509* certificate);
+
 /// The subject, or whatever name, as RFC 4514 writes it, in UTF-8.
 [[nodiscard]] std::string to_text(const X509_NAME* name);
 

@@ -62,8 +62,8 @@ crypto::ContentEncryption content_encryption_of(const Material& material, const 
     if (options.content_encryption) {
         return *options.content_encryption;
     }
-    if (material.content_encryption) {
-        return *material.content_encryption;
+    if (material.capabilities) {
+        return material.capabilities->content_encryption;
     }
     return present ? present->certificate.content_encryption : crypto::ContentEncryption::aes256_cbc;
 }

@@ -101,8 +101,8 @@ bool find_in_pkcs7(std::string_view bytes, Finder& finder) {
 void find_signers(std::string_view signed_data, std::optional<std::string_view> detached, Finder& finder) {
     try {
         const auto signers = crypto::verify_signers(signed_data, detached);
-        for (const auto& certificate : signers.certificates) {
-            finder.add(crypto::Protocol::smime, certificate).content_encryption = signers.content_encryption;
+        for (const auto& [certificate, capabilities] : signers.certificates) {
+            finder.add(crypto::Protocol::smime, certificate).capabilities = capabilities;
         }
         for (const auto& certificate : signers.others) {
             finder.add(crypto::Protocol::smime, certificate).companion = true;
@@ -201,8 +201,8 @@ struct Autocrypt {
     std::string keydata;
 };
 
-/// An Autocrypt header field (Autocrypt 1.1 §2.1). nullopt: it has no addr or keydata, or an attribute that
-/// is critical and unknown.
+/// An Autocrypt header field (Autocrypt 1.1 §2.1). nullopt: it has no addr or keydata, one of them twice, or
+/// an attribute that is critical and unknown.
 std::optional<Autocrypt> parse_autocrypt(std::string_view body) {
     Autocrypt result;
     while (!body.empty()) {
@@ -218,9 +218,9 @@ std::optional<Autocrypt> parse_autocrypt(std::string_view body) {
         }
         const auto name = trim(attribute.substr(0, equals));
         const auto value = trim(attribute.substr(equals + 1));
-        if (name == "addr") {
+        if (name == "addr" && result.address.empty()) {
             result.address = value;
-        } else if (name == "keydata") {
+        } else if (name == "keydata" && result.keydata.empty()) {
             const auto bytes = base64_decode(value);
             if (!bytes) {
                 return std::nullopt;
@@ -233,36 +233,62 @@ std::optional<Autocrypt> parse_autocrypt(std::string_view body) {
     return result.address.empty() || result.keydata.empty() ? std::nullopt : std::optional(std::move(result));
 }
 
-void find_in_autocrypt(const mail::HeaderSection& header, const std::string& name,
-                       std::vector<Material>& found) {
-    const auto bodies = header.all("Autocrypt");
-    if (bodies.empty()) {
-        return;
-    }
-    Finder finder(found, "Autocrypt header field", name + " (Autocrypt)");
-    const auto refuse = [&](std::string why) { finder.add_damage(std::move(why)); };
-    if (bodies.size() > 1) {
-        refuse("there is more than one, so none counts");
-        return;
-    }
-    const auto autocrypt = parse_autocrypt(mail::unfold(bodies.front()));
-    if (!autocrypt) {
-        refuse("it cannot be read");
-        return;
-    }
+/// The address in From. nullopt: there is none, or there are several.
+std::optional<mail::Address> sender_of(const mail::HeaderSection& header) {
     std::vector<mail::Address> senders;
     for (const auto body : header.all("From")) {
         for (auto& address : mail::addresses_in(body)) {
             senders.push_back(std::move(address));
         }
     }
+    return senders.size() == 1 ? std::optional(std::move(senders.front())) : std::nullopt;
+}
+
+/// What an Autocrypt header field has for the sender of its message.
+struct AutocryptKey {
+    std::string bytes;
+    std::string damage; ///< why it does not count; empty: it does
+};
+
+AutocryptKey autocrypt_key(std::string_view body, const std::optional<mail::Address>& sender) {
+    auto autocrypt = parse_autocrypt(mail::unfold(body));
+    if (!autocrypt) {
+        return {{}, "it cannot be read"};
+    }
     const auto address = mail::Address::parse(autocrypt->address);
-    if (senders.size() != 1 || !address || address->folded() != senders.front().folded()) {
-        refuse(
-            fmt::format("it names {}, who is not the message's one sender", printable(autocrypt->address)));
+    if (!sender || !address || address->folded() != sender->folded()) {
+        return {
+            {},
+            fmt::format("it names {}, who is not the message's one sender", printable(autocrypt->address))};
+    }
+    if (!is_binary_key(autocrypt->keydata)) {
+        return {{}, "it has no OpenPGP certificate"};
+    }
+    return {std::move(autocrypt->keydata), {}};
+}
+
+void find_in_autocrypt(const mail::HeaderSection& header, const std::string& name,
+                       const std::optional<mail::Address>& sender, std::vector<Material>& found) {
+    const auto bodies = header.all("Autocrypt");
+    if (bodies.empty()) {
         return;
     }
-    finder.add(crypto::Protocol::openpgp, autocrypt->keydata);
+    Finder finder(found, "Autocrypt header field", name + " (Autocrypt)");
+    std::vector<AutocryptKey> keys;
+    keys.reserve(bodies.size());
+    for (const auto body : bodies) {
+        keys.push_back(autocrypt_key(body, sender));
+    }
+    const auto is_valid = [](const AutocryptKey& key) { return key.damage.empty(); };
+    const auto valid = std::count_if(keys.begin(), keys.end(), is_valid);
+    if (valid == 0) {
+        finder.add_damage(std::move(keys.front().damage));
+    } else if (valid > 1) {
+        finder.add_damage("there is more than one that is valid, so none counts");
+    } else {
+        finder.add(crypto::Protocol::openpgp,
+                   std::move(std::find_if(keys.begin(), keys.end(), is_valid)->bytes));
+    }
 }
 
 bool looks_like_message(const mail::Message& message) {
@@ -326,9 +352,7 @@ std::string place_of(const mail::ReceivedPart& part) {
                                   : fmt::format("attachment {}", part.file_name);
 }
 
-void find_in_message(std::string_view bytes, const mail::HeaderSection& header, const std::string& name,
-                     std::vector<Material>& found) {
-    find_in_autocrypt(header, name, found);
+void find_in_parts(std::string_view bytes, const std::string& name, std::vector<Material>& found) {
     const auto parts = mail::received_parts(bytes);
     find_in_multipart_signed(bytes, parts, name, found);
     for (const auto& part : parts) {
@@ -340,6 +364,24 @@ void find_in_message(std::string_view bytes, const mail::HeaderSection& header, 
         } else if (names_a_key_file(part) || names_a_certificate_file(part) ||
                    part.media_type.starts_with("text/")) {
             find_armored(part.bytes, finder);
+        }
+    }
+}
+
+void find_in_message(std::string_view bytes, const mail::HeaderSection& header, const std::string& name,
+                     std::vector<Material>& found) {
+    const auto sender = sender_of(header);
+    find_in_autocrypt(header, name, sender, found);
+    find_in_parts(bytes, name, found);
+    for (auto& material : found) {
+        material.from_mail = true;
+        material.speaks_for = sender;
+        if (!sender && material.damage.empty()) {
+            material.bytes.clear();
+            material.damage = "the message does not have exactly one address in From, so nobody knows whom "
+                              "this certificate is for";
+            material.hint = "save the certificate as a file of its own, compare its fingerprint with its "
+                            "owner's, and import that file";
         }
     }
 }

@@ -1,7 +1,10 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "crypto/openssl_handles.hpp"
 #include "keyring/material.hpp"
 #include "tests/support/data.hpp"
+
+#include <openssl/x509v3.h>
 
 using namespace lockbox;
 using namespace lockbox::keyring;
@@ -61,6 +64,8 @@ TEST_CASE("Certificates are found in whatever people have", "[keyring]") {
         REQUIRE(found.size() == 1);
         CHECK(found[0].bytes == alice);
         CHECK(found[0].where == "attachment alice.asc");
+        CHECK(found[0].from_mail);
+        CHECK(found[0].speaks_for == mail::Address::parse("a@example.org"));
     }
     SECTION("in the text of a message") {
         const auto found = find_material("From: a@example.org\nSubject: key\n\n" + armored("alice"), "mail");
@@ -76,7 +81,107 @@ TEST_CASE("Certificates are found in whatever people have", "[keyring]") {
         REQUIRE(found.size() == 1);
         CHECK(found[0].bytes == alice);
         CHECK(found[0].source == "mail (Autocrypt)");
+        CHECK(found[0].from_mail);
+        CHECK(found[0].speaks_for == mail::Address::parse("alice@example.org"));
     }
+    SECTION("what is in a file of its own speaks for what it names") {
+        const auto found = find_material(armored("alice") + test::data("smime/alice.pem"), "file");
+        REQUIRE(found.size() == 2);
+        for (const auto& material : found) {
+            CHECK_FALSE(material.from_mail);
+            CHECK_FALSE(material.speaks_for.has_value());
+        }
+    }
+}
+
+TEST_CASE("An Autocrypt field speaks for its addr, whatever its User IDs say", "[keyring]") {
+    // By hand, with throw-away keys: tests/data/README.md says what is in them.
+    const auto name =
+        GENERATE(as<std::string>{}, "autocrypt-uid-of-somebody-else.eml", "autocrypt-decorative-uid.eml");
+    CAPTURE(name);
+    const auto found = find_material(test::data("certificates/" + name), name);
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].damage.empty());
+    CHECK(found[0].speaks_for == mail::Address::parse("mallory@example.net"));
+}
+
+TEST_CASE("Of several Autocrypt fields one valid field counts, and several valid ones cancel each other",
+          "[keyring]") {
+    // Autocrypt 1.1: "If there is more than one valid header, they should all be treated as invalid".
+    const auto alice = test::openpgp("alice");
+    const auto valid = "addr=alice@example.org; keydata=" + base64_encode(alice);
+    const auto invalid = GENERATE_COPY(
+        as<std::string>{}, "addr=bob@example.org; keydata=" + base64_encode(test::openpgp("bob")),
+        "addr=alice@example.org; critical=1; keydata=" + base64_encode(test::openpgp("bob")),
+        "addr=alice@example.org; keydata=%%%",
+        "addr=alice@example.org; keydata=" + base64_encode("no certificate"), "nothing");
+    CAPTURE(invalid);
+    for (const auto& fields : {valid + "\nAutocrypt: " + invalid, invalid + "\nAutocrypt: " + valid}) {
+        const auto found = find_material(autocrypt_message("alice@example.org", fields), "mail");
+        REQUIRE(found.size() == 1);
+        CHECK(found[0].damage.empty());
+        CHECK(found[0].bytes == alice);
+    }
+    const auto both = "addr=alice@example.org; keydata=" + base64_encode(test::openpgp("bob"));
+    const auto found =
+        find_material(autocrypt_message("alice@example.org", valid + "\nAutocrypt: " + both), "mail");
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].bytes.empty());
+    CHECK(found[0].damage == "there is more than one that is valid, so none counts");
+}
+
+TEST_CASE("What a message brings speaks for the one address in From", "[keyring]") {
+    SECTION("a certificate in its text, of somebody else") {
+        const auto found = find_material("From: Mallory <mallory@example.net>\n\n" + armored("bob"), "mail");
+        REQUIRE(found.size() == 1);
+        CHECK(found[0].from_mail);
+        CHECK(found[0].speaks_for == mail::Address::parse("mallory@example.net"));
+    }
+    SECTION("the certificate that signed it, and what came along") {
+        for (const auto& material : find_material(test::data("smime/signed.eml"), "mail")) {
+            CHECK(material.from_mail);
+            CHECK(material.speaks_for == mail::Address::parse("alice@example.org"));
+        }
+    }
+    SECTION("without exactly one, nobody knows whom it is for") {
+        const auto from = GENERATE(as<std::string>{}, "", "From: a@example.org, b@example.org\n",
+                                   "From: a@example.org\nFrom: b@example.org\n", "From: nobody at all\n");
+        const auto found = find_material(from + "Content-Type: text/plain\n\n" + armored("alice"), "mail");
+        REQUIRE(found.size() == 1);
+        CHECK(found[0].bytes.empty());
+        CHECK(found[0].damage.starts_with("the message does not have exactly one address in From"));
+        CHECK_FALSE(found[0].hint.empty());
+    }
+}
+
+TEST_CASE("A signer's capabilities come with its own certificate and the time of signing", "[keyring]") {
+    const auto found = find_material(test::data("smime/signed.eml"), "mail");
+    REQUIRE(found.size() == 2);
+    CHECK(found[0].bytes == test::x509("alice"));
+    REQUIRE(found[0].capabilities.has_value());
+    CHECK(found[0].capabilities->signer == test::x509("alice"));
+    CHECK(found[0].capabilities->signed_at.has_value());
+    // `openssl cms -sign` names AES-256-CBC first and no GCM.
+    CHECK(found[0].capabilities->content_encryption == crypto::ContentEncryption::aes256_cbc);
+    CHECK(found[1].companion);
+    CHECK_FALSE(found[1].capabilities.has_value());
+}
+
+TEST_CASE("The certificate to encrypt to that travels beside one that signs is the one that is taken",
+          "[keyring]") {
+    // RFC 8551 §2.5.3.1, without the attribute SMIMEEncryptionKeyPreference.
+    const auto found =
+        find_material(test::data("certificates/signed-with-separate-encryption-cert.eml"), "mail");
+    REQUIRE(found.size() == 2);
+    CHECK_FALSE(found[0].companion);
+    CHECK(found[1].companion);
+    const auto encrypts = crypto::x509_from_der(found[0].bytes);
+    const auto signs = crypto::x509_from_der(found[1].bytes);
+    REQUIRE(encrypts);
+    REQUIRE(signs);
+    CHECK((X509_get_key_usage(encrypts.get()) & KU_KEY_ENCIPHERMENT) != 0);
+    CHECK((X509_get_key_usage(signs.get()) & KU_KEY_ENCIPHERMENT) == 0);
+    CHECK(X509_NAME_cmp(X509_get_subject_name(encrypts.get()), X509_get_subject_name(signs.get())) == 0);
 }
 
 TEST_CASE("Autocrypt header fields that Autocrypt 1.1 does not believe are reported and not taken",
