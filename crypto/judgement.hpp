@@ -32,6 +32,8 @@ struct UserId {
     std::string text;    ///< as on the certificate, UTF-8
     std::string address; ///< the mailbox in it; empty: none
     bool revoked = false;
+    /// When the self-signature that binds it ends (RFC 9580 §5.2.3.18): from then on it names nobody.
+    std::optional<Time> expires{};
     bool operator==(const UserId&) const = default;
 };
 
