@@ -12,6 +12,11 @@ constexpr int exit_nothing_to_open = 1;
 /// `lockbox decrypt` and `lockbox read` opened something in a message that is not sealed as a whole.
 constexpr int exit_partly_sealed = 2;
 
+/// `lockbox import` has stored something that waits for a person; mail goes on as before.
+constexpr int exit_pending = 2;
+/// `lockbox pending` and `lockbox expiring` found something.
+constexpr int exit_something_found = 1;
+
 /// The sysexits(3) status for an error.
 [[nodiscard]] constexpr int exit_status(ErrorKind kind) noexcept {
     switch (kind) {

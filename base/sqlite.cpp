@@ -3,6 +3,7 @@
 #include "base/ascii.hpp"
 #include "base/descriptor.hpp"
 #include "base/error.hpp"
+#include "base/handle.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <new>
 
@@ -84,6 +86,88 @@ void make_sqlite_file(const SqliteFile& file) {
         throw Error(ErrorKind::permission, fmt::format("cannot give {} to its directory's owner: {}",
                                                        file.name(), reason_of(error)));
     }
+}
+
+namespace {
+
+/// A name beside the copy's own, until the copy is whole.
+class UnfinishedCopy {
+public:
+    explicit UnfinishedCopy(std::string target)
+        : target_(std::move(target)), path_(target_ + ".XXXXXX"), fd_(::mkostemp(path_.data(), O_CLOEXEC)) {
+        check(static_cast<bool>(fd_));
+    }
+    ~UnfinishedCopy() {
+        if (!finished_) {
+            ::unlink(path_.c_str());
+        }
+    }
+    UnfinishedCopy(const UnfinishedCopy&) = delete;
+    UnfinishedCopy& operator=(const UnfinishedCopy&) = delete;
+
+    [[nodiscard]] const std::string& path() const noexcept { return path_; }
+    void give_to_owner_of(const std::string& file) {
+        struct stat source {};
+        check(::stat(file.c_str(), &source) == 0);
+        check(::geteuid() != 0 || ::fchown(fd_.get(), source.st_uid, source.st_gid) == 0);
+    }
+    void finish() {
+        check(::fsync(fd_.get()) == 0 && ::rename(path_.c_str(), target_.c_str()) == 0);
+        finished_ = true;
+        const auto parent = std::filesystem::path(target_).parent_path();
+        const Descriptor directory(
+            ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        check(directory && ::fsync(directory.get()) == 0);
+    }
+    [[noreturn]] void fail(const std::string& reason) const {
+        throw Error(ErrorKind::io, fmt::format("cannot write {}: {}", target_, reason),
+                    "it is the copy that is made before a change of the format; nothing was changed");
+    }
+
+private:
+    void check(bool succeeded) const {
+        if (!succeeded) {
+            fail(reason_of(errno));
+        }
+    }
+    std::string target_;
+    std::string path_;
+    Descriptor fd_;
+    bool finished_ = false;
+};
+
+using namespace sqlite_api; // where SOCI declares what is SQLite's own
+using RawSqlite = Handle<sqlite3, sqlite3_close>;
+
+RawSqlite open_raw(const std::string& path, int flags) {
+    sqlite3* raw = nullptr;
+    const int opened = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
+    RawSqlite database(raw);
+    return opened == SQLITE_OK ? std::move(database) : RawSqlite();
+}
+
+} // namespace
+
+void copy_sqlite_file(const SqliteFile& file, const std::string& copy) {
+    UnfinishedCopy unfinished(copy);
+    unfinished.give_to_owner_of(file.path);
+    auto source = open_raw(file.path, SQLITE_OPEN_READWRITE); // a write-ahead log is written to by readers
+    auto target = open_raw(unfinished.path(), SQLITE_OPEN_READWRITE);
+    if (!source || !target) {
+        unfinished.fail(fmt::format("{} cannot be opened a second time", file.name()));
+    }
+    auto* const backup = sqlite3_backup_init(target.get(), "main", source.get(), "main");
+    if (backup == nullptr) {
+        unfinished.fail(sqlite3_errmsg(target.get()));
+    }
+    constexpr int every_page = -1;
+    const int copied = sqlite3_backup_step(backup, every_page);
+    const int finished = sqlite3_backup_finish(backup);
+    if (copied != SQLITE_DONE || finished != SQLITE_OK) {
+        unfinished.fail(sqlite3_errstr(copied != SQLITE_DONE ? copied : finished));
+    }
+    target.reset();
+    unfinished.finish();
 }
 
 soci::statement& KeptQuery::prepared() {

@@ -39,6 +39,12 @@ struct SqliteFile {
 /// happens to a file that is there. Throws Error permission or unavailable.
 void make_sqlite_file(const SqliteFile& file);
 
+/// Copies what is committed to a file of mode 0600 and the same owner, which is there whole or not at all,
+/// and is safe against power failures. Others may read and write meanwhile; somebody who has begun to write
+/// sees the state from before in the copy. A copy that is there already is replaced. Throws Error(io) naming
+/// it.
+void copy_sqlite_file(const SqliteFile& file, const std::string& copy);
+
 /// The first column of every row that `query`, which has one argument, finds.
 [[nodiscard]] std::vector<std::string> sqlite_column(soci::session& sql, const std::string& query,
                                                      const std::string& argument);

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace lockbox {
 
@@ -14,6 +16,9 @@ using Time = std::chrono::sys_seconds;
 [[nodiscard]] std::string format_time(Time time);
 /// RFC 5322 §3.3 in UTC: "Fri, 02 Jan 2026 03:04:05 +0000".
 [[nodiscard]] std::string format_mail_date(Time time);
+/// A day in UTC ("2026-01-02", its beginning) or a moment as format_time() has it. nullopt: neither, or a day
+/// that is in no calendar.
+[[nodiscard]] std::optional<Time> parse_time(std::string_view text);
 /// The clock, for the programs' own use.
 [[nodiscard]] Time now();
 
