@@ -16,10 +16,11 @@ namespace {
 
 namespace po = boost::program_options;
 
-constexpr std::array<const Command*, 13> all_commands{
-    &import_command, &list_command,  &show_command,    &export_command,  &remove_command,
-    &set_command,    &alias_command, &explain_command, &encrypt_command, &decrypt_command,
-    &read_command,   &key_command,   &inspect_command,
+constexpr std::array<const Command*, 19> all_commands{
+    &import_command,   &list_command,    &show_command,   &export_command,  &remove_command,
+    &pending_command,  &approve_command, &reject_command, &pin_command,     &unpin_command,
+    &expiring_command, &set_command,     &alias_command,  &explain_command, &encrypt_command,
+    &decrypt_command,  &read_command,    &key_command,    &inspect_command,
 };
 
 constexpr const char* arguments_key = "arguments";
@@ -154,7 +155,9 @@ keyring::Location Invocation::keyring_location() const {
 }
 
 keyring::Keyring Invocation::open_keyring(keyring::Access access) const {
-    return keyring::Keyring::open(keyring_location(), access);
+    auto keyring = keyring::Keyring::open(keyring_location(), access);
+    keyring.act_as(environment_.who);
+    return keyring;
 }
 
 std::string Invocation::read(const std::string& name) const {

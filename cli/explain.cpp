@@ -34,6 +34,8 @@ Options:
   --login NAME       the client has authenticated as NAME
   --tls VERSION      the client uses TLS, such as TLSv1.3
   --daemon NAME      the MTA's name for the listener: the macro {daemon_name}
+  --at DATE          what would become of it on that day, as things stand: who
+                     has nothing usable next month?
   --json             the plan as JSON
   --keyring URL      the keyring; it is only read
   --config FILE      the configuration
@@ -285,6 +287,12 @@ std::string path_text(const policy::Path& path) {
                            : fmt::format("{}, read as {}", printable(path.raw), printable(read_as));
 }
 
+/// "manual, from bob.asc, since 2026-01-02, pinned".
+std::string trust_text(const keyring::Binding& binding) {
+    return fmt::format("{}, from {}, since {}{}", keyring::to_string(binding.trust), binding.source,
+                       format_date(binding.first_seen), binding.pinned ? ", pinned" : "");
+}
+
 void print(std::ostream& out, const Explanation& explanation, const policy::Config& config,
            const policy::Transaction& transaction) {
     constexpr std::size_t octets_max = 4000; // a reason names every recipient
@@ -315,8 +323,16 @@ void print(std::ostream& out, const Explanation& explanation, const policy::Conf
                  ? fmt::format("to {} {}, {}", crypto::to_string(decision.certificate->protocol),
                                decision.certificate->fingerprint, printable(decision.reason))
                  : printable(decision.reason));
+        if (decision.binding) {
+            line(out, "  trust", printable(trust_text(*decision.binding)));
+        }
         for (const auto& other : decision.passed_over) {
             line(out, "  passed over", printable(other));
+        }
+        for (const auto& fingerprint : decision.pending) {
+            line(out, "  pending",
+                 fmt::format("{} waits: `lockbox approve {} {}`", fingerprint,
+                             printable(policy::name_of(decision, transaction)), fingerprint));
         }
     }
     for (const auto& alias : aliases_without_decisions(plan, transaction)) {
@@ -351,6 +367,7 @@ void print(std::ostream& out, const Explanation& explanation, const policy::Conf
 
 Json to_json(const policy::Decision& decision, const policy::Transaction& transaction) {
     const auto& certificate = decision.certificate;
+    const auto& binding = decision.binding;
     return {{"path", transaction.recipients[decision.recipient].raw},
             {"address", policy::name_of(decision, transaction)},
             {"complete", decision.address.has_value()},
@@ -361,6 +378,10 @@ Json to_json(const policy::Decision& decision, const policy::Transaction& transa
             {"reason", decision.reason},
             {"protocol", certificate ? Json(crypto::to_string(certificate->protocol)) : Json(nullptr)},
             {"certificate", certificate ? Json(certificate->fingerprint) : Json(nullptr)},
+            {"trust", binding ? Json(keyring::to_string(binding->trust)) : Json(nullptr)},
+            {"source", binding ? Json(binding->source) : Json(nullptr)},
+            {"pinned", binding && binding->pinned},
+            {"pending", decision.pending},
             {"passed_over", decision.passed_over}};
 }
 
@@ -418,6 +439,19 @@ Json to_json(const Explanation& explanation, const policy::Transaction& transact
     return json;
 }
 
+/// The day that is asked about; without one, today.
+Time moment_of(const Invocation& invocation) {
+    if (!invocation.has("at")) {
+        return invocation.environment().now;
+    }
+    const auto moment = parse_time(invocation.value("at"));
+    if (!moment) {
+        throw Error(ErrorKind::usage, fmt::format("'{}' is no day", invocation.value("at")),
+                    "a day is written 2026-12-31, a moment 2026-12-31T23:59:59Z, both in UTC");
+    }
+    return *moment;
+}
+
 int run(Invocation& invocation) {
     if (!invocation.has("from") || !invocation.has("to")) {
         throw Error(ErrorKind::usage, "`lockbox explain` needs --from ADDRESS and --to ADDRESS",
@@ -432,7 +466,7 @@ int run(Invocation& invocation) {
     explanation.out_of_scope = inquiry.out_of_scope;
     explanation.tls_missing = policy::why_tls_is_missing(transaction.origin, config.policy);
     explanation.reinject = config.reinject;
-    explanation.plan = policy::judge(inquiry, view, invocation.environment().now);
+    explanation.plan = policy::judge(inquiry, view, moment_of(invocation));
     explanation.way =
         policy::way_out(explanation.plan, transaction, config.outer_fields, policy::ways_of(config));
     if (!explanation.plan.copies.empty()) {
@@ -467,6 +501,7 @@ const Command explain_command{
             option("from", po::value<std::string>(), "")("to", po::value<std::vector<std::string>>(), "");
             option("client", po::value<std::string>(), "")("login", po::value<std::string>(), "");
             option("tls", po::value<std::string>(), "")("daemon", po::value<std::string>(), "")("json", "");
+            option("at", po::value<std::string>(), "");
         },
     .run = run,
 };

@@ -152,7 +152,7 @@ void name_recipients(const Invocation& invocation, Findings& findings) {
                                                     : keyring.by_fingerprint_part(recipient.key_id);
             if (entries.size() == 1) {
                 recipient.fingerprint = entries.front().certificate.fingerprint;
-                recipient.addresses = entries.front().addresses;
+                recipient.addresses = keyring::addresses_in(entries.front(), keyring::BindingState::active);
             }
         }
     } catch (const Error& error) {

@@ -5,29 +5,38 @@
 #include "cli/revocations.hpp"
 #include "cli/selection.hpp"
 #include "keyring/revocation.hpp"
+#include "keyring/usability.hpp"
 #include "mail/address.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <vector>
 
 namespace lockbox::cli {
 namespace {
 
 constexpr std::string_view help =
-    R"(Usage: lockbox list [--json] [ADDRESS | @DOMAIN | TEXT]
+    R"(Usage: lockbox list [OPTION]... [ADDRESS | @DOMAIN | TEXT]
 
-Lists certificates: all, those that are or once were for ADDRESS, those for
-addresses at DOMAIN, or those with TEXT anywhere in an address, a User ID or
-the fingerprint.
+Lists certificates: all, those for ADDRESS, those for addresses at DOMAIN, or
+those with TEXT anywhere in an address, a User ID or the fingerprint. One line
+for each address: its STATE is active (mail to it is sealed to the
+certificate), pending (a person has to approve of it), rejected (a person does
+not want it) or former (it was active; mail is not sent in clear because of
+that).
 
 Options:
+  --state STATE    only addresses in that state; may be repeated
+  --sort expiry    those that end first come first; without it, by address
   --json           everything that is known, as JSON, one certificate on a line
   --keyring URL    the keyring
 
 Examples:
   lockbox list
   lockbox list @example.org
+  lockbox list --state active --sort expiry
 
 Exit status: 0; 67 nothing was found for what was asked.
 )";
@@ -50,15 +59,11 @@ public:
 
     [[nodiscard]] const std::optional<mail::Address>& address() const { return address_; }
 
-    [[nodiscard]] bool shows(const std::string& address) const {
+    [[nodiscard]] bool shows(const mail::Address& address) const {
         if (address_) {
-            const auto parsed = mail::Address::parse(address);
-            return parsed && parsed->folded() == address_->folded();
+            return address.folded() == address_->folded();
         }
-        if (domain_) {
-            return address.ends_with("@" + *domain_);
-        }
-        return contains_ignoring_case(address, folded_);
+        return domain_ ? address.domain() == *domain_ : contains_ignoring_case(address.to_string(), folded_);
     }
 
     /// The certificate as a whole is meant, by something else than an address.
@@ -88,13 +93,46 @@ private:
     std::string digits_;
 };
 
+/// Which states are asked for.
+class States {
+public:
+    /// Throws Error(usage) for a word that is none.
+    explicit States(const std::vector<std::string>& words) {
+        for (const auto& word : words) {
+            const auto state = keyring::binding_state_from(word);
+            if (!state) {
+                throw Error(ErrorKind::usage, fmt::format("'{}' is no state", word),
+                            "the states are active, pending, rejected and former");
+            }
+            states_.insert(*state);
+        }
+    }
+    [[nodiscard]] bool shows(keyring::BindingState state) const {
+        return states_.empty() || states_.count(state) != 0;
+    }
+
+private:
+    std::set<keyring::BindingState> states_;
+};
+
+/// The moment at which the first of its active bindings ends; those without an end come last.
+Time end_of(const keyring::Entry& entry) {
+    auto end = Time::max();
+    for (const auto& binding : entry.bindings) {
+        if (binding.state == keyring::BindingState::active) {
+            end = std::min(end, keyring::usable_until(entry, binding).value_or(Time::max()));
+        }
+    }
+    return end;
+}
+
 /// Takes certificates one after the other, and prints those that are asked for.
 class Listing {
 public:
-    Listing(Invocation& invocation, const Query& query)
-        : out_(invocation.io().out), query_(query), now_(invocation.environment().now),
+    Listing(Invocation& invocation, const Query& query, const States& states)
+        : out_(invocation.io().out), query_(query), states_(states), now_(invocation.environment().now),
           as_json_(invocation.has("json")),
-          table_(out_, {"ADDRESS", "PROTOCOL", "FINGERPRINT", "USABLE", "TRUST"}) {
+          table_(out_, {"ADDRESS", "PROTOCOL", "FINGERPRINT", "USABLE", "TRUST", "STATE", "SOURCE"}) {
         if (as_json_) {
             out_ << fmt::format("{{\"version\": {}, \"certificates\": [", json_version);
         }
@@ -102,15 +140,13 @@ public:
 
     void add(const keyring::Entry& entry) {
         const bool all = query_.shows_all_addresses(entry);
-        const auto asked_for = [&](const std::vector<std::string>& addresses) {
-            std::vector<std::string> found;
-            std::copy_if(addresses.begin(), addresses.end(), std::back_inserter(found),
-                         [&](const std::string& address) { return all || query_.shows(address); });
-            return found;
-        };
-        const auto addresses = asked_for(entry.addresses);
-        const auto former = asked_for(entry.former_addresses);
-        if (addresses.empty() && former.empty()) {
+        std::vector<const keyring::Binding*> shown;
+        for (const auto& binding : entry.bindings) {
+            if ((all || query_.shows(binding.address)) && states_.shows(binding.state)) {
+                shown.push_back(&binding);
+            }
+        }
+        if (shown.empty()) {
             return;
         }
         ++count_;
@@ -119,8 +155,14 @@ public:
             check_output(out_);
             return;
         }
-        add_rows(entry, addresses, /*revoked=*/false);
-        add_rows(entry, former, /*revoked=*/true);
+        for (const auto* binding : shown) {
+            table_.add({printable(binding->address.to_string()),
+                        std::string(crypto::to_string(entry.certificate.protocol)),
+                        entry.certificate.fingerprint, usability(entry, *binding, now_),
+                        std::string(keyring::to_string(binding->trust)),
+                        std::string(keyring::to_string(binding->state)) + (binding->pinned ? ", pinned" : ""),
+                        printable(binding->source)});
+        }
     }
 
     std::size_t finish(const std::vector<std::string>& warnings) {
@@ -133,17 +175,9 @@ public:
     }
 
 private:
-    void add_rows(keyring::Entry entry, const std::vector<std::string>& addresses, bool revoked) {
-        entry.address_revoked = revoked;
-        for (const auto& address : addresses) {
-            table_.add({printable(address), std::string(crypto::to_string(entry.certificate.protocol)),
-                        entry.certificate.fingerprint, usability(entry, now_),
-                        std::string(keyring::to_string(entry.trust))});
-        }
-    }
-
     std::ostream& out_;
     const Query& query_;
+    const States& states_;
     Time now_;
     bool as_json_;
     Table table_;
@@ -153,20 +187,38 @@ private:
 int run(Invocation& invocation) {
     const auto text = invocation.arguments().empty() ? std::string() : invocation.arguments().front();
     const Query query(text);
+    const States states(invocation.values("state"));
+    const bool by_expiry = invocation.has("sort");
+    if (by_expiry && invocation.value("sort") != "expiry") {
+        throw Error(ErrorKind::usage,
+                    fmt::format("`lockbox list` does not sort by '{}'", invocation.value("sort")),
+                    "--sort expiry is what there is; without it, they are sorted by address");
+    }
     auto keyring = invocation.open_keyring(keyring::Access::read);
     const auto revocations =
         revocations_of(invocation.config_if_readable(), invocation, UnreadableList::warn);
-    Listing listing(invocation, query);
-    if (query.address()) {
-        for (auto& entry : keyring.find(*query.address())) {
-            keyring::mark_revoked(entry, *revocations.lists);
+    Listing listing(invocation, query, states);
+    std::vector<keyring::Entry> to_be_sorted;
+    const auto take = [&](keyring::Entry entry) {
+        keyring::mark_revoked(entry, *revocations.lists);
+        if (by_expiry) {
+            to_be_sorted.push_back(std::move(entry));
+        } else {
             listing.add(entry);
         }
+    };
+    if (query.address()) {
+        for (auto& bound : keyring.find(*query.address())) {
+            take(std::move(bound.entry));
+        }
     } else {
-        keyring.for_each([&](keyring::Entry entry) {
-            keyring::mark_revoked(entry, *revocations.lists);
-            listing.add(entry);
-        });
+        keyring.for_each(take);
+    }
+    std::stable_sort(
+        to_be_sorted.begin(), to_be_sorted.end(),
+        [](const keyring::Entry& left, const keyring::Entry& right) { return end_of(left) < end_of(right); });
+    for (const auto& entry : to_be_sorted) {
+        listing.add(entry);
     }
     if (listing.finish(revocations.warnings) == 0 && !text.empty()) {
         throw Error(ErrorKind::no_certificate, fmt::format("the keyring has no certificate for {}", text),
@@ -185,7 +237,12 @@ const Command list_command{
     .arguments_min = 0,
     .arguments_max = 1,
     .missing_argument_hint = {},
-    .declare = [](boost::program_options::options_description_easy_init option) { option("json", ""); },
+    .declare =
+        [](boost::program_options::options_description_easy_init option) {
+            namespace po = boost::program_options;
+            option("json", "")("state", po::value<std::vector<std::string>>(), "");
+            option("sort", po::value<std::string>(), "");
+        },
     .run = run,
 };
 

@@ -3,6 +3,7 @@
 #include "cli/run.hpp"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -32,6 +34,14 @@ std::size_t columns_of_terminal() noexcept {
     winsize size{};
     const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
     return known ? size.ws_col : usual;
+}
+
+/// The login of who calls; through sudo(8), theirs too.
+std::string login() {
+    const auto* user = ::getpwuid(::geteuid()); // NOLINT(concurrency-mt-unsafe): there is one thread
+    std::string name = user != nullptr ? user->pw_name : std::to_string(::geteuid());
+    const char* caller = std::getenv("SUDO_USER"); // NOLINT(concurrency-mt-unsafe): nobody sets it
+    return caller != nullptr && *caller != '\0' ? name + " (sudo: " + caller + ")" : name;
 }
 
 /// https://no-color.org
@@ -65,6 +75,7 @@ int main(int argc, char** argv) {
     if (const char* keyring = std::getenv("LOCKBOX_KEYRING")) {
         environment.keyring = keyring;
     }
+    environment.who = login();
     environment.in_is_terminal = ::isatty(STDIN_FILENO) != 0;
     environment.out_is_terminal = ::isatty(STDOUT_FILENO) != 0;
     environment.columns = columns_of_terminal();

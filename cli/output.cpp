@@ -3,6 +3,7 @@
 #include "base/ascii.hpp"
 #include "cli/command.hpp"
 #include "crypto/x509_judge.hpp"
+#include "keyring/import.hpp"
 #include "keyring/usability.hpp"
 #include "mail/openpgp_packet.hpp"
 
@@ -13,7 +14,6 @@
 namespace lockbox::cli {
 namespace {
 
-constexpr std::chrono::days end_is_near{30};
 constexpr std::size_t gap_octets = 2; // between columns
 
 /// Characters of UTF-8, which is what a terminal shows in one column each but for a few scripts.
@@ -45,13 +45,18 @@ Json json_entry(const keyring::Entry& entry, Time now) {
     Json json;
     json["fingerprint"] = entry.certificate.fingerprint;
     json["protocol"] = crypto::to_string(entry.certificate.protocol);
-    json["addresses"] = entry.addresses;
-    json["former_addresses"] = entry.former_addresses;
+    json["addresses"] = keyring::addresses_in(entry, keyring::BindingState::active);
+    json["former_addresses"] = keyring::addresses_in(entry, keyring::BindingState::former);
+    json["bindings"] = Json::array();
+    for (const auto& binding : entry.bindings) {
+        json["bindings"].push_back(json_binding(entry, binding, now));
+    }
     json["user_ids"] = Json::array();
     for (const auto& user_id : entry.user_ids) {
         json["user_ids"].push_back({{"text", user_id.text},
                                     {"address", json_optional(user_id.address)},
-                                    {"revoked", user_id.revoked}});
+                                    {"revoked", user_id.revoked},
+                                    {"expires", json_time(user_id.expires)}});
     }
     json["algorithm"] = entry.algorithm;
     json["created"] = format_time(entry.created);
@@ -75,12 +80,27 @@ Json json_entry(const keyring::Entry& entry, Time now) {
         json["chain"] = chain_subjects(entry);
         json["content_encryption"] = crypto::word(entry.certificate.content_encryption);
     }
-    json["trust"] = keyring::to_string(entry.trust);
-    json["source"] = entry.source;
     json["imported"] = format_time(entry.imported);
     json["updated"] = format_time(entry.updated);
     json["warnings"] = warnings_about(entry, now);
     return json;
+}
+
+Json json_binding(const keyring::Entry& entry, const keyring::Binding& binding, Time now) {
+    const auto unusable = keyring::why_unusable(entry, binding, now);
+    return {{"address", binding.address.to_string()},
+            {"state", keyring::to_string(binding.state)},
+            {"trust", keyring::to_string(binding.trust)},
+            {"source", binding.source},
+            {"pinned", binding.pinned},
+            {"assigned", binding.assigned},
+            {"first_seen", format_time(binding.first_seen)},
+            {"confirmed", format_time(binding.confirmed)},
+            {"good_until", json_time(binding.good_until)},
+            {"reason", json_optional(binding.reason)},
+            {"usable", !unusable.has_value()},
+            {"why_unusable", unusable ? Json(unusable->describe()) : Json(nullptr)},
+            {"usable_until", unusable ? Json(nullptr) : json_time(keyring::usable_until(entry, binding))}};
 }
 
 Table::Table(std::ostream& out, std::vector<std::string> head) : out_(out) {
@@ -142,12 +162,17 @@ std::string usability(const keyring::Entry& entry, Time now) {
     return unusable ? unusable->describe() : until(keyring::usable_until(entry));
 }
 
+std::string usability(const keyring::Entry& entry, const keyring::Binding& binding, Time now) {
+    const auto unusable = keyring::why_unusable(entry, binding, now);
+    return unusable ? unusable->describe() : until(keyring::usable_until(entry, binding));
+}
+
 std::vector<std::string> warnings_about(const keyring::Entry& entry, Time now) {
     std::vector<std::string> warnings;
     if (keyring::why_unusable(entry, now)) {
         return warnings;
     }
-    if (const auto end = keyring::usable_until(entry); end && *end - now < end_is_near) {
+    if (const auto end = keyring::usable_until(entry); end && *end - now < keyring::end_is_near) {
         warnings.push_back(
             fmt::format("it can be used until {} only: ask its owner for a renewed one", format_date(*end)));
     }

@@ -20,9 +20,9 @@ using Json = nlohmann::ordered_json;
 
 /// The version of everything that --json prints: raised when a field changes its meaning or goes, not when
 /// one is added.
-constexpr int json_version = 1;
+constexpr int json_version = 2; // 2: trust and source are of a binding, not of a certificate
 
-/// {"version": 1}, to be completed.
+/// {"version": 2}, to be completed.
 [[nodiscard]] Json json_document();
 /// ASCII only, so that no name steers a terminal; what is not UTF-8 becomes U+FFFD. `indent` < 0: on one
 /// line.
@@ -31,6 +31,8 @@ constexpr int json_version = 1;
 [[nodiscard]] Json json_time(const std::optional<Time>& time);
 /// All that the keyring knows of a certificate.
 [[nodiscard]] Json json_entry(const keyring::Entry& entry, Time now);
+/// And of one of its bindings.
+[[nodiscard]] Json json_binding(const keyring::Entry& entry, const keyring::Binding& binding, Time now);
 
 /// Columns that are as wide as the first rows need: short lists are aligned, long ones need no memory. A
 /// longer cell in a later row moves the rest of its own row.
@@ -52,6 +54,8 @@ private:
 
 /// "until 2027-01-02", "no expiry", or why it is unusable.
 [[nodiscard]] std::string usability(const keyring::Entry& entry, Time now);
+/// The same for the address of a binding.
+[[nodiscard]] std::string usability(const keyring::Entry& entry, const keyring::Binding& binding, Time now);
 [[nodiscard]] std::string until(const std::optional<Time>& usable_until);
 
 /// What a person should know of a usable certificate: old hash algorithms, an end that is near.

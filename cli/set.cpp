@@ -42,6 +42,8 @@ keyring::Stored set(const std::string& fingerprint, crypto::ContentEncryption en
         }
         auto changed = *present;
         changed.certificate.content_encryption = encryption;
+        changed.encryption_said_by = keyring::SaidBy::person;
+        changed.encryption_said_at.reset();
         if (const auto stored = keyring.store(changed, present, now)) {
             return *stored;
         }
@@ -71,7 +73,7 @@ int run(Invocation& invocation) {
             const auto stored = set(fingerprint, encryption, keyring, invocation.environment().now);
             invocation.io().out << fmt::format(
                 "{:<9}  {}  {}  {}\n", stored == keyring::Stored::unchanged ? "unchanged" : "updated",
-                fingerprint, listed(entry.addresses), crypto::to_string(encryption));
+                fingerprint, listed(keyring::addresses_in(entry, keyring::BindingState::active)), crypto::to_string(encryption));
         }
         return EX_OK;
     });

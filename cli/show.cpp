@@ -14,8 +14,9 @@ namespace {
 constexpr std::string_view help =
     R"(Usage: lockbox show [--json] FINGERPRINT|ADDRESS...
 
-Shows everything that is known of certificates: User IDs, keys, dates, where
-they came from, and whether they can be used now. A FINGERPRINT may be cut to
+Shows everything that is known of certificates: User IDs, keys, dates, for whom
+they are used and where that came from, whether they can be used now, and what
+happened to them, when, and through whom. A FINGERPRINT may be cut to
 its first or last 8 digits or more.
 
 Options:
@@ -49,7 +50,39 @@ void print_x509(std::ostream& out, const keyring::Entry& entry) {
          fmt::format("sealed with {}", crypto::to_string(entry.certificate.content_encryption)));
 }
 
-void print(std::ostream& out, const keyring::Entry& entry, Time now) {
+std::string_view label_of(keyring::BindingState state) {
+    switch (state) {
+    case keyring::BindingState::active:
+        return "Used for";
+    case keyring::BindingState::pending:
+        return "Waits for";
+    case keyring::BindingState::rejected:
+        return "Rejected for";
+    case keyring::BindingState::former:
+        return "Once used for";
+    }
+    return "Used for";
+}
+
+/// "manual, from bob.asc, since 2026-01-02".
+void print(std::ostream& out, const keyring::Binding& binding) {
+    line(out, label_of(binding.state),
+         fmt::format("{}  {}, from {}, since {}{}{}{}", printable(binding.address.to_string()),
+                     keyring::to_string(binding.trust), printable(binding.source),
+                     format_date(binding.first_seen), binding.pinned ? ", pinned" : "",
+                     binding.good_until ? ", until " + format_date(*binding.good_until) : "",
+                     binding.reason.empty() ? std::string() : "; " + printable(binding.reason)));
+}
+
+void print(std::ostream& out, const keyring::Change& change) {
+    line(out, "Changed",
+         fmt::format("{}  {} {}{}{}", format_time(change.at), printable(change.what),
+                     printable(change.addresses), change.who.empty() ? "" : ", by " + printable(change.who),
+                     change.why.empty() ? "" : ": " + printable(change.why)));
+}
+
+void print(std::ostream& out, const keyring::Entry& entry, const std::vector<keyring::Change>& changes,
+           Time now) {
     out << fmt::format("{} {}\n", crypto::to_string(entry.certificate.protocol),
                        entry.certificate.fingerprint);
     const bool smime = entry.certificate.protocol == crypto::Protocol::smime;
@@ -57,9 +90,11 @@ void print(std::ostream& out, const keyring::Entry& entry, Time now) {
         line(out, smime && user_id.address.empty() ? "Subject" : "User ID",
              printable(user_id.text) + (user_id.revoked ? "  (revoked)" : ""));
     }
-    line(out, "Used for", listed(entry.addresses));
-    if (!entry.former_addresses.empty()) {
-        line(out, "Once used for", listed(entry.former_addresses));
+    for (const auto& binding : entry.bindings) {
+        print(out, binding);
+    }
+    if (entry.bindings.empty()) {
+        line(out, "Used for", "nobody: it is kept for what is revoked of it");
     }
     line(out, "Usable", usability(entry, now));
     if (smime) {
@@ -73,14 +108,27 @@ void print(std::ostream& out, const keyring::Entry& entry, Time now) {
              fmt::format("{}, {}, {}", key.fingerprint, printable(key.algorithm),
                          dates(key.created, key.expires, key.revoked)));
     }
-    line(out, "Trust", keyring::to_string(entry.trust));
-    line(out, "Source", printable(entry.source));
     line(out, "Imported", format_time(entry.imported));
     line(out, "Updated", format_time(entry.updated));
     for (const auto& warning : warnings_about(entry, now)) {
         line(out, "Warning", warning);
     }
+    for (const auto& change : changes) {
+        print(out, change);
+    }
     check_output(out);
+}
+
+Json json_changes(const std::vector<keyring::Change>& changes) {
+    auto json = Json::array();
+    for (const auto& change : changes) {
+        json.push_back({{"at", format_time(change.at)},
+                        {"what", change.what},
+                        {"addresses", change.addresses},
+                        {"who", change.who},
+                        {"why", change.why}});
+    }
+    return json;
 }
 
 int run(Invocation& invocation) {
@@ -97,14 +145,15 @@ int run(Invocation& invocation) {
     const int status = for_each_argument(invocation, invocation.arguments(), [&](const std::string& name) {
         for (auto entry : named(name, keyring)) {
             keyring::mark_revoked(entry, *revocations.lists);
-            entry.address_revoked = false; // the certificate is shown, not one address of it
+            const auto changes = keyring.changes_of(entry.certificate.fingerprint);
             if (as_json) {
                 document["certificates"].push_back(json_entry(entry, now));
+                document["certificates"].back()["changes"] = json_changes(changes);
                 continue;
             }
             out << (first ? "" : "\n");
             first = false;
-            print(out, entry, now);
+            print(out, entry, changes, now);
         }
         return EX_OK;
     });

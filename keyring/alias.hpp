@@ -51,7 +51,7 @@ struct Alias {
 
 /// All that a keyring knows about an address.
 struct Known {
-    std::vector<Entry> entries;        ///< as Keyring::find() returns them
+    std::vector<Bound> bound;          ///< as Keyring::find() returns them
     std::optional<Alias> alias;        ///< its own
     std::optional<Alias> domain_alias; ///< its domain's: always one that stands for a certificate
     bool operator==(const Known&) const = default;

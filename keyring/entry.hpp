@@ -4,18 +4,21 @@
 #include "base/time.hpp"
 #include "crypto/certificate.hpp"
 #include "crypto/judgement.hpp"
+#include "keyring/binding.hpp"
 
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace lockbox::keyring {
 
-/// How a certificate came to be believed; a higher one is chosen before a lower one.
-enum class Trust { harvested = 0, discovered = 1, verified = 2, manual = 3 };
-[[nodiscard]] std::string_view to_string(Trust trust) noexcept;
-[[nodiscard]] std::optional<Trust> trust_from(std::string_view word) noexcept;
+/// Who said what the reader of an S/MIME certificate reads (Certificate::content_encryption). A later word
+/// counts before an earlier one of the same kind, and a person's before everybody's.
+enum class SaidBy {
+    nobody,  ///< it is what everybody reads
+    message, ///< a signed message of the reader's own, made when Entry::encryption_said_at says
+    person,
+};
 
 struct Entry {
     crypto::Certificate certificate;
@@ -26,17 +29,33 @@ struct Entry {
     std::vector<crypto::EncryptionKey> encryption_keys;
     std::vector<crypto::UserId> user_ids;
     std::vector<std::string> chain; ///< X.509: as crypto::JudgedCertificate has it
-    std::vector<std::string>
-        addresses; ///< normalised, as Address::to_string() has them: what it may be used for
-    /// What it could be used for once, until its owner revoked the User ID or the certificate. Remembered, so
-    /// that nobody who was sealed to yesterday counts as somebody without a certificate today.
-    std::vector<std::string> former_addresses;
-    bool address_revoked = false; ///< set by Keyring::find(): the address that was asked for is a former one
-    Trust trust = Trust::manual;
-    std::string source; ///< where it came from: a file name, "-", "autocrypt"
-    Time imported;      ///< first
-    Time updated;       ///< last change
+    SaidBy encryption_said_by = SaidBy::nobody;
+    std::optional<Time> encryption_said_at; ///< nullopt: the message does not say when it was signed
+    std::vector<Binding> bindings;          ///< each address once, ordered by it
+    Time imported;                          ///< first
+    Time updated;                           ///< last change
     bool operator==(const Entry&) const = default;
 };
+
+/// A binding with the certificate that it names.
+struct Bound {
+    Binding binding;
+    Entry entry;
+    bool operator==(const Bound&) const = default;
+};
+
+/// The addresses that the certificate has in that state, ordered, as Address::to_string() has them.
+[[nodiscard]] std::vector<std::string> addresses_in(const Entry& entry, BindingState state);
+
+/// Null: there is none.
+[[nodiscard]] const Binding* binding_for(const Entry& entry, const mail::Address& address);
+
+/// Takes over what `earlier` says of revocations of the same certificate: a revocation is never taken back
+/// (RFC 9580 §5.2.1.11: a key revocation is for good), so `revoked` and the revoked keys and User IDs only
+/// become more, whatever a later copy of the certificate leaves out.
+void keep_revocations(Entry& entry, const Entry& earlier);
+
+/// Something of the certificate is revoked: itself, a key, or a User ID.
+[[nodiscard]] bool has_revocation(const Entry& entry);
 
 } // namespace lockbox::keyring

@@ -7,18 +7,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
+#include <string_view>
+#include <utility>
 
 namespace lockbox::keyring {
 namespace {
-
-std::int64_t seconds(Time time) {
-    return time.time_since_epoch().count();
-}
-
-Time from_seconds(long long count) {
-    return Time(std::chrono::seconds(count));
-}
 
 std::string bytes_of(soci::blob& blob) {
     std::string bytes(blob.get_len(), '\0');
@@ -28,34 +23,32 @@ std::string bytes_of(soci::blob& blob) {
     return bytes;
 }
 
-bool has_address(const Entry& entry, const mail::Address& wanted) {
-    return std::any_of(entry.addresses.begin(), entry.addresses.end(), [&](const std::string& text) {
-        const auto address = mail::Address::parse(text);
-        return address && address->folded() == wanted.folded();
-    });
+constexpr std::array<std::string_view, 3> said_by_words{"nobody", "message", "person"}; // in SaidBy's order
+
+std::optional<SaidBy> said_by_from(std::string_view word) {
+    const auto* const found = std::find(said_by_words.begin(), said_by_words.end(), word);
+    return found != said_by_words.end() ? std::optional(static_cast<SaidBy>(found - said_by_words.begin()))
+                                        : std::nullopt;
+}
+
+std::string word_of(SaidBy said_by) {
+    return std::string(said_by_words.at(static_cast<std::size_t>(said_by)));
+}
+
+/// Of two spellings of one address, the one that a message to the address is about.
+bool nearer(const Binding& left, const Binding& right, const mail::Address& address) {
+    return std::pair(left.address != address, left.state) < std::pair(right.address != address, right.state);
 }
 
 } // namespace
 
-NullableTime::NullableTime(const std::optional<Time>& time)
-    : value(time ? seconds(*time) : 0), indicator(time ? soci::i_ok : soci::i_null) {}
-
-std::optional<Time> NullableTime::get() const {
-    return indicator == soci::i_ok ? std::optional(from_seconds(value)) : std::nullopt;
-}
-
 EntryTable::EntryTable(soci::session& sql, const std::string& path)
-    : sql_(sql), path_(path), fingerprints_of_address_(sql,
-                                                       "SELECT DISTINCT fingerprint FROM address WHERE "
-                                                       "folded = :folded ORDER BY fingerprint",
-                                                       [this](soci::statement& statement) {
-                                                           statement.exchange(soci::use(asked_));
-                                                           statement.exchange(soci::into(text_));
-                                                       }),
+    : sql_(sql), path_(path), bindings_(sql, path),
       certificate_(
           sql,
-          "SELECT fingerprint, protocol, bytes, algorithm, created, expires, revoked, trust, source, "
-          "imported, updated, content_encryption FROM certificate WHERE fingerprint = :fingerprint",
+          "SELECT fingerprint, protocol, bytes, algorithm, created, expires, revoked, imported, updated, "
+          "content_encryption, encryption_said_by, encryption_said_at FROM certificate WHERE fingerprint = "
+          ":fingerprint",
           [this](soci::statement& statement) {
               statement.exchange(soci::use(asked_));
               statement.exchange(soci::into(row_.fingerprint));
@@ -65,27 +58,23 @@ EntryTable::EntryTable(soci::session& sql, const std::string& path)
               statement.exchange(soci::into(row_.created));
               statement.exchange(soci::into(expires_.value, expires_.indicator));
               statement.exchange(soci::into(revoked_));
-              statement.exchange(soci::into(row_.trust));
-              statement.exchange(soci::into(row_.source));
               statement.exchange(soci::into(row_.imported));
               statement.exchange(soci::into(row_.updated));
               statement.exchange(soci::into(row_.encryption, row_.has_encryption));
+              statement.exchange(soci::into(row_.said_by));
+              statement.exchange(soci::into(row_.said_at.value, row_.said_at.indicator));
           }),
-      addresses_(sql, "SELECT address, former FROM address WHERE fingerprint = :fingerprint ORDER BY address",
-                 [this](soci::statement& statement) {
-                     statement.exchange(soci::use(asked_));
-                     statement.exchange(soci::into(text_));
-                     statement.exchange(soci::into(former_));
-                 }),
-      user_ids_(sql,
-                "SELECT text, address, revoked FROM user_id WHERE certificate = :fingerprint ORDER BY "
-                "position",
-                [this](soci::statement& statement) {
-                    statement.exchange(soci::use(asked_));
-                    statement.exchange(soci::into(user_id_.text));
-                    statement.exchange(soci::into(user_id_.address));
-                    statement.exchange(soci::into(revoked_));
-                }),
+      user_ids_(
+          sql,
+          "SELECT text, address, revoked, expires FROM user_id WHERE certificate = :fingerprint ORDER BY "
+          "position",
+          [this](soci::statement& statement) {
+              statement.exchange(soci::use(asked_));
+              statement.exchange(soci::into(user_id_.text));
+              statement.exchange(soci::into(user_id_.address));
+              statement.exchange(soci::into(revoked_));
+              statement.exchange(soci::into(expires_.value, expires_.indicator));
+          }),
       encryption_keys_(sql,
                        "SELECT fingerprint, algorithm, created, expires, revoked FROM encryption_key"
                        " WHERE certificate = :fingerprint ORDER BY position",
@@ -111,11 +100,11 @@ std::optional<Entry> EntryTable::load(const std::string& fingerprint) {
         return std::nullopt;
     }
     auto& entry = *found;
-    addresses_.for_each_row(
-        [&] { (former_ != 0 ? entry.former_addresses : entry.addresses).push_back(text_); });
+    entry.bindings = bindings_.of_certificate(fingerprint);
     user_ids_.for_each_row([&] {
         entry.user_ids.push_back(user_id_);
         entry.user_ids.back().revoked = revoked_ != 0;
+        entry.user_ids.back().expires = expires_.get();
     });
     encryption_keys_.for_each_row([&] {
         key_.created = from_seconds(key_created_);
@@ -135,17 +124,16 @@ soci::blob& EntryTable::bytes() {
 
 Entry EntryTable::entry_from_row() {
     const auto known_protocol = crypto::protocol_from(row_.protocol);
-    const auto known_trust = trust_from(row_.trust);
+    const auto known_said_by = said_by_from(row_.said_by);
     const auto known_encryption = row_.has_encryption == soci::i_ok
                                       ? crypto::content_encryption_from(row_.encryption)
                                       : crypto::ContentEncryption::aes256_cbc;
-    if (!known_protocol || !known_trust || !known_encryption) {
-        throw Error(
-            ErrorKind::malformed,
-            fmt::format("the keyring {} is damaged: certificate {} has the protocol '{}', the trust '{}' and "
-                        "the content encryption '{}'",
-                        path_, row_.fingerprint, printable(row_.protocol), printable(row_.trust),
-                        printable(row_.encryption)));
+    if (!known_protocol || !known_said_by || !known_encryption) {
+        throw Error(ErrorKind::malformed,
+                    fmt::format("the keyring {} is damaged: certificate {} has the protocol '{}' and the "
+                                "content encryption '{}', which '{}' has said",
+                                path_, row_.fingerprint, printable(row_.protocol), printable(row_.encryption),
+                                printable(row_.said_by)));
     }
     Entry entry;
     entry.certificate.fingerprint = row_.fingerprint;
@@ -153,8 +141,8 @@ Entry EntryTable::entry_from_row() {
     entry.certificate.bytes = bytes_of(bytes());
     entry.certificate.content_encryption = *known_encryption;
     entry.algorithm = row_.algorithm;
-    entry.trust = *known_trust;
-    entry.source = row_.source;
+    entry.encryption_said_by = *known_said_by;
+    entry.encryption_said_at = row_.said_at.get();
     entry.created = from_seconds(row_.created);
     entry.expires = expires_.get();
     entry.revoked = revoked_ != 0;
@@ -163,18 +151,27 @@ Entry EntryTable::entry_from_row() {
     return entry;
 }
 
-std::vector<Entry> EntryTable::for_address(const mail::Address& address) {
-    asked_ = address.folded();
-    std::vector<std::string> fingerprints;
-    fingerprints_of_address_.for_each_row([&] { fingerprints.push_back(text_); });
-    std::vector<Entry> entries;
-    for (const auto& fingerprint : fingerprints) {
-        if (auto entry = load(fingerprint)) {
-            entry->address_revoked = !has_address(*entry, address);
-            entries.push_back(*std::move(entry));
+std::vector<Bound> EntryTable::for_address(const mail::Address& address) {
+    const auto folded = address.folded();
+    std::vector<Bound> found;
+    for (const auto& fingerprint : bindings_.fingerprints(address)) {
+        auto entry = load(fingerprint);
+        if (!entry) {
+            continue;
+        }
+        const Binding* nearest = nullptr;
+        for (const auto& binding : entry->bindings) {
+            if (binding.address.folded() == folded &&
+                (nearest == nullptr || nearer(binding, *nearest, address))) {
+                nearest = &binding;
+            }
+        }
+        if (nearest != nullptr) {
+            auto binding = *nearest;
+            found.push_back({std::move(binding), *std::move(entry)});
         }
     }
-    return entries;
+    return found;
 }
 
 std::vector<Entry> EntryTable::by_fingerprint_part(const std::string& digits) {
@@ -208,23 +205,23 @@ std::vector<std::string> EntryTable::issuers() {
 }
 
 std::vector<std::string> EntryTable::fingerprints() {
-    return sqlite_column(
-        sql_,
-        "SELECT certificate.fingerprint FROM certificate LEFT JOIN address"
-        " ON address.fingerprint = certificate.fingerprint WHERE certificate.fingerprint <> :nothing"
-        " GROUP BY certificate.fingerprint ORDER BY min(address.address), certificate.fingerprint",
-        "");
+    return sqlite_column(sql_,
+                         "SELECT fingerprint FROM binding WHERE fingerprint <> :nothing"
+                         " GROUP BY fingerprint ORDER BY min(address), fingerprint",
+                         "");
 }
 
 std::size_t EntryTable::size() {
     long long count = 0;
-    sql_ << "SELECT count(*) FROM certificate", soci::into(count);
+    sql_ << "SELECT count(DISTINCT fingerprint) FROM binding WHERE state = 'active'", soci::into(count);
     return static_cast<std::size_t>(count);
 }
 
 bool EntryTable::empty() {
     int found = 0;
-    sql_ << "SELECT EXISTS (SELECT 1 FROM certificate)", soci::into(found);
+    sql_ << "SELECT EXISTS (SELECT 1 FROM binding WHERE state = 'active') OR"
+            " EXISTS (SELECT 1 FROM alias WHERE certificate IS NOT NULL)",
+        soci::into(found);
     return found == 0;
 }
 
@@ -233,7 +230,6 @@ void EntryTable::insert(const Entry& entry) {
     soci::blob bytes(sql_);
     bytes.write(0, certificate.bytes.data(), certificate.bytes.size());
     const std::string protocol(crypto::to_string(certificate.protocol));
-    const std::string trust(to_string(entry.trust));
     NullableTime expires(entry.expires);
     const long long created = seconds(entry.created);
     const long long imported = seconds(entry.imported);
@@ -241,50 +237,41 @@ void EntryTable::insert(const Entry& entry) {
     const int revoked = entry.revoked ? 1 : 0;
     const std::string encryption(crypto::word(certificate.content_encryption));
     auto has_encryption = certificate.protocol == crypto::Protocol::smime ? soci::i_ok : soci::i_null;
+    const auto said_by = word_of(entry.encryption_said_by);
+    NullableTime said_at(entry.encryption_said_at);
     sql_ << "INSERT INTO certificate (fingerprint, protocol, bytes, algorithm, created, expires, revoked, "
-            "trust, source, imported, updated, content_encryption) VALUES (:fingerprint, :protocol, :bytes, "
-            ":algorithm, :created, :expires, :revoked, :trust, :source, :imported, :updated, :encryption)",
+            "imported, updated, content_encryption, encryption_said_by, encryption_said_at) VALUES "
+            "(:fingerprint, :protocol, :bytes, :algorithm, :created, :expires, :revoked, :imported, "
+            ":updated, :encryption, :said_by, :said_at)",
         soci::use(certificate.fingerprint), soci::use(protocol), soci::use(bytes), soci::use(entry.algorithm),
-        soci::use(created), soci::use(expires.value, expires.indicator), soci::use(revoked), soci::use(trust),
-        soci::use(entry.source), soci::use(imported), soci::use(updated),
-        soci::use(encryption, has_encryption);
-    insert_addresses(entry.addresses, 0, certificate.fingerprint);
-    insert_addresses(entry.former_addresses, 1, certificate.fingerprint);
+        soci::use(created), soci::use(expires.value, expires.indicator), soci::use(revoked),
+        soci::use(imported), soci::use(updated), soci::use(encryption, has_encryption), soci::use(said_by),
+        soci::use(said_at.value, said_at.indicator);
+    for (const auto& binding : entry.bindings) {
+        bindings_.insert(certificate.fingerprint, binding);
+    }
     insert_user_ids(entry);
     insert_encryption_keys(entry);
     insert_chain(entry);
 }
 
 void EntryTable::erase(const std::string& fingerprint) {
-    sql_ << "DELETE FROM address WHERE fingerprint = :fingerprint", soci::use(fingerprint);
+    bindings_.erase_all(fingerprint);
     sql_ << "DELETE FROM user_id WHERE certificate = :fingerprint", soci::use(fingerprint);
     sql_ << "DELETE FROM encryption_key WHERE certificate = :fingerprint", soci::use(fingerprint);
     sql_ << "DELETE FROM chain WHERE certificate = :fingerprint", soci::use(fingerprint);
     sql_ << "DELETE FROM certificate WHERE fingerprint = :fingerprint", soci::use(fingerprint);
 }
 
-void EntryTable::insert_addresses(const std::vector<std::string>& addresses, int former,
-                                  const std::string& fingerprint) {
-    for (const auto& text : addresses) {
-        const auto address = mail::Address::parse(text);
-        if (!address) {
-            throw Error(ErrorKind::malformed, fmt::format("'{}' is no mail address", printable(text)));
-        }
-        const auto folded = address->folded();
-        sql_ << "INSERT INTO address (folded, address, former, fingerprint)"
-                " VALUES (:folded, :address, :former, :fingerprint)",
-            soci::use(folded), soci::use(text), soci::use(former), soci::use(fingerprint);
-    }
-}
-
 void EntryTable::insert_user_ids(const Entry& entry) {
     int position = 0;
     for (const auto& user_id : entry.user_ids) {
         const int revoked = user_id.revoked ? 1 : 0;
-        sql_ << "INSERT INTO user_id (certificate, position, text, address, revoked)"
-                " VALUES (:certificate, :position, :text, :address, :revoked)",
+        NullableTime expires(user_id.expires);
+        sql_ << "INSERT INTO user_id (certificate, position, text, address, revoked, expires)"
+                " VALUES (:certificate, :position, :text, :address, :revoked, :expires)",
             soci::use(entry.certificate.fingerprint), soci::use(position), soci::use(user_id.text),
-            soci::use(user_id.address), soci::use(revoked);
+            soci::use(user_id.address), soci::use(revoked), soci::use(expires.value, expires.indicator);
         ++position;
     }
 }

@@ -3,7 +3,9 @@
 
 #include "base/sqlite.hpp"
 #include "base/time.hpp"
+#include "keyring/binding_table.hpp"
 #include "keyring/entry.hpp"
+#include "keyring/nullable_time.hpp"
 #include "mail/address.hpp"
 
 #include <soci/soci.h>
@@ -15,41 +17,36 @@
 
 namespace lockbox::keyring {
 
-/// A nullable point in time on its way to or from a column.
-struct NullableTime {
-    long long value = 0;
-    soci::indicator indicator = soci::i_null;
-
-    NullableTime() = default;
-    explicit NullableTime(const std::optional<Time>& time);
-    [[nodiscard]] std::optional<Time> get() const;
-};
-
 class EntryTable {
 public:
     /// `path` is for the error texts. Both must outlive it.
     EntryTable(soci::session& sql, const std::string& path);
 
     [[nodiscard]] std::optional<Entry> load(const std::string& fingerprint);
-    /// Those that are or once were for the address, ordered by fingerprint: one search in an index.
-    [[nodiscard]] std::vector<Entry> for_address(const mail::Address& address);
+    /// Those that have a binding for the address, in whatever state and spelling, each once with the binding
+    /// that is nearest to it; ordered by fingerprint. One search in an index.
+    [[nodiscard]] std::vector<Bound> for_address(const mail::Address& address);
     /// Those whose fingerprint, or an encryption key's, begins or ends with these digits.
     [[nodiscard]] std::vector<Entry> by_fingerprint_part(const std::string& digits);
     /// The certificates in all chains, each once.
     [[nodiscard]] std::vector<std::string> issuers();
-    /// Of all, ordered by first address and fingerprint.
+    /// Of all that have a binding, ordered by first address and fingerprint.
     [[nodiscard]] std::vector<std::string> fingerprints();
+    /// How many have a binding that is active.
     [[nodiscard]] std::size_t size();
+    /// Nothing has a binding that is active, and no alias stands for a certificate.
     [[nodiscard]] bool empty();
 
     void insert(const Entry& entry);
     void erase(const std::string& fingerprint);
+    /// Takes the place of the certificate's binding for the same address.
+    void replace(const std::string& fingerprint, const Binding& binding) {
+        bindings_.replace(fingerprint, binding);
+    }
 
 private:
     Entry entry_from_row();
     soci::blob& bytes();
-    void insert_addresses(const std::vector<std::string>& addresses, int former,
-                          const std::string& fingerprint);
     void insert_user_ids(const Entry& entry);
     void insert_encryption_keys(const Entry& entry);
     void insert_chain(const Entry& entry);
@@ -63,26 +60,23 @@ private:
         std::string fingerprint;
         std::string protocol;
         std::string algorithm;
-        std::string trust;
-        std::string source;
         std::string encryption;
+        std::string said_by;
         soci::indicator has_encryption = soci::i_null;
+        NullableTime said_at;
         long long created = 0;
         long long imported = 0;
         long long updated = 0;
     } row_;
     std::optional<soci::blob> bytes_; ///< made for the connection once there is one
-    std::string text_;
     crypto::UserId user_id_;
     crypto::EncryptionKey key_;
     long long key_created_ = 0;
     NullableTime expires_;
-    int former_ = 0;
     int revoked_ = 0;
 
-    KeptQuery fingerprints_of_address_;
+    BindingTable bindings_;
     KeptQuery certificate_;
-    KeptQuery addresses_;
     KeptQuery user_ids_;
     KeptQuery encryption_keys_;
     KeptQuery chain_;

@@ -5,10 +5,13 @@
 #include "crypto/openpgp_judge.hpp"
 #include "crypto/rnp_seal.hpp"
 #include "keyring/material.hpp"
+#include "keyring/openpgp_judge_ahead.hpp"
+#include "keyring/renewal.hpp"
 #include "keyring/usability.hpp"
 #include "mail/openpgp_packet.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -57,25 +60,25 @@ std::optional<std::string> why_trial_fails(crypto::Certificate certificate, cons
 }
 
 /// What the reader of an X.509 certificate reads: what a person says, else the reader, else what is known.
-crypto::ContentEncryption content_encryption_of(const Material& material, const std::optional<Entry>& present,
-                                                const ImportOptions& options) {
+void say_content_encryption(Entry& entry, const Material& material, const std::optional<Entry>& present,
+                            const ImportOptions& options) {
+    if (present) {
+        entry.certificate.content_encryption = present->certificate.content_encryption;
+        entry.encryption_said_by = present->encryption_said_by;
+        entry.encryption_said_at = present->encryption_said_at;
+    }
     if (options.content_encryption) {
-        return *options.content_encryption;
+        entry.certificate.content_encryption = *options.content_encryption;
+        entry.encryption_said_by = SaidBy::person;
+        entry.encryption_said_at.reset();
+    } else if (material.capabilities && entry.encryption_said_by != SaidBy::person) {
+        entry.certificate.content_encryption = material.capabilities->content_encryption;
+        entry.encryption_said_by = SaidBy::message;
+        entry.encryption_said_at = material.capabilities->signed_at;
     }
-    if (material.capabilities) {
-        return material.capabilities->content_encryption;
-    }
-    return present ? present->certificate.content_encryption : crypto::ContentEncryption::aes256_cbc;
 }
 
-/// Importing an OpenPGP certificate is a person's decision; of X.509, an authority's where nobody has named
-/// the fingerprint. Neither takes back what was believed before.
-Trust trust_of(const crypto::JudgedCertificate& judged, const std::optional<Entry>& present) {
-    const bool by_person = judged.certificate.protocol == crypto::Protocol::openpgp || judged.vouched;
-    const auto trust = by_person ? Trust::manual : Trust::verified;
-    return present ? std::max(trust, present->trust) : trust;
-}
-
+/// With the bindings from before.
 Entry entry_from(const crypto::JudgedCertificate& judged, const std::optional<Entry>& present,
                  const Material& material, const ImportOptions& options, Time now) {
     Entry entry;
@@ -88,30 +91,95 @@ Entry entry_from(const crypto::JudgedCertificate& judged, const std::optional<En
     entry.user_ids = judged.user_ids;
     entry.chain = judged.chain;
     if (judged.certificate.protocol == crypto::Protocol::smime) {
-        entry.certificate.content_encryption = content_encryption_of(material, present, options);
+        say_content_encryption(entry, material, present, options);
     }
-    for (const auto& user_id : judged.user_ids) {
-        const auto address = mail::Address::parse(user_id.address);
-        if (address && !user_id.revoked) {
-            entry.addresses.push_back(address->to_string());
-        }
-    }
-    std::sort(entry.addresses.begin(), entry.addresses.end());
-    entry.addresses.erase(std::unique(entry.addresses.begin(), entry.addresses.end()), entry.addresses.end());
-    if (present) {
-        for (const auto* before : {&present->addresses, &present->former_addresses}) {
-            std::copy_if(before->begin(), before->end(), std::back_inserter(entry.former_addresses),
-                         [&](const std::string& address) {
-                             return std::find(entry.addresses.begin(), entry.addresses.end(), address) ==
-                                    entry.addresses.end();
-                         });
-        }
-    }
-    entry.trust = trust_of(judged, present);
-    entry.source = material.source;
     entry.imported = present ? present->imported : now;
     entry.updated = now;
+    if (present) {
+        entry.bindings = present->bindings;
+        keep_revocations(entry, *present);
+    }
     return entry;
+}
+
+/// Whose word it is that the certificate belongs to an address: of what a mail brought, nobody's but an
+/// authority's; otherwise a person's, who imports it, or an authority's where nobody has named the
+/// fingerprint.
+Trust trust_of(const crypto::JudgedCertificate& judged, const Material& material) {
+    if (judged.certificate.protocol == crypto::Protocol::smime) {
+        return judged.vouched ? Trust::manual : Trust::verified;
+    }
+    return material.from_mail ? Trust::harvested : Trust::manual;
+}
+
+/// The addresses of User IDs that hold, each once with the moment when the last of them ends.
+std::vector<Proposal> named_by(const Entry& entry, Trust trust, const std::string& source, Time now) {
+    std::vector<Proposal> proposals;
+    for (const auto& user_id : entry.user_ids) {
+        const auto address = mail::Address::parse(user_id.address);
+        if (!address || user_id.revoked || (user_id.expires && *user_id.expires <= now)) {
+            continue;
+        }
+        const auto same = std::find_if(proposals.begin(), proposals.end(), [&](const Proposal& proposal) {
+            return proposal.address == *address;
+        });
+        if (same == proposals.end()) {
+            proposals.push_back({*address, trust, source, false, false, user_id.expires});
+        } else if (!user_id.expires || !same->good_until) {
+            same->good_until.reset();
+        } else {
+            same->good_until = std::max(same->good_until, user_id.expires);
+        }
+    }
+    return proposals;
+}
+
+bool is_revoked_for(const Entry& entry, const mail::Address& address) {
+    return std::any_of(entry.user_ids.begin(), entry.user_ids.end(), [&](const crypto::UserId& user_id) {
+        const auto other = mail::Address::parse(user_id.address);
+        return user_id.revoked && other && other->folded() == address.folded();
+    });
+}
+
+struct Proposals {
+    std::vector<Proposal> all;
+    std::string why_none; ///< where there is none
+    std::string hint;
+};
+
+Proposals proposals_from(const Entry& entry, Trust trust, const Material& material,
+                         const ImportOptions& options, Time now) {
+    auto named = named_by(entry, trust, material.source, now);
+    const auto names = [&](const mail::Address& address) {
+        return std::any_of(named.begin(), named.end(),
+                           [&](const Proposal& proposal) { return proposal.address == address; });
+    };
+    const auto& wanted = options.address ? options.address : material.speaks_for;
+    if (wanted && is_revoked_for(entry, *wanted) && !names(*wanted)) {
+        return {{}, fmt::format("its owner has revoked it for {}", wanted->to_string()), {}};
+    }
+    if (options.address) {
+        return {{{*options.address, Trust::manual, material.source, true, true, {}}}, {}, {}};
+    }
+    if (material.speaks_for && material.whatever_it_names) {
+        return {{{*material.speaks_for, trust, material.source, true, false, {}}}, {}, {}};
+    }
+    if (material.speaks_for) {
+        std::vector<std::string> others;
+        for (const auto& proposal : named) {
+            others.push_back(proposal.address.to_string());
+        }
+        std::erase_if(named, [&](const Proposal& proposal) { return proposal.address != *wanted; });
+        return {named,
+                fmt::format("the message is from {}, and it names {}", wanted->to_string(),
+                            others.empty() ? "nobody" : fmt::format("{}", fmt::join(others, ", "))),
+                "a message speaks for its sender alone: save the certificate and import the file, or say for "
+                "whom it is with --address"};
+    }
+    return {std::move(named),
+            entry.user_ids.empty() ? "no address: it has no User ID"
+                                   : "no address: none of its User IDs that hold has one",
+            "--address ADDRESS says for whom it is"};
 }
 
 /// Drops encryption keys that could be used now but that the engine does not encrypt to; says so.
@@ -134,12 +202,6 @@ void drop_keys_without_trial(Entry& entry, crypto::Sealer& sealer, Time now, Imp
 }
 
 std::optional<std::string> why_new_is_refused(const Entry& entry, const ImportResult& result, Time now) {
-    if (entry.revoked) {
-        return why_unusable(entry, now)->describe();
-    }
-    if (entry.addresses.empty()) {
-        return "no address: none of its User IDs that are not revoked has one";
-    }
     const auto unusable = why_unusable(entry, now);
     if (!unusable) {
         return std::nullopt;
@@ -150,83 +212,30 @@ std::optional<std::string> why_new_is_refused(const Entry& entry, const ImportRe
     return unusable->describe();
 }
 
+/// A certificate that is in use stays usable unless it is revoked or expires: what a copy leaves out, or what
+/// an engine does not understand, is no reason to stop mail. nullopt: it stays so.
+std::optional<std::string> why_update_is_refused(const Entry& entry, const Entry& present, Time now) {
+    if (why_unusable(present, now) || !why_unusable(entry, now)) {
+        return std::nullopt;
+    }
+    const auto* const before = encryption_key_at(present, now);
+    const auto still_there =
+        std::any_of(entry.encryption_keys.begin(), entry.encryption_keys.end(),
+                    [&](const crypto::EncryptionKey& key) { return key.fingerprint == before->fingerprint; });
+    if (entry.revoked || still_there) {
+        return std::nullopt; // revoked, or expired: both are the owner's word
+    }
+    return fmt::format("this copy would make it unusable: it has no encryption key that can be used, and the "
+                       "key {} in the keyring can",
+                       before->fingerprint);
+}
+
 /// Lists are looked at anew at each message, and some take back what they said, so nothing of this is stored.
 std::optional<Time> revoked_since(const Entry& entry, const ImportOptions& options) {
     return entry.certificate.protocol == crypto::Protocol::smime && options.revocations
                ? options.revocations->revoked_since(entry.certificate.bytes, entry.chain)
                : std::nullopt;
 }
-
-void warn_of_others(const Entry& entry, Keyring& keyring, ImportResult& result) {
-    for (const auto& text : entry.addresses) {
-        const auto address = mail::Address::parse(text);
-        for (const auto& other : address ? keyring.find(*address) : std::vector<Entry>()) {
-            if (other.certificate.fingerprint != entry.certificate.fingerprint) {
-                result.warnings.push_back(fmt::format("the keyring has another certificate for {}: {}; "
-                                                      "`lockbox explain` says which one is used",
-                                                      text, other.certificate.fingerprint));
-            }
-        }
-    }
-}
-
-/// As many certificates as GnuPG looks at in one go: it is started some five times for each go, and each
-/// costs some milliseconds. More would gain nothing, and somebody who watches would wait longer for the next
-/// sign.
-constexpr std::size_t judged_together_max = 50;
-
-/// What GnuPG says of the OpenPGP certificates of one input, asked for several at once.
-class OpenPgpJudge {
-public:
-    OpenPgpJudge(std::vector<std::string_view> offered, Keyring& keyring)
-        : offered_(std::move(offered)), keyring_(keyring) {}
-
-    /// crypto::judge_openpgp(). The certificates come in the order of `offered`.
-    crypto::Judgement judge(std::string_view bytes, std::string_view known) {
-        if (const auto place = std::find(offered_.begin() + next_, offered_.end(), bytes);
-            place != offered_.end()) {
-            look_ahead(place - offered_.begin());
-        }
-        const auto found = ahead_.find(bytes);
-        return found != ahead_.end() && found->second.known == known ? found->second.judgement
-                                                                     : crypto::judge_openpgp(bytes, known);
-    }
-
-private:
-    struct Ahead {
-        std::string known;
-        crypto::Judgement judgement;
-    };
-
-    /// Judges those from `begin` on.
-    void look_ahead(std::ptrdiff_t begin) {
-        const auto count = std::min(judged_together_max, offered_.size() - static_cast<std::size_t>(begin));
-        const std::span these(offered_.begin() + begin, count);
-        next_ = begin + static_cast<std::ptrdiff_t>(count);
-        std::vector<std::string> known;
-        std::vector<crypto::OpenPgpCandidate> candidates;
-        for (const auto bytes : these) {
-            const auto fingerprint = crypto::openpgp_fingerprint(bytes);
-            const auto present = fingerprint ? keyring_.by_fingerprint(*fingerprint) : std::nullopt;
-            known.push_back(present ? present->certificate.bytes : std::string());
-        }
-        for (std::size_t i = 0; i < count; ++i) {
-            candidates.push_back({these[i], known[i]});
-        }
-        auto judgements = crypto::judge_openpgp_together(candidates);
-        ahead_.clear();
-        for (std::size_t i = 0; i < count; ++i) {
-            if (judgements[i]) {
-                ahead_.emplace(these[i], Ahead{std::move(known[i]), *std::move(judgements[i])});
-            }
-        }
-    }
-
-    std::vector<std::string_view> offered_;
-    Keyring& keyring_;
-    std::ptrdiff_t next_ = 0; ///< the first that was not looked at
-    std::map<std::string_view, Ahead> ahead_;
-};
 
 /// What is the same for all certificates of one input.
 struct Import {
@@ -238,6 +247,11 @@ struct Import {
     std::vector<std::string> intermediates{}; ///< of the input and of the keyring
 };
 
+bool is_trusted_by_person(const Entry& entry) {
+    return std::any_of(entry.bindings.begin(), entry.bindings.end(),
+                       [](const Binding& binding) { return binding.trust == Trust::manual; });
+}
+
 crypto::Judgement judge(std::string_view bytes, const std::optional<Entry>& present, const Material& material,
                         const Import& import) {
     if (material.protocol == crypto::Protocol::openpgp) {
@@ -246,7 +260,7 @@ crypto::Judgement judge(std::string_view bytes, const std::optional<Entry>& pres
     }
     crypto::X509Options options{&import.options.authorities, import.intermediates, import.options.vouched_for,
                                 import.options.subject_address};
-    if (present && present->trust == Trust::manual) {
+    if (present && present->chain.empty() && is_trusted_by_person(*present)) {
         options.vouched_for.push_back(present->certificate.fingerprint); // it still is
     }
     return crypto::judge_x509(bytes, options, import.now);
@@ -255,6 +269,20 @@ crypto::Judgement judge(std::string_view bytes, const std::optional<Entry>& pres
 std::optional<std::string> fingerprint_of(std::string_view bytes, crypto::Protocol protocol) {
     return protocol == crypto::Protocol::openpgp ? crypto::openpgp_fingerprint(bytes)
                                                  : crypto::x509_fingerprint(bytes);
+}
+
+void say_how_long(const Entry& entry, const std::optional<Time>& revoked, Time now, ImportResult& result) {
+    const auto unusable = revoked ? WhyUnusable{Unusable::revoked, std::nullopt} : why_unusable(entry, now);
+    if (unusable) {
+        result.why_unusable = unusable->describe();
+        result.warnings.push_back(fmt::format("nothing is sealed to it any more: {}", result.why_unusable));
+        return;
+    }
+    result.usable_until = usable_until(entry);
+    if (result.usable_until && *result.usable_until - now < end_is_near) {
+        result.warnings.push_back(fmt::format("it can be used until {} only: ask its owner for a renewed one",
+                                              format_date(*result.usable_until)));
+    }
 }
 
 /// nullopt: somebody else changed the entry meanwhile.
@@ -279,37 +307,59 @@ std::optional<ImportResult> try_import(std::string_view bytes, const Material& m
     for (const auto& user_id : entry.user_ids) {
         result.user_ids.push_back(user_id.text);
     }
+    const bool is_new = !present || present->bindings.empty();
     const auto revoked = revoked_since(entry, options);
-    if (!present && revoked) {
+    if (is_new && revoked) {
         result.reason =
             fmt::format("{} on {}, says a list of its authority",
                         WhyUnusable{Unusable::revoked, std::nullopt}.describe(), format_date(*revoked));
         return result;
     }
-    drop_keys_without_trial(entry, sealer, now, result);
-    if (!present) {
-        if (auto why = why_new_is_refused(entry, result, now)) {
-            result.reason = *std::move(why);
-            return result;
+    if (is_new && entry.revoked) {
+        if (!keyring.store(entry, present, now)) { // for the day when an older copy comes
+            return std::nullopt;
         }
+        result.reason = why_unusable(entry, now)->describe();
+        return result;
     }
-    const auto stored = keyring.store(entry, present, now);
+    drop_keys_without_trial(entry, sealer, now, result);
+    auto proposals = proposals_from(entry, trust_of(judged, material), material, options, now);
+    auto why = is_new ? why_new_is_refused(entry, result, now) : why_update_is_refused(entry, *present, now);
+    if (!why && (is_new || options.address || material.speaks_for) && proposals.all.empty()) {
+        why = proposals.why_none;
+        result.hint = proposals.hint;
+    }
+    if (why) {
+        result.reason = *std::move(why);
+        return result;
+    }
+    Grounds grounds{std::move(proposals.all), options.replace, {}};
+    grounds.renews = renewals(bytes, entry, grounds, keyring);
+    Rebound rebound;
+    const auto stored =
+        keyring.store(entry, present, now, [&](Entry& at_last, const Keyring::LookUp& look_up) {
+            rebound = rebind_at_import(at_last, grounds, look_up, options.base_of, now);
+            at_last.bindings = rebound.own;
+            return rebound.of_others;
+        });
     if (!stored) {
         return std::nullopt;
     }
-    result.outcome = *stored == Stored::added     ? Outcome::added
-                     : *stored == Stored::updated ? Outcome::updated
+    entry.bindings = std::move(rebound.own);
+    result.addresses = addresses_in(entry, BindingState::active);
+    result.waiting = std::move(rebound.waiting);
+    std::move(rebound.remarks.begin(), rebound.remarks.end(), std::back_inserter(result.remarks));
+    const bool only_waits = result.addresses.empty() && is_pending(result);
+    result.outcome = only_waits                   ? Outcome::pending
+                     : *stored == Stored::added   ? Outcome::added
+                     : *stored == Stored::updated ? (is_new ? Outcome::added : Outcome::updated)
                                                   : Outcome::unchanged;
-    result.addresses = entry.addresses;
-    const auto unusable = revoked ? WhyUnusable{Unusable::revoked, std::nullopt} : why_unusable(entry, now);
-    if (unusable) {
-        result.why_unusable = unusable->describe();
-        result.warnings.push_back(fmt::format("nothing is sealed to it any more: {}", result.why_unusable));
-    } else {
-        result.usable_until = usable_until(entry);
-    }
-    if (*stored == Stored::added) {
-        warn_of_others(entry, keyring, result);
+    say_how_long(entry, revoked, now, result);
+    if (material.from_mail && !result.addresses.empty()) {
+        result.warnings.push_back(fmt::format(
+            "the From field of a message proves nothing: compare the fingerprint {} with its owner's "
+            "over another way",
+            entry.certificate.fingerprint));
     }
     return result;
 }
@@ -371,6 +421,25 @@ std::vector<std::string> intermediates_for(const std::vector<Material>& found, c
     return intermediates;
 }
 
+/// Of several certificates, which one is for the address?
+void check_one_is_meant(const std::vector<Material>& found, std::size_t openpgp, const std::string& name,
+                        const ImportOptions& options) {
+    if (!options.address) {
+        return;
+    }
+    const auto smime = std::count_if(found.begin(), found.end(), [](const Material& material) {
+        return material.protocol == crypto::Protocol::smime && material.damage.empty() &&
+               !material.companion && !is_authority(material);
+    });
+    const auto count = openpgp + static_cast<std::size_t>(smime);
+    if (count > 1) {
+        throw Error(
+            ErrorKind::usage,
+            fmt::format("there are {} certificates in {}, and --address says for whom one is", count, name),
+            "import it from a file with nothing else in it");
+    }
+}
+
 } // namespace
 
 std::string_view to_string(Outcome outcome) noexcept {
@@ -381,12 +450,19 @@ std::string_view to_string(Outcome outcome) noexcept {
         return "updated";
     case Outcome::unchanged:
         return "unchanged";
+    case Outcome::pending:
+        return "pending";
     case Outcome::authority:
         return "authority";
     case Outcome::refused:
         return "refused";
     }
     return "refused";
+}
+
+bool is_pending(const ImportResult& result) {
+    return std::any_of(result.waiting.begin(), result.waiting.end(),
+                       [](const Waiting& waiting) { return waiting.state == BindingState::pending; });
 }
 
 std::vector<ImportResult> import_certificates(std::string_view bytes, const std::string& name,
@@ -409,6 +485,7 @@ std::vector<ImportResult> import_certificates(std::string_view bytes, const std:
         static_cast<std::size_t>(std::count_if(found.begin(), found.end(), [](const Material& material) {
             return material.protocol == crypto::Protocol::smime;
         }));
+    check_one_is_meant(found, openpgp.size(), name, options);
     OpenPgpJudge judge(std::move(openpgp), keyring);
     const Import import{keyring, sealer, now, options, judge, intermediates_for(found, name, keyring)};
     // Whoever imports nothing but authorities expects something of it that does not happen.

@@ -18,6 +18,7 @@
 #include <filesystem>
 #include <map>
 #include <set>
+#include <stdexcept>
 #include <system_error>
 #include <thread>
 
@@ -35,17 +36,47 @@ SqliteFile keyring_file(const std::string& path) {
     return {path, "keyring", "restore it from a backup, or move it away and import the certificates again"};
 }
 
-/// Sorted, each once.
-void make_set(std::vector<std::string>& values) {
-    std::sort(values.begin(), values.end());
-    values.erase(std::unique(values.begin(), values.end()), values.end());
+/// How old a confirmation may become before it is written again: each writing empties the caches of those who
+/// read.
+constexpr std::chrono::days confirmation_age_max{1};
+
+void put_in_order(std::vector<Binding>& bindings) {
+    std::sort(bindings.begin(), bindings.end(),
+              [](const Binding& left, const Binding& right) { return left.address < right.address; });
+    const auto same = [](const Binding& left, const Binding& right) { return left.address == right.address; };
+    bindings.erase(std::unique(bindings.begin(), bindings.end(), same), bindings.end());
 }
 
+/// Where it comes from is remembered of the first time; everything else is looked at.
 bool same_but_for_times_and_source(Entry left, const Entry& right) {
     left.imported = right.imported;
     left.updated = right.updated;
-    left.source = right.source;
+    for (auto& binding : left.bindings) {
+        if (const auto* before = binding_for(right, binding.address)) {
+            binding.source = before->source;
+            binding.first_seen = before->first_seen;
+            binding.confirmed = before->confirmed;
+        }
+    }
     return left == right;
+}
+
+bool is_confirmation_due(const Entry& entry, const Entry& present) {
+    return std::any_of(entry.bindings.begin(), entry.bindings.end(), [&](const Binding& binding) {
+        const auto* before = binding_for(present, binding.address);
+        return before != nullptr && binding.confirmed - before->confirmed >= confirmation_age_max;
+    });
+}
+
+/// "active", "pinned", …: what happened to a binding; empty: nothing that is written down.
+std::string change_of(const Binding& binding, const Binding* before) {
+    if (before == nullptr || before->state != binding.state) {
+        return std::string(to_string(binding.state));
+    }
+    if (before->pinned != binding.pinned) {
+        return binding.pinned ? "pinned" : "unpinned";
+    }
+    return before->trust != binding.trust ? fmt::format("trust {}", to_string(binding.trust)) : std::string();
 }
 
 } // namespace
@@ -120,13 +151,67 @@ public:
                now.st_ino == opened_.st_ino;
     }
 
+    void act_as(std::string who) { who_ = std::move(who); }
+
     void record(const std::string& fingerprint, const std::string& what,
-                const std::vector<std::string>& addresses, Time now) {
+                const std::vector<std::string>& addresses, Time now, const std::string& why = {}) {
         const long long at = now.time_since_epoch().count();
         const auto joined = fmt::format("{}", fmt::join(addresses, " "));
-        sql_ << "INSERT INTO change (at, fingerprint, what, addresses) VALUES (:at, :fingerprint, :what, "
-                ":addresses)",
-            soci::use(at), soci::use(fingerprint), soci::use(what), soci::use(joined);
+        sql_ << "INSERT INTO change (at, fingerprint, what, addresses, who, why) VALUES (:at, :fingerprint, "
+                ":what, :addresses, :who, :why)",
+            soci::use(at), soci::use(fingerprint), soci::use(what), soci::use(joined), soci::use(who_),
+            soci::use(why);
+    }
+
+    void record(const std::string& fingerprint, const Binding& binding, const Binding* before, Time now) {
+        if (const auto what = change_of(binding, before); !what.empty()) {
+            const auto why = binding.reason.empty() ? "source " + binding.source : binding.reason;
+            record(fingerprint, what, {binding.address.to_string()}, now, why);
+        }
+    }
+
+    void write(const Rebinding& change, Time now) {
+        const auto entry = entries_.load(change.fingerprint);
+        const auto* before = entry ? binding_for(*entry, change.binding.address) : nullptr;
+        if (before == nullptr) {
+            throw std::logic_error("a binding is changed that is not there");
+        }
+        entries_.replace(change.fingerprint, change.binding);
+        record(change.fingerprint, change.binding, before, now);
+    }
+
+    /// Whole, in upper case. Throws Error(usage) where an alias stands for it. nullopt: it is not there.
+    std::optional<Entry> removable(std::string_view fingerprint) {
+        auto present = entries_.load(std::string(fingerprint));
+        if (present) {
+            const auto& whole = present->certificate.fingerprint;
+            if (const auto names = aliases_.of_certificate(whole); !names.empty()) {
+                throw Error(ErrorKind::usage,
+                            fmt::format("certificate {} is not removed: the alias {} stands for it", whole,
+                                        fmt::join(names, ", ")),
+                            fmt::format("`lockbox alias remove {0}` first, or give it another certificate "
+                                        "with `lockbox alias add {0} FINGERPRINT`",
+                                        names.front()));
+            }
+        }
+        return present;
+    }
+
+    std::vector<Change> changes_of(const std::string& fingerprint) {
+        std::vector<Change> changes;
+        Change change;
+        long long at = 0;
+        soci::statement statement =
+            (sql_.prepare << "SELECT at, what, addresses, who, why FROM change"
+                             " WHERE fingerprint = :fingerprint ORDER BY rowid",
+             soci::use(fingerprint), soci::into(at), soci::into(change.what), soci::into(change.addresses),
+             soci::into(change.who), soci::into(change.why));
+        statement.execute();
+        while (statement.fetch()) {
+            change.at = from_seconds(at);
+            changes.push_back(change);
+        }
+        return changes;
     }
 
     [[nodiscard]] EntryTable& entries() noexcept { return entries_; }
@@ -154,7 +239,7 @@ public:
 
     Known load_known(const mail::Address& address) {
         Known known;
-        known.entries = entries_.for_address(address);
+        known.bound = entries_.for_address(address);
         const auto domain = AliasName::of_domain(address);
         for (auto& row : aliases_.load(address.folded(), domain.folded())) {
             auto& place = row.name == domain ? known.domain_alias : known.alias;
@@ -254,6 +339,7 @@ private:
     }
 
     std::string path_;
+    std::string who_;
     soci::session sql_;
     EntryTable entries_{sql_, path_};
     AliasTable aliases_{sql_, path_};
@@ -292,8 +378,12 @@ bool Keyring::still_in_place() const noexcept {
     return impl_->still_in_place();
 }
 
-std::vector<Entry> Keyring::find(const mail::Address& address) {
-    return look_up(address).entries;
+void Keyring::act_as(std::string who) {
+    impl_->act_as(std::move(who));
+}
+
+std::vector<Bound> Keyring::find(const mail::Address& address) {
+    return look_up(address).bound;
 }
 
 Known Keyring::look_up(const mail::Address& address) {
@@ -348,7 +438,12 @@ bool Keyring::empty() {
     return impl_->guarded([&] { return impl_->entries().empty(); });
 }
 
-std::optional<Stored> Keyring::store(const Entry& entry, const std::optional<Entry>& made_from, Time now) {
+std::vector<Change> Keyring::changes_of(const std::string& fingerprint) {
+    return impl_->guarded([&] { return impl_->changes_of(fingerprint); });
+}
+
+std::optional<Stored> Keyring::store(const Entry& entry, const std::optional<Entry>& made_from, Time now,
+                                     const Bind& bind) {
     return impl_->in_transaction([&]() -> std::optional<Stored> {
         const auto& fingerprint = entry.certificate.fingerprint;
         const auto present = impl_->entries().load(fingerprint);
@@ -356,38 +451,92 @@ std::optional<Stored> Keyring::store(const Entry& entry, const std::optional<Ent
             return std::nullopt;
         }
         auto stored = entry;
-        make_set(stored.addresses);
-        make_set(stored.former_addresses);
-        if (present && same_but_for_times_and_source(stored, *present)) {
+        if (present) {
+            keep_revocations(stored, *present);
+        }
+        const auto of_others =
+            bind ? bind(stored, [&](const mail::Address& address) { return impl_->load_known(address); })
+                 : std::vector<Rebinding>();
+        put_in_order(stored.bindings);
+        for (auto& binding : stored.bindings) {
+            if (const auto* before = present ? binding_for(*present, binding.address) : nullptr) {
+                binding.source = before->source;
+                binding.first_seen = before->first_seen;
+            }
+        }
+        const bool same = present && of_others.empty() && same_but_for_times_and_source(stored, *present);
+        if (same && !is_confirmation_due(stored, *present)) {
             return Stored::unchanged;
         }
         stored.imported = present ? present->imported : now;
-        stored.updated = now;
+        stored.updated = same ? present->updated : now;
         impl_->entries().erase(fingerprint);
         impl_->entries().insert(stored);
-        impl_->record(fingerprint, present ? "updated" : "new", stored.addresses, now);
-        return present ? Stored::updated : Stored::added;
+        if (!same) {
+            impl_->record(fingerprint, present ? "updated" : "new",
+                          addresses_in(stored, BindingState::active), now);
+        }
+        for (const auto& binding : stored.bindings) {
+            impl_->record(fingerprint, binding, present ? binding_for(*present, binding.address) : nullptr,
+                          now);
+        }
+        for (const auto& change : of_others) {
+            impl_->write(change, now);
+        }
+        return same ? Stored::unchanged : present ? Stored::updated : Stored::added;
+    });
+}
+
+std::vector<Rebinding> Keyring::rebind(const mail::Address& address, const Decide& decide, Time now) {
+    return impl_->in_transaction([&] {
+        auto changes = decide(impl_->load_known(address).bound);
+        for (const auto& change : changes) {
+            impl_->write(change, now);
+        }
+        return changes;
     });
 }
 
 bool Keyring::remove(std::string_view fingerprint, Time now) {
     return impl_->in_transaction([&] {
-        const auto present = impl_->entries().load(std::string(fingerprint));
+        const auto present = impl_->removable(fingerprint);
+        bool removed = false;
+        for (const auto& before : present ? present->bindings : std::vector<Binding>()) {
+            if (before.state == BindingState::former) {
+                continue;
+            }
+            if (before.state == BindingState::rejected) {
+                continue;
+            }
+            auto binding = before; // what only waited was never used, so nobody has to remember it
+            binding.state =
+                before.state == BindingState::active ? BindingState::former : BindingState::rejected;
+            binding.reason = former_because::removed;
+            binding.pinned = false;
+            impl_->write({present->certificate.fingerprint, std::move(binding)}, now);
+            removed = true;
+        }
+        return removed;
+    });
+}
+
+bool Keyring::forget(std::string_view fingerprint, Time now) {
+    return impl_->in_transaction([&] {
+        auto present = impl_->removable(fingerprint);
         if (!present) {
             return false;
         }
-        const auto& whole = present->certificate.fingerprint;
-        if (const auto aliases = impl_->aliases().of_certificate(whole); !aliases.empty()) {
-            throw Error(
-                ErrorKind::usage,
-                fmt::format("certificate {} is not removed: the alias {} stands for it", whole,
-                            fmt::join(aliases, ", ")),
-                fmt::format("`lockbox alias remove {0}` first, or give it another certificate with `lockbox "
-                            "alias add {0} FINGERPRINT`",
-                            aliases.front()));
+        std::vector<std::string> addresses;
+        for (const auto& binding : present->bindings) {
+            addresses.push_back(binding.address.to_string());
         }
+        const auto whole = present->certificate.fingerprint;
         impl_->entries().erase(whole);
-        impl_->record(whole, "removed", present->addresses, now);
+        if (has_revocation(*present)) {
+            present->bindings.clear();
+            impl_->entries().insert(*present);
+        }
+        impl_->record(whole, "forgotten", addresses, now);
         return true;
     });
 }

@@ -286,8 +286,10 @@ void find_in_autocrypt(const mail::HeaderSection& header, const std::string& nam
     } else if (valid > 1) {
         finder.add_damage("there is more than one that is valid, so none counts");
     } else {
-        finder.add(crypto::Protocol::openpgp,
-                   std::move(std::find_if(keys.begin(), keys.end(), is_valid)->bytes));
+        finder
+            .add(crypto::Protocol::openpgp,
+                 std::move(std::find_if(keys.begin(), keys.end(), is_valid)->bytes))
+            .whatever_it_names = true;
     }
 }
 

@@ -26,6 +26,8 @@ struct Material {
     /// The one address that it is to be used for, whatever else it names. Found in a mail message: the
     /// address of an Autocrypt field or, which comes to the same, of From. nullopt: what it names itself.
     std::optional<mail::Address> speaks_for;
+    /// It speaks for that address also where it does not name it: an Autocrypt field's key (Autocrypt 1.1).
+    bool whatever_it_names = false;
     /// X.509: what the signer of the message says of its reader. nullopt: nothing.
     std::optional<crypto::SignerCapabilities> capabilities;
 };

@@ -10,8 +10,8 @@ void mark_revoked(Entry& entry, const crypto::RevocationLists& lists) {
 }
 
 Known marked_revoked(Known known, const crypto::RevocationLists& lists) {
-    for (auto& entry : known.entries) {
-        mark_revoked(entry, lists);
+    for (auto& bound : known.bound) {
+        mark_revoked(bound.entry, lists);
     }
     for (auto* alias : {&known.alias, &known.domain_alias}) {
         if (*alias && (*alias)->certificate) {

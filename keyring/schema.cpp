@@ -102,6 +102,51 @@ const std::array<Statements, schema_version> migrations{{
         " PRIMARY KEY (certificate, position))",
     },
     {}, // the same tables, with addresses in another form: fold_again()
+    {
+        // Whose certificate it is: believed for each pair of address and certificate, not for the
+        // certificate.
+        "CREATE TABLE binding ("
+        " folded TEXT NOT NULL," // mail::Address::folded(): what is searched for
+        " address TEXT NOT NULL,"
+        " fingerprint TEXT NOT NULL REFERENCES certificate (fingerprint),"
+        " state TEXT NOT NULL," // active, pending, rejected, former
+        " trust TEXT NOT NULL," // manual, verified, discovered, harvested
+        " source TEXT NOT NULL,"
+        " pinned INTEGER NOT NULL,"   // 0 or 1
+        " assigned INTEGER NOT NULL," // 1: the certificate need not name the address
+        " first_seen BIGINT NOT NULL,"
+        " confirmed BIGINT NOT NULL,"
+        " good_until BIGINT," // null: no end
+        " reason TEXT NOT NULL,"
+        " PRIMARY KEY (folded, address, fingerprint))",
+        "INSERT INTO binding (folded, address, fingerprint, state, trust, source, pinned, assigned, "
+        "first_seen,"
+        " confirmed, good_until, reason)"
+        " SELECT folded, address, fingerprint, CASE former WHEN 0 THEN 'active' ELSE 'former' END, trust,"
+        " source, 0, 0, imported, updated, NULL,"
+        " CASE WHEN former = 0 THEN '' WHEN EXISTS (SELECT 1 FROM user_id WHERE certificate = fingerprint"
+        " AND revoked = 1 AND lower(user_id.address) = lower(address.address))"
+        " THEN 'certificate revoked for this address'"
+        " ELSE 'certificate does not name this address any more' END"
+        " FROM address JOIN certificate USING (fingerprint)",
+        "CREATE INDEX binding_of ON binding (fingerprint)",
+        "DROP TABLE address",
+        "ALTER TABLE certificate DROP COLUMN trust",
+        "ALTER TABLE certificate DROP COLUMN source",
+        "ALTER TABLE certificate ADD COLUMN encryption_said_by TEXT NOT NULL DEFAULT 'nobody'", // message,
+                                                                                                // person
+        "ALTER TABLE certificate ADD COLUMN encryption_said_at BIGINT", // when the message was signed
+        "ALTER TABLE user_id ADD COLUMN expires BIGINT",                // null: never
+
+        // Who did it, and why; and nothing is ever taken back.
+        "ALTER TABLE change ADD COLUMN who TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE change ADD COLUMN why TEXT NOT NULL DEFAULT ''",
+        "CREATE INDEX change_of ON change (fingerprint)",
+        "CREATE TRIGGER change_is_not_edited BEFORE UPDATE ON change"
+        " BEGIN SELECT RAISE(ABORT, 'changes are only ever added'); END",
+        "CREATE TRIGGER change_is_not_removed BEFORE DELETE ON change"
+        " BEGIN SELECT RAISE(ABORT, 'changes are only ever added'); END",
+    },
 }};
 
 // --- Version 4: addresses in Unicode's form C, folded in every script; A-Z alone were before ---
@@ -252,13 +297,17 @@ int version_of(soci::session& sql, const std::string& name) {
 
 } // namespace
 
-void prepare_schema(soci::session& sql, const std::string& name) {
-    if (version_of(sql, name) == schema_version) {
+void prepare_schema(soci::session& sql, const std::string& path) {
+    if (version_of(sql, path) == schema_version) {
         return;
     }
     // IMMEDIATE: of two programs that find an old schema, the second waits and then finds a new one.
     in_sqlite_transaction(sql, SqliteAccess::write, [&] {
-        for (int version = version_of(sql, name); version < schema_version; ++version) {
+        const int old_version = version_of(sql, path);
+        if (old_version > 0 && old_version < schema_version) {
+            copy_sqlite_file({path, "keyring", {}}, fmt::format("{}.before-v{}", path, old_version + 1));
+        }
+        for (int version = old_version; version < schema_version; ++version) {
             for (const auto statement : migrations.at(static_cast<std::size_t>(version))) {
                 sql << std::string(statement);
             }

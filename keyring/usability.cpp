@@ -41,12 +41,14 @@ std::string WhyUnusable::describe() const {
     switch (kind) {
     case Unusable::revoked:
         return "certificate revoked";
-    case Unusable::address_revoked:
-        return "certificate revoked for this address";
+    case Unusable::former:
+        return former_because.empty() ? "certificate not for this address any more" : former_because;
     case Unusable::not_yet_valid:
         return fmt::format("certificate not valid before {}", day);
     case Unusable::expired:
         return fmt::format("certificate expired on {}", day);
+    case Unusable::ended:
+        return fmt::format("certificate for this address until {} only", day);
     case Unusable::cannot_encrypt:
         return "certificate has no encryption key that is not revoked";
     }
@@ -72,9 +74,6 @@ std::optional<WhyUnusable> why_unusable(const Entry& entry, Time now) {
     if (entry.revoked) {
         return WhyUnusable{Unusable::revoked, std::nullopt};
     }
-    if (entry.address_revoked) {
-        return WhyUnusable{Unusable::address_revoked, std::nullopt};
-    }
     if (entry.expires && *entry.expires <= now) {
         return WhyUnusable{Unusable::expired, entry.expires};
     }
@@ -85,6 +84,27 @@ std::optional<WhyUnusable> why_unusable(const Entry& entry, Time now) {
         return why_no_key(entry, now);
     }
     return std::nullopt;
+}
+
+std::optional<WhyUnusable> why_unusable(const Entry& entry, const Binding& binding, Time now) {
+    if (entry.revoked) {
+        return WhyUnusable{Unusable::revoked, std::nullopt};
+    }
+    if (binding.state == BindingState::former) {
+        return WhyUnusable{Unusable::former, std::nullopt, binding.reason};
+    }
+    if (auto why = why_unusable(entry, now)) {
+        return why;
+    }
+    if (binding.good_until && *binding.good_until <= now) {
+        return WhyUnusable{Unusable::ended, binding.good_until};
+    }
+    return std::nullopt;
+}
+
+std::optional<Time> usable_until(const Entry& entry, const Binding& binding) {
+    const auto end = usable_until(entry);
+    return !end ? binding.good_until : !binding.good_until ? end : std::min(end, binding.good_until);
 }
 
 std::optional<Time> usable_until(const Entry& entry) {

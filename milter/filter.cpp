@@ -319,7 +319,7 @@ policy::Plan Filter::plan_for(const policy::Inquiry& inquiry, const Settings& se
         log_overdue_lists(settings, clock_());
         view = policy::gather(inquiry, [&](const mail::Address& address) {
             auto known = keyring->look_up(address);
-            found = found || !known.entries.empty();
+            found = found || !known.bound.empty();
             return revocations.lists ? keyring::marked_revoked(std::move(known), *revocations.lists)
                                      : std::move(known);
         });

@@ -56,6 +56,14 @@ Handling without_certificate(const Rule& rule) {
 void decide_unsealed(Decision& decision, const Rule& rule, const Search& search) {
     const bool unusable = !search.unusable.empty();
     decision.reason = unusable ? none_usable(search.unusable) : no_certificate(rule.protocol);
+    if (!search.pending.empty()) {
+        decision.reason +=
+            unusable ? "; a changed certificate waits for approval" : "; one waits for approval";
+    }
+    if (unusable && !search.pending.empty() && !rule.clear_if_unusable) {
+        decision.handling = Handling::deferred; // a person can mend it before the sender hears of it
+        return;
+    }
     if (rule.demand == Demand::require || (unusable && !rule.clear_if_unusable)) {
         decision.handling = without_certificate(rule);
         return;
@@ -226,12 +234,14 @@ Decision decide(const Addressee& addressee, const Inquiry& inquiry, const Keyrin
     if (search.certificate) {
         decision.handling = Handling::sealed;
         decision.reason = std::move(search.reason);
+        decision.binding = std::move(search.binding);
         decision.certificate = std::move(search.certificate);
         decide_form(decision, rule);
     } else {
         decide_unsealed(decision, rule, search);
     }
     decision.passed_over = std::move(search.passed_over);
+    decision.pending = std::move(search.pending);
     return decision;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "crypto/certificate.hpp"
+#include "keyring/binding.hpp"
 #include "mail/address.hpp"
 #include "mail/protection.hpp"
 #include "policy/transaction.hpp"
@@ -41,7 +42,9 @@ struct Decision {
     std::size_t rule_number = 0; ///< counted from 1 in the configuration; 0: the default, or none
     std::string reason; ///< in words: "newest of 2 usable certificates", "certificate expired on 2026-01-02"
     std::optional<crypto::Certificate> certificate; ///< where sealed
+    std::optional<keyring::Binding> binding;        ///< where sealed, but for an alias's certificate
     std::vector<std::string> passed_over;           ///< other certificates: "FINGERPRINT: revoked"
+    std::vector<std::string> pending;               ///< fingerprints of those that wait for approval
     mail::OuterSubject outer_subject = mail::OuterSubject::obscured; ///< where sealed
     bool operator==(const Decision&) const = default;
 };

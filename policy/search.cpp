@@ -5,43 +5,45 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 #include <utility>
 
 namespace lockbox::policy {
 namespace {
 
-/// The entries that have exactly that address; only if there are none, and the domain allows it, those that
-/// differ in nothing but the case of the local part (RFC 5321 §2.4: what that means is the domain's
-/// business).
-std::vector<keyring::Entry> candidates_for(const mail::Address& address, const Policy& policy,
-                                           const std::vector<keyring::Entry>& entries) {
-    std::vector<keyring::Entry> exact;
-    std::vector<keyring::Entry> alike;
-    const auto folded = address.folded();
-    for (const auto& entry : entries) {
-        // Former addresses too: their certificate is unusable, which is not the same as none.
-        const auto has = [&](const auto& same) {
-            const auto holds = [&](const std::string& text) {
-                const auto other = mail::Address::parse(text);
-                return other && same(*other);
-            };
-            return std::any_of(entry.addresses.begin(), entry.addresses.end(), holds) ||
-                   std::any_of(entry.former_addresses.begin(), entry.former_addresses.end(), holds);
-        };
-        if (has([&](const mail::Address& other) { return other == address; })) {
-            exact.push_back(entry);
-        } else if (has([&](const mail::Address& other) { return other.folded() == folded; })) {
-            alike.push_back(entry);
-        }
-    }
-    const bool only_exact = !exact.empty() || is_case_sensitive(address, policy);
-    return only_exact ? exact : alike;
+/// It says something about the address by itself: what only waits, or was rejected, does not.
+bool counts(const keyring::Bound& bound) {
+    return bound.binding.state == keyring::BindingState::active ||
+           bound.binding.state == keyring::BindingState::former;
 }
 
-/// Nothing of its own: no certificate, usable or not, and no alias.
+/// The bindings for exactly that address; only if none of them counts, and the domain allows it, those too
+/// that differ in nothing but the case of the local part (RFC 5321 §2.4: what that means is the domain's
+/// business).
+std::vector<keyring::Candidate> candidates_for(const mail::Address& address, const Policy& policy,
+                                               const std::vector<keyring::Bound>& all) {
+    std::vector<keyring::Candidate> exact;
+    std::vector<keyring::Candidate> alike;
+    const auto folded = address.folded();
+    bool exact_counts = false;
+    for (const auto& bound : all) {
+        if (bound.binding.address == address) {
+            exact.push_back({&bound.entry, &bound.binding});
+            exact_counts = exact_counts || counts(bound);
+        } else if (bound.binding.address.folded() == folded) {
+            alike.push_back({&bound.entry, &bound.binding});
+        }
+    }
+    if (!exact_counts && !is_case_sensitive(address, policy)) {
+        exact.insert(exact.end(), alike.begin(), alike.end());
+    }
+    return exact;
+}
+
+/// Nothing of its own: no certificate that is or was used for it, usable or not, and no alias.
 bool is_unknown(const keyring::Known& known) {
-    return known.entries.empty() && !known.alias;
+    return std::none_of(known.bound.begin(), known.bound.end(), counts) && !known.alias;
 }
 
 /// " (found for <bob@example.org>, without the extension +tag)"; empty: found for the whole address.
@@ -60,11 +62,11 @@ public:
         : wanted_(wanted), now_(now), remark_(std::move(remark)) {}
 
     /// `alias`: whose certificate it is; null: the address's own.
-    void among(std::span<const keyring::Entry> entries, const keyring::Alias* alias) {
+    void among(std::span<const keyring::Candidate> candidates, const keyring::Alias* alias) {
         if (found_.certificate) {
             return;
         }
-        auto choice = keyring::choose(entries, wanted_, now_);
+        auto choice = keyring::choose(candidates, wanted_, now_);
         for (const auto& rejected : choice.rejected) {
             const auto why =
                 (alias == nullptr ? rejected.reason
@@ -75,8 +77,14 @@ public:
                 found_.unusable.push_back(why);
             }
         }
+        for (const auto* entry : choice.pending) {
+            found_.pending.push_back(entry->certificate.fingerprint);
+        }
         if (choice.certificate) {
             found_.certificate = std::move(choice.certificate);
+            if (choice.chosen->binding != nullptr) {
+                found_.binding = *choice.chosen->binding;
+            }
             found_.reason =
                 (alias == nullptr ? std::move(choice.reason)
                                   : fmt::format("the certificate of the alias {}", alias->name.text())) +
@@ -145,12 +153,18 @@ Search search_for(const mail::Address& address, const keyring::WantedProtocol& w
     const auto& known = ask(found_for);
     Searcher searcher(wanted, now, without_which_extension(found_for, address));
     if (const auto* alias = alias_of(found_for, policy, ask); searcher.accepts(alias)) {
-        searcher.among({&*alias->certificate, 1}, alias);
+        searcher.among(std::array{keyring::Candidate{&*alias->certificate, nullptr}}, alias);
         return searcher.finish();
     }
-    searcher.among(candidates_for(found_for, policy, known.entries), nullptr);
-    if (known.domain_alias && searcher.accepts(&*known.domain_alias)) {
-        searcher.among({&*known.domain_alias->certificate, 1}, &*known.domain_alias);
+    searcher.among(candidates_for(found_for, policy, known.bound), nullptr);
+    // What is pinned is replaced by a person's word alone, and the word about the domain was another one.
+    const bool is_pinned =
+        std::any_of(known.bound.begin(), known.bound.end(), [](const keyring::Bound& bound) {
+            return bound.binding.state == keyring::BindingState::active && bound.binding.pinned;
+        });
+    if (known.domain_alias && !is_pinned && searcher.accepts(&*known.domain_alias)) {
+        searcher.among(std::array{keyring::Candidate{&*known.domain_alias->certificate, nullptr}},
+                       &*known.domain_alias);
     }
     return searcher.finish();
 }

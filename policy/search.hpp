@@ -48,7 +48,9 @@ using Ask = std::function<const keyring::Known&(const mail::Address&)>;
 struct Search {
     std::optional<crypto::Certificate> certificate; ///< nullopt: none that is usable
     std::string reason;                             ///< why this one
+    std::optional<keyring::Binding> binding;        ///< its; nullopt: none was found, or an alias names it
     std::vector<std::string> unusable;              ///< why the others are
+    std::vector<std::string> pending;               ///< fingerprints of those that wait for approval
     std::vector<std::string> passed_over;           ///< "FINGERPRINT: certificate revoked"
 };
 

@@ -31,20 +31,22 @@ keyring::Location keyring_of(long certificates) {
     entry.encryption_keys = {{std::string(40, 'A'), "cv25519", entry.created, std::nullopt, false}};
     entry.user_ids = {{"User <user@example.org>", "user@example.org", false}};
     entry.certificate.fingerprint = std::string(40, '0');
-    entry.addresses = {"user0@example.org"};
+    entry.bindings = {keyring::Binding{mail::Address::parse("user0@example.org").value()}};
     (void)keyring.store(entry, std::nullopt, now());
     // The rest as copies in SQL: a hundred thousand imports would take longer than all benchmarks together.
     soci::session sql(soci::sqlite3, "db=" + location.path);
     sql << "BEGIN";
     const auto number = fmt::format(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) ", certificates - 1);
-    sql << number + "INSERT INTO certificate SELECT printf('%040d', i), protocol, bytes, algorithm, created, "
-                    "expires, revoked,"
-                    " trust, source, imported, updated FROM certificate, n";
-    sql << number + "INSERT INTO address SELECT 'user' || i || '@example.org', 'user' || i || "
-                    "'@example.org', 0, printf('%040d', i) FROM n";
-    sql << number +
-               "INSERT INTO user_id SELECT printf('%040d', i), 0, text, address, revoked FROM user_id, n";
+    sql << number + "INSERT INTO certificate (fingerprint, protocol, bytes, algorithm, created, expires, "
+                    "revoked, imported, updated)"
+                    " SELECT printf('%040d', i), protocol, bytes, algorithm, created, expires, revoked, "
+                    "imported, updated FROM certificate, n";
+    sql << number + "INSERT INTO binding SELECT 'user' || i || '@example.org', 'user' || i || "
+                    "'@example.org', printf('%040d', i), state, trust, source, pinned, assigned, first_seen,"
+                    " confirmed, good_until, reason FROM binding, n";
+    sql << number + "INSERT INTO user_id SELECT printf('%040d', i), 0, text, address, revoked, expires "
+                    "FROM user_id, n";
     sql << number + "INSERT INTO encryption_key SELECT printf('%040d', i), 0, fingerprint, algorithm, "
                     "created, expires, revoked"
                     " FROM encryption_key, n";
@@ -62,7 +64,7 @@ void look_up(benchmark::State& state) {
     long i = 0;
     for (auto _ : state) {
         state.PauseTiming();
-        other << "INSERT INTO change VALUES (0, '', '', '')";
+        other << "INSERT INTO change (at, fingerprint, what, addresses) VALUES (0, '', '', '')";
         state.ResumeTiming();
         i = (i + 7919) %
             state.range(0); // a prime step, so that neighbours in the index are not neighbours in time

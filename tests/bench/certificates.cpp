@@ -150,9 +150,9 @@ public:
         keyring::Entry entry;
         entry.created = Time(std::chrono::seconds(created));
         entry.imported = entry.updated = entry.created;
-        entry.source = "benchmark";
         const auto address = address_of(number_of_user);
-        entry.addresses = {address};
+        entry.bindings = {keyring::Binding{mail::Address::parse(address).value()}};
+        entry.bindings.front().source = "benchmark";
         entry.user_ids = {{"User <" + address + '>', address, false}};
         if (kind_ == Kind::openpgp_25519) {
             make_openpgp(entry, number_of_user);

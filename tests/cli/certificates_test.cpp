@@ -22,9 +22,11 @@ void fill(const CommandLine& line) {
     old.expires = day(2026, 3, 4);
     line.store(old);
     auto carol = entry('D', "carol@example.net", "Carol");
-    carol.addresses.emplace_back("carol@work.example");
+    carol.bindings.push_back(lockbox::test::binding("carol@work.example"));
     carol.user_ids.push_back({"Carol at work <carol@work.example>", "carol@work.example", false});
-    carol.trust = keyring::Trust::verified;
+    for (auto& binding : carol.bindings) {
+        binding.trust = keyring::Trust::verified;
+    }
     line.store(carol);
 }
 
@@ -238,7 +240,7 @@ TEST_CASE("fingerprints are read as people write them", "[cli]") {
 TEST_CASE("an address that a certificate has no more is listed as such", "[cli]") {
     CommandLine line;
     auto bob = entry('B', "bob@example.org");
-    bob.former_addresses = {"bob@work.example"};
+    bob.bindings.push_back(lockbox::test::binding("bob@work.example", keyring::BindingState::former));
     line.store(bob);
     const auto all = line.run({"list"});
     CHECK(lines_in(all.out) == 3);

@@ -4,6 +4,7 @@
 #include "base/file.hpp"
 #include "cli/run.hpp"
 #include "keyring/keyring.hpp"
+#include "tests/support/bindings.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/data.hpp"
 
@@ -79,8 +80,8 @@ inline keyring::Entry entry(char digit, const std::string& address, const std::s
     made.created = day(2026, 1, 1);
     made.encryption_keys = {{"E" + std::string(39, digit), "cv25519", day(2026, 1, 1), std::nullopt, false}};
     made.user_ids = {{name + " <" + address + ">", address, false}};
-    made.addresses = {address};
-    made.source = "somebody.asc";
+    made.bindings = {lockbox::test::binding(address)};
+    made.bindings.front().source = "somebody.asc";
     made.imported = day(2026, 2, 3);
     made.updated = day(2026, 2, 3);
     return made;

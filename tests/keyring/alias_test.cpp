@@ -1,6 +1,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "keyring/keyring.hpp"
+#include "tests/support/bindings.hpp"
 #include "tests/support/catch.hpp"
 
 #include <soci/soci.h>
@@ -63,7 +64,7 @@ Entry entry(const std::string& fingerprint, const Texts& of) {
     made.certificate = {crypto::Protocol::openpgp, fingerprint, "bytes of " + fingerprint, {}};
     made.algorithm = "ed25519";
     made.created = noon;
-    made.addresses = of;
+    made.bindings = test::bindings(of);
     made.imported = noon;
     made.updated = noon;
     return made;
@@ -245,7 +246,7 @@ TEST_CASE("look_up finds an address's alias, its domain's and its certificates",
     place.keyring.set_certificate(name("A@example.org"), "BBBB", noon);
     place.add("team@example.com", {"a@example.org"});
     const auto known = place.keyring.look_up(address("a@example.org"));
-    CHECK(known.entries.size() == 1);
+    CHECK(known.bound.size() == 1);
     CHECK(known.alias == place.alias("a@example.org"));
     CHECK(known.domain_alias == place.alias("@example.org"));
     CHECK(place.keyring.look_up(address("x@example.com")) == Known());

@@ -2,6 +2,7 @@
 #include "base/file.hpp"
 #include "keyring/choice.hpp"
 #include "keyring/import.hpp"
+#include "tests/support/bindings.hpp"
 #include "tests/support/data.hpp"
 
 #include <algorithm>
@@ -40,8 +41,8 @@ TEST_CASE("A certificate is new, then unchanged", "[keyring]") {
     CHECK(importer.import_one(openpgp("alice")).outcome == Outcome::unchanged);
     const auto entries = importer.keyring.find(*mail::Address::parse("alice@example.org"));
     REQUIRE(entries.size() == 1);
-    CHECK(entries[0].trust == Trust::manual);
-    CHECK(entries[0].source == "test");
+    CHECK(entries[0].binding.trust == Trust::manual);
+    CHECK(entries[0].binding.source == "test");
 }
 
 TEST_CASE("A renewed certificate updates the stored one, an older copy does not take it back", "[keyring]") {
@@ -50,7 +51,7 @@ TEST_CASE("A renewed certificate updates the stored one, an older copy does not 
     REQUIRE(importer.import_one(openpgp("renewal-after")).outcome == Outcome::added);
     const auto before = std::get<crypto::JudgedCertificate>(crypto::judge_openpgp(openpgp("renewal-before")));
     auto entry = *importer.keyring.by_fingerprint(before.certificate.fingerprint);
-    REQUIRE(importer.keyring.remove(before.certificate.fingerprint, test_now));
+    REQUIRE(importer.keyring.forget(before.certificate.fingerprint, test_now));
     entry.certificate = before.certificate;
     entry.expires = before.expires;
     entry.encryption_keys = before.encryption_keys;
@@ -74,7 +75,7 @@ TEST_CASE("A revocation reaches the keyring, and nothing is sealed to it any mor
     CHECK_FALSE(revoked.usable_until.has_value());
     const auto entries = importer.keyring.find(*mail::Address::parse("rev@example.org"));
     REQUIRE(entries.size() == 1);
-    CHECK(choose(entries, {}, test_now).chosen == nullptr);
+    CHECK_FALSE(choose(test::candidates(entries), {}, test_now).chosen.has_value());
     CHECK(importer.import_one(openpgp("before-revocation")).outcome == Outcome::unchanged);
 }
 
@@ -120,7 +121,9 @@ TEST_CASE("Only addresses of User IDs that are not revoked count", "[keyring]") 
     Importer importer;
     CHECK(importer.import_one(openpgp("revoked-user-id")).addresses ==
           std::vector<std::string>{"new@example.org"});
-    CHECK(importer.keyring.find(*mail::Address::parse("gone@example.org")).empty());
+    const auto gone = importer.keyring.find(*mail::Address::parse("gone@example.org"));
+    REQUIRE(gone.size() == 1); // whoever revoked a User ID was somebody for that address once
+    CHECK(gone[0].binding.state == BindingState::former);
     CHECK(importer.import_one(openpgp("misleading")).addresses ==
           std::vector<std::string>{"evil@example.net"});
     CHECK(importer.keyring.find(*mail::Address::parse("bob@example.org")).empty());
@@ -133,14 +136,15 @@ TEST_CASE("An address whose User ID was revoked is not forgotten: whoever was se
     REQUIRE(importer.import_one(openpgp("revoked-user-id")).outcome == Outcome::added);
     auto entry = *importer.keyring.by_fingerprint(*crypto::openpgp_fingerprint(openpgp("revoked-user-id")));
     const auto stored = entry;
-    entry.addresses.emplace_back("gone@example.org"); // as it was before the revocation
+    entry.bindings = test::bindings({"gone@example.org", "new@example.org"}); // as before the revocation
     REQUIRE(importer.keyring.store(entry, stored, test_now));
     REQUIRE(importer.import_one(openpgp("revoked-user-id")).outcome == Outcome::updated);
     const auto found = importer.keyring.find(*mail::Address::parse("gone@example.org"));
     REQUIRE(found.size() == 1);
-    CHECK(why_unusable(found[0], test_now)->describe() == "certificate revoked for this address");
-    CHECK_FALSE(why_unusable(importer.keyring.find(*mail::Address::parse("new@example.org")).at(0), test_now)
-                    .has_value());
+    CHECK(why_unusable(found[0].entry, found[0].binding, test_now)->describe() ==
+          "certificate revoked for this address");
+    const auto other = importer.keyring.find(*mail::Address::parse("new@example.org")).at(0);
+    CHECK_FALSE(why_unusable(other.entry, other.binding, test_now).has_value());
 }
 
 TEST_CASE("SHA-1 self-signatures that both engines accept are a warning", "[keyring]") {
@@ -148,18 +152,6 @@ TEST_CASE("SHA-1 self-signatures that both engines accept are a warning", "[keyr
     const auto result = importer.import_one(openpgp("sha1"));
     CHECK(result.outcome == Outcome::added);
     CHECK(result.warnings.size() == 1);
-}
-
-TEST_CASE("A second certificate for an address is pointed out", "[keyring]") {
-    Importer importer;
-    REQUIRE(importer.import_one(openpgp("alice")).outcome == Outcome::added);
-    auto other = *importer.keyring.by_fingerprint(*crypto::openpgp_fingerprint(openpgp("alice")));
-    REQUIRE(importer.keyring.remove(other.certificate.fingerprint, test_now));
-    other.certificate.fingerprint = std::string(40, '0');
-    REQUIRE(importer.keyring.store(other, std::nullopt, test_now));
-    const auto result = importer.import_one(openpgp("alice"));
-    REQUIRE(result.warnings.size() == 1);
-    CHECK(result.warnings[0].find(std::string(40, '0')) != std::string::npos);
 }
 
 TEST_CASE("What its authority has revoked is not taken in, and what is there stays", "[keyring]") {
@@ -185,7 +177,7 @@ TEST_CASE("What its authority has revoked is not taken in, and what is there sta
     CHECK(held.warnings[0] == "nothing is sealed to it any more: certificate revoked");
     CHECK(held.why_unusable == "certificate revoked");
     CHECK_FALSE(held.usable_until.has_value());
-    CHECK_FALSE(importer.keyring.find(*mail::Address::parse("held@example.org")).at(0).revoked);
+    CHECK_FALSE(importer.keyring.find(*mail::Address::parse("held@example.org")).at(0).entry.revoked);
     CHECK(import("alice.pem").outcome == Outcome::added);
 }
 
@@ -208,16 +200,18 @@ TEST_CASE("An S/MIME bundle is imported, its authority helps, and nobody is refu
           }) == 1);
     const auto alice = importer.keyring.find(*mail::Address::parse("alice@example.org"));
     REQUIRE(alice.size() == 1);
-    CHECK(alice[0].trust == Trust::verified);
-    CHECK(alice[0].chain.size() == 2);
+    CHECK(alice[0].binding.trust == Trust::verified);
+    CHECK(alice[0].entry.chain.size() == 2);
     // The issuer is at hand from now on.
     CHECK(import("two-addresses.pem").at(0).outcome == Outcome::added);
-    for (const auto* name :
-         {"alice.pem", "alice.der", "bundle.pem", "empty-passphrase.p12", "open-certificates.p12",
-          "no-passphrase.p12", "signed.eml", "signed-opaque.eml"}) {
+    for (const auto* name : {"alice.pem", "alice.der", "bundle.pem", "empty-passphrase.p12",
+                             "open-certificates.p12", "no-passphrase.p12"}) {
         CAPTURE(name);
         CHECK(import(name).at(0).outcome == Outcome::unchanged);
     }
+    // What the reader says of itself, and when, is remembered.
+    CHECK(import("signed.eml").at(0).outcome == Outcome::updated);
+    CHECK(import("signed.eml").at(0).outcome == Outcome::unchanged);
     for (const auto* name : {"locked.p12", "signed-changed.eml", "alice.key", "expired.pem", "future.pem",
                              "unknown.pem", "root.pem"}) {
         CAPTURE(name);
@@ -225,7 +219,8 @@ TEST_CASE("An S/MIME bundle is imported, its authority helps, and nobody is refu
     }
     options.vouched_for = {crypto::x509_fingerprint(test::x509("unknown"))};
     CHECK(import("unknown.pem").at(0).outcome == Outcome::added);
-    CHECK(importer.keyring.find(*mail::Address::parse("unknown@example.org")).at(0).trust == Trust::manual);
+    CHECK(importer.keyring.find(*mail::Address::parse("unknown@example.org")).at(0).binding.trust ==
+          Trust::manual);
     options.content_encryption = crypto::ContentEncryption::aes256_gcm;
     CHECK(import("alice.pem").at(0).outcome == Outcome::updated);
 }

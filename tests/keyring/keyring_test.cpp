@@ -1,12 +1,13 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "keyring/keyring.hpp"
-#include "keyring/schema.hpp"
+#include "tests/support/bindings.hpp"
 #include "tests/support/catch.hpp"
 
 #include <soci/soci.h>
 #include <soci/sqlite3/soci-sqlite3.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -37,9 +38,8 @@ Entry entry(const std::string& fingerprint, const std::vector<std::string>& addr
     made.expires = noon + std::chrono::hours(100);
     made.encryption_keys = {{fingerprint + "01", "cv25519", noon, std::nullopt, false},
                             {fingerprint + "02", "rsa2048", noon, noon + std::chrono::hours(1), true}};
-    made.user_ids = {{"N\xc3\xa4me <x@example.org>", "x@example.org", false}, {"raw \xff", "", true}};
-    made.addresses = addresses;
-    made.source = "test.asc";
+    made.user_ids = {{"N\xc3\xa4me <x@example.org>", "x@example.org", false}, {"raw \xff", "", true, noon}};
+    made.bindings = test::bindings(addresses, BindingState::active, noon);
     made.imported = noon;
     made.updated = noon;
     return made;
@@ -47,8 +47,10 @@ Entry entry(const std::string& fingerprint, const std::vector<std::string>& addr
 
 std::vector<std::string> found(Keyring& keyring, const std::string& address) {
     std::vector<std::string> fingerprints;
-    for (const auto& e : keyring.find(*mail::Address::parse(address))) {
-        fingerprints.push_back(e.certificate.fingerprint);
+    for (const auto& [binding, e] : keyring.find(*mail::Address::parse(address))) {
+        if (binding.state == BindingState::active) {
+            fingerprints.push_back(e.certificate.fingerprint);
+        }
     }
     return fingerprints;
 }
@@ -91,6 +93,8 @@ TEST_CASE("An X.509 certificate is stored with its chain and what its reader rea
     original.certificate.protocol = crypto::Protocol::smime;
     original.certificate.content_encryption = crypto::ContentEncryption::aes256_gcm;
     original.chain = {std::string("issuer\0", 7), "root"};
+    original.encryption_keys.pop_back(); // which is revoked
+    original.user_ids.pop_back();
     auto sibling = original;
     sibling.certificate.fingerprint = "BBBB";
     REQUIRE(keyring.store(original, std::nullopt, noon) == Stored::added);
@@ -107,8 +111,8 @@ TEST_CASE("An X.509 certificate is stored with its chain and what its reader rea
     }
     CHECK(keyring.store(changed, original, noon) == Stored::updated);
     CHECK(keyring.by_fingerprint("AAAA") == changed);
-    CHECK(keyring.remove("AAAA", noon));
-    CHECK(keyring.remove("BBBB", noon));
+    CHECK(keyring.forget("AAAA", noon));
+    CHECK(keyring.forget("BBBB", noon));
     CHECK(keyring.issuers().empty());
 }
 
@@ -155,7 +159,7 @@ TEST_CASE("An entry made from what is not there any more is not stored", "[keyri
     CHECK(found(second, "y@example.org").empty());
 }
 
-TEST_CASE("remove takes one certificate and leaves the others", "[keyring]") {
+TEST_CASE("remove takes one certificate out of use and leaves the others", "[keyring]") {
     const Place place;
     auto keyring = place.open();
     REQUIRE(keyring.store(entry("AAAA", {"x@example.org"}), {}, noon));
@@ -163,6 +167,95 @@ TEST_CASE("remove takes one certificate and leaves the others", "[keyring]") {
     CHECK(keyring.remove("AAAA", noon));
     CHECK_FALSE(keyring.remove("AAAA", noon));
     CHECK(found(keyring, "x@example.org") == Fingerprints{"BBBB"});
+}
+
+TEST_CASE("What was removed is remembered, and forgotten only where nothing is revoked", "[keyring]") {
+    const Place place;
+    auto keyring = place.open();
+    auto bob = entry("AAAA", {"bob@example.org"});
+    bob.encryption_keys.pop_back(); // which is revoked
+    bob.user_ids.pop_back();
+    auto waiting = test::binding("waiting@example.org", BindingState::pending, noon);
+    bob.bindings.push_back(waiting);
+    REQUIRE(keyring.store(bob, {}, noon));
+    REQUIRE(keyring.remove("AAAA", noon));
+    CHECK(keyring.empty());
+    const auto removed = keyring.by_fingerprint("AAAA");
+    REQUIRE(removed.has_value());
+    CHECK(addresses_in(*removed, BindingState::former) == Fingerprints{"bob@example.org"});
+    CHECK(removed->bindings[0].reason == "certificate removed by a person");
+    // It was never used, so it does not count as somebody's certificate.
+    CHECK(addresses_in(*removed, BindingState::rejected) == Fingerprints{"waiting@example.org"});
+
+    SECTION("forgotten, it is gone") {
+        CHECK(keyring.forget("AAAA", noon));
+        CHECK_FALSE(keyring.by_fingerprint("AAAA").has_value());
+        CHECK_FALSE(keyring.forget("AAAA", noon));
+    }
+    SECTION("a revocation outlives that") {
+        auto revoked = *removed;
+        revoked.revoked = true;
+        REQUIRE(keyring.store(revoked, removed, noon));
+        CHECK(keyring.forget("AAAA", noon));
+        REQUIRE(keyring.by_fingerprint("AAAA").has_value());
+        CHECK(keyring.by_fingerprint("AAAA")->bindings.empty());
+        CHECK(keyring.by_fingerprint("AAAA")->revoked);
+        CHECK(keyring.find(*mail::Address::parse("bob@example.org")).empty());
+    }
+}
+
+TEST_CASE("A revocation is never taken back by what is stored later", "[keyring]") {
+    const Place place;
+    auto keyring = place.open();
+    const auto whole = entry("AAAA", {"x@example.org"});
+    auto revoked = whole;
+    revoked.revoked = true;
+    revoked.user_ids[0].revoked = true;
+    revoked.encryption_keys[0].revoked = true;
+    REQUIRE(keyring.store(revoked, {}, noon));
+    auto shorter = whole;
+    shorter.user_ids.clear();
+    shorter.encryption_keys.pop_back();
+    for (const auto& later : {whole, shorter}) {
+        (void)keyring.store(later, keyring.by_fingerprint("AAAA"), noon);
+        const auto stored = *keyring.by_fingerprint("AAAA");
+        CHECK(stored.revoked);
+        REQUIRE(stored.user_ids.size() == 2);
+        CHECK(std::all_of(stored.user_ids.begin(), stored.user_ids.end(),
+                          [](const auto& user_id) { return user_id.revoked; }));
+        REQUIRE(stored.encryption_keys.size() == 2);
+        CHECK(std::all_of(stored.encryption_keys.begin(), stored.encryption_keys.end(),
+                          [](const auto& key) { return key.revoked; }));
+    }
+}
+
+TEST_CASE("Who changed what, and why, is written down and cannot be edited", "[keyring]") {
+    const TemporaryDirectory directory;
+    const Location location{(directory.path() / "k.db").string()};
+    auto keyring = Keyring::open(location, Access::create);
+    keyring.act_as("alice");
+    REQUIRE(keyring.store(entry("AAAA", {"x@example.org"}), {}, noon));
+    keyring.act_as("root (sudo: bob)");
+    auto pinned = keyring.find(*mail::Address::parse("x@example.org")).at(0).binding;
+    pinned.pinned = true;
+    (void)keyring.rebind(
+        pinned.address,
+        [&](const auto&) {
+            return std::vector<Rebinding>{{"AAAA", pinned}};
+        },
+        noon);
+    REQUIRE(keyring.remove("AAAA", noon));
+    std::vector<std::string> lines;
+    for (const auto& change : keyring.changes_of("AAAA")) {
+        lines.push_back(change.what + "|" + change.addresses + "|" + change.who + "|" + change.why);
+    }
+    CHECK(lines ==
+          std::vector<std::string>{"new|x@example.org|alice|", "active|x@example.org|alice|source test.asc",
+                                   "pinned|x@example.org|root (sudo: bob)|source test.asc",
+                                   "former|x@example.org|root (sudo: bob)|certificate removed by a person"});
+    soci::session sql(soci::sqlite3, "db=" + location.path);
+    CHECK_THROWS_AS(sql << "DELETE FROM change", soci::soci_error);
+    CHECK_THROWS_AS(sql << "UPDATE change SET who = 'nobody'", soci::soci_error);
 }
 
 TEST_CASE("for_each visits all by address, and fingerprint parts find by both ends and by encryption key",
@@ -196,7 +289,7 @@ TEST_CASE("Every change is recorded", "[keyring]") {
     for (const auto& what : rows) {
         changes.push_back(what);
     }
-    CHECK(changes == Fingerprints{"new", "removed"});
+    CHECK(changes == Fingerprints{"new", "active", "former"});
 }
 
 TEST_CASE("A reader sees what a writer has just stored, and is not kept waiting by one in a transaction",
@@ -216,7 +309,7 @@ TEST_CASE("A reader sees what a writer has just stored, and is not kept waiting 
 
     soci::session other(soci::sqlite3, "db=" + location.path);
     other << "BEGIN IMMEDIATE";
-    other << "DELETE FROM address";
+    other << "DELETE FROM binding";
     CHECK(found(reader, "x@example.org") == Fingerprints{"AAAA"});
     CHECK(error_of([&] { (void)reader.store(entry("BBBB", {}), {}, noon); }).kind() == ErrorKind::busy);
     other << "ROLLBACK";
@@ -287,138 +380,6 @@ TEST_CASE("A keyring that cannot be used says what it is and what to do", "[keyr
         sql << "BEGIN EXCLUSIVE";
         CHECK(open_error().kind() == ErrorKind::busy);
     }
-}
-
-TEST_CASE("A keyring of an older schema is migrated and loses nothing", "[keyring]") {
-    const auto old_version = GENERATE(1, 2);
-    CAPTURE(old_version);
-    const TemporaryDirectory directory;
-    const Location location{(directory.path() / "k.db").string()};
-    {
-        soci::session sql(soci::sqlite3, "db=" + location.path);
-        // As the first version made and filled it.
-        for (const auto* statement :
-             {"CREATE TABLE lockbox_keyring (schema_version INTEGER NOT NULL)",
-              "INSERT INTO lockbox_keyring (schema_version) VALUES (1)",
-              "CREATE TABLE certificate (fingerprint TEXT NOT NULL PRIMARY KEY, protocol TEXT NOT NULL, "
-              "bytes BLOB "
-              "NOT NULL, algorithm TEXT NOT NULL, created BIGINT NOT NULL, expires BIGINT, revoked INTEGER "
-              "NOT NULL, "
-              "trust TEXT NOT NULL, source TEXT NOT NULL, imported BIGINT NOT NULL, updated BIGINT NOT NULL)",
-              "CREATE TABLE address (folded TEXT NOT NULL, address TEXT NOT NULL, former INTEGER NOT NULL, "
-              "fingerprint TEXT NOT NULL REFERENCES certificate (fingerprint), PRIMARY KEY (folded, address, "
-              "fingerprint))",
-              "CREATE INDEX address_of ON address (fingerprint)",
-              "CREATE TABLE user_id (certificate TEXT NOT NULL REFERENCES certificate (fingerprint), "
-              "position "
-              "INTEGER NOT NULL, text TEXT NOT NULL, address TEXT NOT NULL, revoked INTEGER NOT NULL, "
-              "PRIMARY KEY "
-              "(certificate, position))",
-              "CREATE TABLE encryption_key (certificate TEXT NOT NULL REFERENCES certificate (fingerprint), "
-              "position INTEGER NOT NULL, fingerprint TEXT NOT NULL, algorithm TEXT NOT NULL, created BIGINT "
-              "NOT "
-              "NULL, expires BIGINT, revoked INTEGER NOT NULL, PRIMARY KEY (certificate, position))",
-              "CREATE INDEX encryption_key_fingerprint ON encryption_key (fingerprint)",
-              "CREATE TABLE change (at BIGINT NOT NULL, fingerprint TEXT NOT NULL, what TEXT NOT NULL, "
-              "addresses "
-              "TEXT NOT NULL)",
-              "INSERT INTO certificate VALUES ('AAAA', 'openpgp', x'00FF', 'ed25519', 1, NULL, 0, 'manual', "
-              "'bob.asc', 2, 3)",
-              "INSERT INTO address VALUES ('bob@example.org', 'Bob@example.org', 0, 'AAAA')",
-              "INSERT INTO address VALUES ('old@example.org', 'old@example.org', 1, 'AAAA')",
-              "INSERT INTO user_id VALUES ('AAAA', 0, 'Bob <Bob@example.org>', 'Bob@example.org', 0)",
-              "INSERT INTO encryption_key VALUES ('AAAA', 0, 'EEEE', 'cv25519', 1, 9, 0)",
-              "INSERT INTO change VALUES (2, 'AAAA', 'new', 'Bob@example.org')"}) {
-            sql << std::string(statement);
-        }
-        if (old_version == 2) {
-            for (const auto* statement :
-                 {"CREATE TABLE alias (folded TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL, certificate "
-                  "TEXT "
-                  "REFERENCES certificate (fingerprint) DEFERRABLE INITIALLY DEFERRED, updated BIGINT NOT "
-                  "NULL)",
-                  "CREATE INDEX alias_certificate ON alias (certificate)",
-                  "CREATE TABLE alias_member (alias TEXT NOT NULL REFERENCES alias (folded), position "
-                  "INTEGER NOT NULL, folded TEXT NOT NULL, address TEXT NOT NULL, PRIMARY KEY (alias, "
-                  "position))",
-                  "CREATE INDEX alias_member_folded ON alias_member (folded)",
-                  "INSERT INTO alias VALUES ('team@example.org', 'Team@example.org', 'AAAA', 4)",
-                  "UPDATE lockbox_keyring SET schema_version = 2"}) {
-                sql << std::string(statement);
-            }
-        }
-    }
-    Entry expected;
-    expected.certificate = {crypto::Protocol::openpgp, "AAAA", std::string("\0\xff", 2), {}};
-    expected.algorithm = "ed25519";
-    expected.created = Time(std::chrono::seconds(1));
-    expected.encryption_keys = {
-        {"EEEE", "cv25519", Time(std::chrono::seconds(1)), Time(std::chrono::seconds(9)), false}};
-    expected.user_ids = {{"Bob <Bob@example.org>", "Bob@example.org", false}};
-    expected.addresses = {"Bob@example.org"};
-    expected.former_addresses = {"old@example.org"};
-    expected.source = "bob.asc";
-    expected.imported = Time(std::chrono::seconds(2));
-    expected.updated = Time(std::chrono::seconds(3));
-    {
-        auto keyring = Keyring::open(location, Access::read);
-        CHECK(keyring.by_fingerprint("AAAA") == expected);
-        CHECK(found(keyring, "bob@example.org") == Fingerprints{"AAAA"});
-        CHECK(keyring.alias(*AliasName::parse("team@example.org")).has_value() == (old_version == 2));
-        CHECK(keyring.issuers().empty());
-        CHECK(keyring.set_certificate(*AliasName::parse("@example.org"), "AAAA", noon).stored ==
-              Stored::added);
-    }
-    soci::session sql(soci::sqlite3, "db=" + location.path);
-    int version = 0;
-    int changes = 0;
-    sql << "SELECT schema_version FROM lockbox_keyring", soci::into(version);
-    sql << "SELECT count(*) FROM change", soci::into(changes);
-    CHECK(version == schema_version);
-    CHECK(changes == 2);
-}
-
-// Until version 3 an address was kept as it was spelled, and folded in A-Z alone.
-TEST_CASE("A keyring whose addresses were folded in A-Z alone is folded again", "[keyring]") {
-    const TemporaryDirectory directory;
-    const Location location{(directory.path() / "k.db").string()};
-    {
-        auto keyring = Keyring::open(location, Access::create);
-        REQUIRE(keyring.store(entry("AAAA", {"x@example.org"}), {}, noon));
-        REQUIRE(keyring.store(entry("BBBB", {"y@example.org"}), {}, noon));
-    }
-    {
-        soci::session sql(soci::sqlite3, "db=" + location.path);
-        for (const auto* statement :
-             {"INSERT INTO address VALUES ('rene\u0301@example.org', 'Rene\u0301@example.org', 0, 'AAAA')",
-              "INSERT INTO address VALUES ('ren\u00e9@example.org', 'Ren\u00e9@example.org', 1, 'AAAA')",
-              "INSERT INTO address VALUES ('REN\u00c9@example.org', 'REN\u00c9@example.org', 1, 'BBBB')",
-              "INSERT INTO alias VALUES ('\u00c9quipe@example.org', '\u00c9quipe@example.org', NULL, 2)",
-              "INSERT INTO alias_member VALUES ('\u00c9quipe@example.org', 0, 'rene\u0301@example.org', "
-              "'rene\u0301@example.org')",
-              "INSERT INTO alias VALUES ('\u00e9quipe@example.org', '\u00e9quipe@example.org', 'AAAA', 1)",
-              "UPDATE lockbox_keyring SET schema_version = 3"}) {
-            sql << std::string(statement);
-        }
-    }
-    auto keyring = Keyring::open(location, Access::read);
-    for (const auto* spelling :
-         {"ren\u00e9@example.org", "rene\u0301@example.org", "REN\u00c9@example.org"}) {
-        CAPTURE(spelling);
-        CHECK(found(keyring, spelling) == Fingerprints{"AAAA", "BBBB"});
-        const auto entries = keyring.find(*mail::Address::parse(spelling));
-        CHECK_FALSE(entries.at(0).address_revoked); // one of its two spellings is not a former address
-        CHECK(entries.at(1).address_revoked);
-    }
-    CHECK(found(keyring, "rene@example.org").empty());
-    CHECK(keyring.by_fingerprint("AAAA")->addresses ==
-          std::vector<std::string>{"Ren\u00e9@example.org", "x@example.org"});
-    const auto alias = keyring.alias(*AliasName::parse("e\u0301quipe@example.org"));
-    REQUIRE(alias); // of two that have one name, the one that was changed last
-    CHECK(alias->members == std::vector{*mail::Address::parse("ren\u00e9@example.org")});
-    std::size_t aliases = 0;
-    keyring.for_each_alias([&](const Alias&) { ++aliases; });
-    CHECK(aliases == 1);
 }
 
 TEST_CASE("A connection that has looked something up can still write after others have", "[keyring]") {

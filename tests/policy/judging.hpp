@@ -3,6 +3,7 @@
 
 #include "policy/judge.hpp"
 #include "policy/way_out.hpp"
+#include "tests/support/bindings.hpp"
 
 #include <chrono>
 #include <string>
@@ -34,7 +35,7 @@ inline std::string fingerprint(char digit) {
     return std::string(40, digit);
 }
 
-inline keyring::Entry entry(char digit, std::vector<std::string> addresses,
+inline keyring::Entry entry(char digit, const std::vector<std::string>& addresses,
                             crypto::Protocol protocol = crypto::Protocol::openpgp) {
     keyring::Entry entry;
     entry.certificate = {protocol, fingerprint(digit), std::string("bytes of ") + digit, {}};
@@ -43,7 +44,7 @@ inline keyring::Entry entry(char digit, std::vector<std::string> addresses,
     key.fingerprint = std::string(39, digit) + 'E';
     key.created = long_ago;
     entry.encryption_keys = {key};
-    entry.addresses = std::move(addresses);
+    entry.bindings = lockbox::test::bindings(addresses);
     return entry;
 }
 
@@ -137,10 +138,9 @@ struct World {
     [[nodiscard]] keyring::Known known(const mail::Address& address) const {
         keyring::Known known;
         for (const auto& candidate : keyring) {
-            for (const auto& other : candidate.addresses) {
-                const auto parsed = mail::Address::parse(other);
-                if (parsed && parsed->folded() == address.folded()) {
-                    known.entries.push_back(candidate);
+            for (const auto& binding : candidate.bindings) {
+                if (binding.address.folded() == address.folded()) {
+                    known.bound.push_back({binding, candidate});
                     break;
                 }
             }

@@ -24,7 +24,8 @@ keyring::Known with_certificate_of(const mail::Address& address) {
     auto one = entry('c', {address.to_string()});
     one.certificate.fingerprint = hex_encode(sha256(address.to_string()));
     one.certificate.bytes = std::string(1000, 'c');
-    return {{std::move(one)}, {}, {}};
+    auto binding = one.bindings.front();
+    return {{{std::move(binding), std::move(one)}}, {}, {}};
 }
 
 keyring::Known with_members(const mail::Address& address, std::vector<mail::Address> members) {

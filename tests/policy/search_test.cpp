@@ -37,7 +37,8 @@ TEST_CASE("only a certificate of the very address is used", "[policy]") {
     }
     // The keyring is wrong and answers with everything: judge() looks for itself.
     KeyringView view;
-    view[*world.transaction.recipients[0].address].entries = {entry('B', {of_certificate})};
+    view[*world.transaction.recipients[0].address].bound = {
+        {lockbox::test::binding(of_certificate), entry('B', {of_certificate})}};
     const auto plan = world.plan_with(view);
     CHECK(plan.decisions[0].handling == (sealed ? Handling::sealed : Handling::clear));
 }
@@ -48,7 +49,7 @@ TEST_CASE("another case of the address counts only where nothing has the exact o
         auto other = entry('A', {"Bob@example.org"});
         other.encryption_keys[0].created = noon - 24h;
         auto exact = entry('B', {"bob@example.org"});
-        exact.trust = keyring::Trust::harvested;
+        exact.bindings.front().trust = keyring::Trust::harvested;
         world.has(other).has(exact);
         CHECK(world.plan().decisions[0].certificate == certificate('B'));
     }
