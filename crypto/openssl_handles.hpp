@@ -30,6 +30,11 @@ inline void free_certificates(STACK_OF(X509) * certificates) noexcept {
 }
 using X509Stack = Handle<STACK_OF(X509), free_certificates>;
 
+inline void free_openssl_memory(void* memory) noexcept {
+    OPENSSL_free(memory);
+}
+using OpensslText = Handle<char, free_openssl_memory>;
+
 /// Octets as OpenSSL has them.
 [[nodiscard]] inline unsigned char* octets_of(std::string& text) noexcept {
     return reinterpret_cast<unsigned char*>(text.data());

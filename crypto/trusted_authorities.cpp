@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "mail/openpgp_packet.hpp"
 
 #include <fmt/format.h>
 #include <openssl/err.h>
@@ -19,11 +20,25 @@ void add_authority(X509_STORE* store, X509* certificate) {
     check_openssl(X509_STORE_add_cert(store, certificate) == 1, "keeping a trusted certificate");
 }
 
+/// Armored or binary: a key of OpenPGP begins with a packet's tag, whose first bit is set (RFC 9580 §4.2).
+bool is_openpgp(std::string_view bytes) {
+    const bool binary =
+        !bytes.empty() && (static_cast<unsigned char>(bytes.front()) & 0x80U) != 0 && mail::split_keys(bytes);
+    return binary || (bytes.find("-----BEGIN PGP ") != std::string_view::npos &&
+                      bytes.find("CERTIFICATE-----") == std::string_view::npos);
+}
+
 /// How many certificates of a file the store has taken. Throws Error(configuration).
 std::size_t add_authorities(X509_STORE* store, std::string_view bytes, const std::string& path) {
     if (const auto one = x509_from_der(bytes)) {
         add_authority(store, one.get());
         return 1;
+    }
+    if (is_openpgp(bytes)) {
+        throw Error(ErrorKind::configuration,
+                    fmt::format("{} is for OpenPGP, which has no authorities", path),
+                    "certification authorities of S/MIME have X.509 certificates; OpenPGP certificates are "
+                    "taken with `lockbox import`");
     }
     const auto bio = bio_reading(bytes);
     std::size_t count = 0;

@@ -19,8 +19,8 @@ public:
     /// None.
     TrustedAuthorities() = default;
     /// Files of certificates in PEM or of one in DER, and directories of such files; other files in a
-    /// directory are passed over. Throws Error(configuration) naming what has no certificate in it or a
-    /// damaged one, Error(no_input) naming what cannot be read, and Error(too_large).
+    /// directory are passed over. Throws Error(configuration) naming what has no certificate in it, a damaged
+    /// one, or one of OpenPGP, Error(no_input) naming what cannot be read, and Error(too_large).
     [[nodiscard]] static TrustedAuthorities load(const std::vector<std::string>& paths);
 
     [[nodiscard]] bool empty() const noexcept { return !store_; }

@@ -2,6 +2,7 @@
 
 #include "base/ascii.hpp"
 #include "base/error.hpp"
+#include "crypto/public_key_check.hpp"
 #include "crypto/x509_addresses.hpp"
 #include "mail/address.hpp"
 
@@ -22,11 +23,6 @@ constexpr int security_level = 2;
 
 using StoreContext = Handle<X509_STORE_CTX, X509_STORE_CTX_free>;
 using BigNumber = Handle<BIGNUM, BN_free>;
-
-void free_text(char* text) noexcept {
-    OPENSSL_free(text);
-}
-using OpensslText = Handle<char, free_text>;
 
 // --- What a certificate says ---
 
@@ -59,8 +55,14 @@ struct Curve {
     std::string_view openssl;
     std::string_view gnupg;
 };
-constexpr std::array<Curve, 3> curves{
-    {{"prime256v1", "nistp256"}, {"secp384r1", "nistp384"}, {"secp521r1", "nistp521"}}};
+constexpr std::array<Curve, 6> supported_curves{{{"prime256v1", "nistp256"},
+                                                 {"secp384r1", "nistp384"},
+                                                 {"secp521r1", "nistp521"},
+                                                 {"brainpoolP256r1", "brainpoolP256r1"},
+                                                 {"brainpoolP384r1", "brainpoolP384r1"},
+                                                 {"brainpoolP512r1", "brainpoolP512r1"}}};
+constexpr std::string_view curves_in_words = "P-256, P-384, P-521 and Brainpool's r1 curves of 256, 384 and "
+                                             "512 bit";
 
 std::string curve_of(const EVP_PKEY* key) {
     std::array<char, 64> name{};
@@ -85,22 +87,17 @@ KeyKind kind_of(const X509* certificate) {
     }
     const int type = EVP_PKEY_get_base_id(key);
     if (type == EVP_PKEY_RSA) {
-        const auto bits = EVP_PKEY_get_bits(key);
-        auto algorithm = fmt::format("rsa{}", bits);
-        auto weak = bits < static_cast<int>(rsa_bits_min)
-                        ? fmt::format("weak: {} is shorter than {} bit", algorithm, rsa_bits_min)
-                        : std::string();
-        return {std::move(algorithm), std::move(weak)};
+        return {fmt::format("rsa{}", EVP_PKEY_get_bits(key)), why_key_is_bad(key).value_or("")};
     }
     if (type == EVP_PKEY_EC) {
         const auto name = curve_of(key);
-        for (const auto& curve : curves) {
+        for (const auto& curve : supported_curves) {
             if (curve.openssl == name) {
-                return {std::string(curve.gnupg), {}};
+                return {std::string(curve.gnupg), why_key_is_bad(key).value_or("")};
             }
         }
-        return {name, fmt::format("unsupported key: the curve {}; P-256, P-384 and P-521 are supported",
-                                  printable(name))};
+        return {name, fmt::format("unsupported key: the curve {}; {} are supported", printable(name),
+                                  curves_in_words)};
     }
     if (type == EVP_PKEY_ED25519 || type == EVP_PKEY_ED448 || type == EVP_PKEY_DSA ||
         type == EVP_PKEY_RSA_PSS) {
@@ -112,8 +109,7 @@ KeyKind kind_of(const X509* certificate) {
                 fmt::format("unsupported key: {} signs, nothing can be encrypted to it", name)};
     }
     const auto* name = type == EVP_PKEY_X25519 ? "X25519" : type == EVP_PKEY_X448 ? "X448" : OBJ_nid2ln(type);
-    return {to_lower(name),
-            fmt::format("unsupported key: {}; RSA, P-256, P-384 and P-521 are supported", name)};
+    return {to_lower(name), fmt::format("unsupported key: {}; RSA, {} are supported", name, curves_in_words)};
 }
 
 std::string usage_text(std::uint32_t usage) {

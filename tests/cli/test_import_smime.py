@@ -139,7 +139,7 @@ FAULTS = [("expired", "old@example.org", "certificate expired on 2021-01-01"),
           ("subject-address", "subject@example.org", "no address"),
           ("unknown", "unknown@example.org", "'CN=Stranger Root,O=Stranger' has issued 'CN=Unknown'"),
           ("self-signed", "self@example.org", "self-signed"),
-          ("weak", "weak@example.org", "weak: rsa1024 is shorter than 2048 bit"),
+          ("weak", "weak@example.org", "weak: its RSA key has 1024 bit, fewer than 2048"),
           ("sha1", "sha@example.org", "weak: the signature on"),
           ("ed25519", "ed@example.org", "unsupported key: Ed25519 signs, nothing can be encrypted to it"),
           ("x25519", "ex@example.org", "unsupported key: X25519"),
@@ -374,12 +374,13 @@ def test_the_certificate_that_the_signer_wants_for_encryption(lockbox, two_certi
     assert content_encryption(lockbox, "pat@example.org") == ["gcm"]
 
 
-def test_without_a_preference_the_signers_own_certificate_is_meant(lockbox, two_certificates):
+def test_without_a_preference_the_certificate_beside_it_is_meant_that_can_be_encrypted_to(lockbox, two_certificates):
+    """RFC 8551 section 2.5.3.1."""
     sign, encrypt, ca = (two_certificates / f"{name}.pem" for name in ("sign", "encrypt", "ca"))
     octets = cms.signed_data(PAYLOAD, sign, two_certificates / "sign.key", certificates=[encrypt])
     message = lockbox.file("signed.eml", cms.as_signed_message(octets, "pat@example.org"))
     result = lockbox.run("import", "--smime-ca", ca, message)
-    assert (result.status, lines(result)) == (65, [("refused", fingerprint(sign))]), result
+    assert (result.status, lines(result)) == (0, [("new", fingerprint(encrypt))]), result
 
 
 def test_a_preference_for_what_did_not_come_along(lockbox, two_certificates):

@@ -91,6 +91,40 @@ TEST_CASE("Keys and usages that allow encryption are accepted", "[crypto]") {
     CHECK(judge.accepted(c.name).algorithm == c.algorithm);
 }
 
+TEST_CASE("What is said of a key is what is wrong with it, whoever vouches for it", "[crypto]") {
+    struct Case {
+        std::string name;
+        std::string reason; ///< empty: it is taken
+    };
+    const auto c =
+        GENERATE(Case{"brainpoolP256r1", ""}, Case{"brainpoolP384r1", ""}, Case{"brainpoolP512r1", ""},
+                 Case{"brainpoolP256t1", "unsupported key: the curve brainpoolP256t1"},
+                 Case{"secp192k1", "unsupported key: the curve secp192k1"},
+                 Case{"rsa2047", "weak: its RSA key has 2047 bit, fewer than 2048"},
+                 Case{"exponent-1", "weak: its RSA exponent is 1, smaller than 65537"},
+                 Case{"exponent-3", "weak: its RSA exponent is 3, smaller than 65537"},
+                 Case{"exponent-even", "damaged key: its RSA exponent is even"},
+                 Case{"modulus-even", "damaged key: its RSA modulus is even"});
+    const auto der = x509("../x509/" + c.name);
+    CAPTURE(c.name);
+    Judge judge;
+    judge.authorities = TrustedAuthorities::load({std::string(LOCKBOX_TEST_DATA) + "/x509/root.pem"});
+    for (const bool vouched : {false, true}) {
+        judge.options.vouched_for.clear();
+        if (vouched) {
+            judge.options.vouched_for.push_back(x509_fingerprint(der));
+        }
+        const auto judgement = judge_x509(der, judge.options, test_now);
+        if (const auto* refusal = std::get_if<Refusal>(&judgement)) {
+            CHECK_FALSE(c.reason.empty());
+            CHECK(refusal->reason.starts_with(c.reason));
+        } else {
+            CHECK(c.reason.empty());
+            CHECK(std::get<JudgedCertificate>(judgement).algorithm == c.name);
+        }
+    }
+}
+
 TEST_CASE("Certificates that cannot be encrypted to are refused, with the reason", "[crypto]") {
     struct Case {
         std::string name;
@@ -103,7 +137,8 @@ TEST_CASE("Certificates that cannot be encrypted to are refused, with the reason
              "key usage does not allow encryption: it is digitalSignature, and keyAgreement"},
         Case{"server", "extended key usage does not allow mail: it is for TLS Web Server Authentication"},
         Case{"critical", "critical extension"}, Case{"no-address", "no address"},
-        Case{"subject-address", "no address"}, Case{"weak", "weak: rsa1024 is shorter than 2048 bit"},
+        Case{"subject-address", "no address"},
+        Case{"weak", "weak: its RSA key has 1024 bit, fewer than 2048"},
         Case{"ed25519", "unsupported key: Ed25519 signs"}, Case{"x25519", "unsupported key: X25519"},
         Case{"dsa", "unsupported key: DSA signs"}, Case{"secp256k1", "unsupported key: the curve secp256k1"},
         Case{"unknown", "'CN=Stranger Root,O=Stranger' has issued 'CN=Unknown'"},
@@ -176,6 +211,8 @@ TEST_CASE("A person who vouches for a fingerprint replaces the authorities, and 
         vouch(name);
         (void)judge.refused(name);
     }
+    vouch("critical"); // OpenSSL says so of chains only, and nobody asks for one here
+    CHECK(judge.refused("critical").reason == "it has a critical extension that is not understood");
     vouch("alice");
     (void)judge.refused("unknown");
 }
@@ -216,6 +253,16 @@ TEST_CASE("A fingerprint is read as people copy it", "[crypto]") {
     CHECK_FALSE(x509_fingerprint_from(fingerprint + "00").has_value());
 }
 
+TEST_CASE("A file of OpenPGP that is named as an authority is said to be one", "[crypto]") {
+    const TemporaryDirectory directory;
+    const auto binary = directory.path() / "alice.pgp";
+    std::ofstream(binary, std::ios::binary) << test::openpgp("alice");
+    for (const auto& path : {std::string(LOCKBOX_TEST_DATA) + "/openpgp/alice.asc", binary.string()}) {
+        CHECK_THROWS_WITH(TrustedAuthorities::load({path}),
+                          path + " is for OpenPGP, which has no authorities");
+    }
+}
+
 TEST_CASE("Authorities are read from files and directories, and what is none is named", "[crypto]") {
     const TemporaryDirectory directory;
     const auto folder = directory.path() / "cas";
@@ -235,6 +282,7 @@ TEST_CASE("Authorities are read from files and directories, and what is none is 
     CHECK(error_of((folder / "README").string()) == ErrorKind::configuration);
     CHECK(error_of((folder / "missing.pem").string()) == ErrorKind::no_input);
     CHECK(error_of(path_of("alice.key")) == ErrorKind::configuration);
+    CHECK(error_of(std::string(LOCKBOX_TEST_DATA) + "/openpgp/alice.asc") == ErrorKind::configuration);
     CHECK_FALSE(TrustedAuthorities::load({path_of("alice.der")}).empty());
     std::filesystem::copy(path_of("root.pem"), folder / "root.pem");
     Judge judge;

@@ -1,0 +1,70 @@
+#include "crypto/public_key_check.hpp"
+
+#include "crypto/judgement.hpp"
+
+#include <fmt/format.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/rsa.h>
+
+namespace lockbox::crypto {
+namespace {
+
+using BigNumber = Handle<BIGNUM, BN_free>;
+
+/// More makes the checks below, and each sealing, take seconds; OpenSSL seals to no larger one.
+constexpr int rsa_bits_max = OPENSSL_RSA_MAX_MODULUS_BITS;
+constexpr int exponent_bits_min = 17; // greater than 2^16, where it is odd
+
+BigNumber number_of(const EVP_PKEY* key, const char* name) {
+    BIGNUM* number = nullptr;
+    check_openssl(EVP_PKEY_get_bn_param(key, name, &number) == 1, "reading a public key");
+    return BigNumber(number);
+}
+
+std::optional<std::string> why_rsa_is_bad(const EVP_PKEY* key) {
+    const auto modulus = number_of(key, OSSL_PKEY_PARAM_RSA_N);
+    const auto exponent = number_of(key, OSSL_PKEY_PARAM_RSA_E);
+    const int bits = BN_num_bits(modulus.get());
+    if (bits < static_cast<int>(rsa_bits_min)) {
+        return fmt::format("weak: its RSA key has {} bit, fewer than {}", bits, rsa_bits_min);
+    }
+    if (bits > rsa_bits_max) {
+        return fmt::format("unsupported key: RSA of {} bit, more than {}", bits, rsa_bits_max);
+    }
+    if (BN_is_odd(modulus.get()) == 0) {
+        return "damaged key: its RSA modulus is even";
+    }
+    if (BN_num_bits(exponent.get()) < exponent_bits_min) {
+        return fmt::format("weak: its RSA exponent is {}, smaller than 65537", BN_get_word(exponent.get()));
+    }
+    if (BN_is_odd(exponent.get()) == 0) {
+        return "damaged key: its RSA exponent is even";
+    }
+    return std::nullopt;
+}
+
+} // namespace
+
+std::optional<std::string> why_key_is_bad(const EVP_PKEY* key) {
+    const int kind = EVP_PKEY_get_base_id(key);
+    if (kind == EVP_PKEY_RSA || kind == EVP_PKEY_RSA_PSS) {
+        if (auto why = why_rsa_is_bad(key)) {
+            return why;
+        }
+    }
+    // It takes a key that may be changed, and changes none: it needs the context's reference to it.
+    const EvpKeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, const_cast<EVP_PKEY*>(key), nullptr));
+    check_openssl(context != nullptr, "preparing to check a public key");
+    const int checked = EVP_PKEY_public_check(context.get());
+    if (checked == 1) {
+        return std::nullopt;
+    }
+    const auto code = ERR_peek_last_error();
+    check_openssl(checked == 0 && ERR_GET_REASON(code) != ERR_R_MALLOC_FAILURE, "checking a public key");
+    const auto words = take_openssl_error();
+    return fmt::format("damaged key: OpenSSL says of its public key: {}",
+                       code != 0 ? words : std::string("it is not valid"));
+}
+
+} // namespace lockbox::crypto
