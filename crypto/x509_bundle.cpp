@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <openssl/err.h>
 #include <openssl/pkcs12.h>
+#include <openssl/provider.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
@@ -90,23 +91,58 @@ std::optional<long> rounds_of(const X509_ALGOR* algorithm) {
     return rounds != nullptr ? std::optional(ASN1_INTEGER_get(rounds)) : std::nullopt;
 }
 
+/// OpenSSL with the ciphers that only old files are encrypted with. They are in a context of their own:
+/// nothing else may be encrypted with them because of a PKCS#12 file.
+class OldCiphers {
+public:
+    OldCiphers()
+        : context_(OSSL_LIB_CTX_new()), standard_(OSSL_PROVIDER_load(context_.get(), "default")),
+          legacy_(OSSL_PROVIDER_load(context_.get(), "legacy")) {
+        check_openssl(context_ != nullptr && standard_ != nullptr, "preparing to read PKCS#12");
+        ERR_clear_error(); // without the legacy provider, newer files can still be read
+    }
+    [[nodiscard]] OSSL_LIB_CTX* context() const noexcept { return context_.get(); }
+
+private:
+    Handle<OSSL_LIB_CTX, OSSL_LIB_CTX_free> context_;
+    Handle<OSSL_PROVIDER, OSSL_PROVIDER_unload> standard_;
+    Handle<OSSL_PROVIDER, OSSL_PROVIDER_unload> legacy_;
+};
+
+/// OpenSSL has no such cipher or digest: nothing is known of the passphrase.
+bool is_missing_algorithm(unsigned long error) {
+    return ERR_GET_REASON(error) == ERR_R_UNSUPPORTED ||
+           (ERR_GET_LIB(error) == ERR_LIB_EVP && (ERR_GET_REASON(error) == EVP_R_UNSUPPORTED_ALGORITHM ||
+                                                  ERR_GET_REASON(error) == EVP_R_UNSUPPORTED_CIPHER ||
+                                                  ERR_GET_REASON(error) == EVP_R_UNKNOWN_CIPHER ||
+                                                  ERR_GET_REASON(error) == EVP_R_UNKNOWN_PBE_ALGORITHM));
+}
+
 /// The bags of an encrypted content whose passphrase is empty: some write none for that, some one of no
 /// characters.
-BagStack unlocked(PKCS7* content) {
+BagStack unlocked(const PKCS7* content) {
     const auto* sealed = content->d.encrypted;
-    if (sealed == nullptr || sealed->enc_data == nullptr || sealed->enc_data->algorithm == nullptr) {
+    if (sealed == nullptr || sealed->enc_data == nullptr || sealed->enc_data->algorithm == nullptr ||
+        sealed->enc_data->enc_data == nullptr) {
         return {};
     }
     const auto rounds = rounds_of(sealed->enc_data->algorithm);
     if (!rounds || *rounds < 1 || *rounds > passphrase_rounds_max) {
         return {};
     }
-    BagStack bags(PKCS12_unpack_p7encdata(content, nullptr, 0));
-    if (!bags) {
-        bags.reset(PKCS12_unpack_p7encdata(content, "", 0));
+    static const OldCiphers ciphers;
+    for (const char* passphrase : {static_cast<const char*>(nullptr), ""}) {
+        constexpr int wipe = 1;
+        if (BagStack bags{static_cast<STACK_OF(PKCS12_SAFEBAG)*>(PKCS12_item_decrypt_d2i_ex(
+                sealed->enc_data->algorithm, ASN1_ITEM_rptr(PKCS12_SAFEBAGS), passphrase, 0,
+                sealed->enc_data->enc_data, wipe, ciphers.context(), nullptr))}) {
+            return bags;
+        }
+        check_openssl(!is_missing_algorithm(ERR_peek_error()) && !is_missing_algorithm(ERR_peek_last_error()),
+                      "opening a PKCS#12 file that is encrypted with an old cipher");
+        ERR_clear_error();
     }
-    ERR_clear_error();
-    return bags;
+    return {};
 }
 
 void take_certificates(const STACK_OF(PKCS12_SAFEBAG) * bags, Pkcs12Contents& contents, unsigned depth) {
@@ -264,6 +300,14 @@ std::optional<Pkcs12Contents> certificates_in_pkcs12(std::string_view bytes) {
     }
     ERR_clear_error();
     return contents;
+}
+
+std::optional<std::string> trusted_certificate(std::string_view bytes) {
+    const auto* at = octets_of(bytes);
+    const auto* const end = at + bytes.size();
+    const X509Handle certificate(d2i_X509_AUX(nullptr, &at, static_cast<long>(bytes.size())));
+    ERR_clear_error();
+    return certificate && at == end ? std::optional(der_of(certificate.get())) : std::nullopt;
 }
 
 Signers verify_signers(std::string_view signed_data, std::optional<std::string_view> detached) {

@@ -29,9 +29,14 @@ struct Pkcs12Contents {
     X509Certificates certificates;
     bool locked = false; ///< some certificates are encrypted under a passphrase that is not empty
 };
-/// What can be had of a PKCS#12 file without a passphrase, or with an empty one. Keys are not looked at.
-/// nullopt: it is none.
+/// What can be had of a PKCS#12 file without a passphrase, or with an empty one, old ciphers such as RC2
+/// (RFC 7292 Appendix C) included: they are allowed for this alone. Keys are not looked at. nullopt: it is
+/// none. Throws Error(engine) where a cipher is missing in OpenSSL.
 [[nodiscard]] std::optional<Pkcs12Contents> certificates_in_pkcs12(std::string_view bytes);
+
+/// The certificate, in DER, of OpenSSL's TRUSTED CERTIFICATE: what somebody trusts it for stands behind it,
+/// and is not believed. nullopt: it is none.
+[[nodiscard]] std::optional<std::string> trusted_certificate(std::string_view bytes);
 
 /// What the signer of a message says of the reader that receives the answer. Whether the signer may speak for
 /// a certificate is for the caller to judge.

@@ -6,6 +6,7 @@
 #include "crypto/judgement.hpp"
 #include "crypto/x509_bundle.hpp"
 #include "mail/address.hpp"
+#include "mail/ber.hpp"
 #include "mail/content_type.hpp"
 #include "mail/header.hpp"
 #include "mail/line_ends.hpp"
@@ -68,6 +69,12 @@ bool is_binary_asn1(std::string_view bytes) {
     return bytes.size() > 2 && bytes[0] == '0' && !is_ascii(bytes[1]);
 }
 
+/// Without the line ends that programs of text put behind binary files.
+std::string_view without_line_ends_behind(std::string_view asn1) {
+    const auto octets = mail::ber::extent(asn1).value_or(asn1.size());
+    return trim(asn1.substr(octets)).empty() ? asn1.substr(0, octets) : asn1;
+}
+
 /// PKCS#12. False: it is something else.
 bool find_in_pkcs12(std::string_view bytes, Finder& finder) {
     const auto contents = crypto::certificates_in_pkcs12(bytes);
@@ -116,6 +123,7 @@ void find_signers(std::string_view signed_data, std::optional<std::string_view> 
 }
 
 void find_binary_asn1(std::string_view bytes, Finder& finder) {
+    bytes = without_line_ends_behind(bytes);
     if (crypto::has_signers(bytes)) {
         find_signers(bytes, std::nullopt, finder);
     } else if (!find_in_pkcs7(bytes, finder) && !find_in_pkcs12(bytes, finder)) {
@@ -123,7 +131,8 @@ void find_binary_asn1(std::string_view bytes, Finder& finder) {
     }
 }
 
-/// One block of PEM (RFC 7468), from its first dash to the beginning of the next block.
+/// One block of PEM (RFC 7468), from its first dash to the beginning of the next block. Labels say little:
+/// authorities send PKCS#7 as CERTIFICATE.
 void find_in_pem(std::string_view block, std::string_view label, Finder& finder) {
     if (label.ends_with("PRIVATE KEY")) {
         finder.add_damage(std::string(crypto::secret_key_reason),
@@ -131,8 +140,14 @@ void find_in_pem(std::string_view block, std::string_view label, Finder& finder)
                           "from others");
         return;
     }
-    constexpr std::array<std::string_view, 6> labels{
-        "CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE", "PKCS7", "CMS", "PKCS12"};
+    constexpr std::array<std::string_view, 8> labels{"CERTIFICATE",
+                                                     "X509 CERTIFICATE",
+                                                     "TRUSTED CERTIFICATE",
+                                                     "PKCS7",
+                                                     "PKCS #7 SIGNED DATA",
+                                                     "PKCS7 SIGNED DATA",
+                                                     "CMS",
+                                                     "PKCS12"};
     if (std::find(labels.begin(), labels.end(), label) == labels.end()) {
         return; // a request, a list of revoked certificates, parameters
     }
@@ -141,9 +156,14 @@ void find_in_pem(std::string_view block, std::string_view label, Finder& finder)
     const auto bytes = end == std::string_view::npos ? std::nullopt : base64_decode(text.substr(0, end));
     if (!bytes || bytes->empty()) {
         finder.add_damage("the PEM block is damaged or incomplete");
+    } else if (const auto trusted =
+                   label == "TRUSTED CERTIFICATE" ? crypto::trusted_certificate(*bytes) : std::nullopt) {
+        finder.add(crypto::Protocol::smime, *trusted);
+    } else if (find_in_pkcs7(*bytes, finder) || find_in_pkcs12(*bytes, finder)) {
+        return;
     } else if (label.ends_with("CERTIFICATE")) {
         finder.add(crypto::Protocol::smime, *bytes);
-    } else if (label == "PKCS12" ? !find_in_pkcs12(*bytes, finder) : !find_in_pkcs7(*bytes, finder)) {
+    } else {
         finder.add_damage(fmt::format("the {} block is damaged", label));
     }
 }
@@ -175,6 +195,17 @@ void find_armored(std::string_view text, Finder& finder) {
             finder.add_damage("the armor is damaged or incomplete");
         }
     }
+}
+
+/// Base64 without any label, as some authorities and Windows programs write a `.cer` file. False: it is
+/// something else.
+bool find_in_bare_base64(std::string_view text, Finder& finder) {
+    const auto bytes = base64_decode(text);
+    if (!bytes || !is_binary_asn1(*bytes)) {
+        return false;
+    }
+    find_binary_asn1(*bytes, finder);
+    return true;
 }
 
 bool names_a_key_file(const mail::ReceivedPart& part) {
@@ -363,6 +394,8 @@ void find_in_parts(std::string_view bytes, const std::string& name, std::vector<
             finder.add(crypto::Protocol::openpgp, part.bytes);
         } else if (is_binary_asn1(part.bytes) && names_a_certificate_file(part)) {
             find_binary_asn1(part.bytes, finder);
+        } else if (names_a_certificate_file(part) && find_in_bare_base64(part.bytes, finder)) {
+            continue;
         } else if (names_a_key_file(part) || names_a_certificate_file(part) ||
                    part.media_type.starts_with("text/")) {
             find_armored(part.bytes, finder);
@@ -399,7 +432,7 @@ std::vector<Material> find_material(std::string_view bytes, const std::string& n
         find_binary_asn1(bytes, finder);
     } else if (const auto message = mail::Message::parse(bytes); looks_like_message(message)) {
         find_in_message(bytes, message.header, name, found);
-    } else {
+    } else if (!find_in_bare_base64(bytes, finder)) {
         find_armored(bytes, finder);
     }
     if (found.empty()) {

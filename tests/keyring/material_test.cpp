@@ -202,6 +202,63 @@ TEST_CASE("Autocrypt header fields that Autocrypt 1.1 does not believe are repor
     CHECK_FALSE(found[0].damage.empty());
 }
 
+TEST_CASE("X.509 certificates are found in every wrapping that authorities and programs write", "[keyring]") {
+    const auto alice = test::x509("alice");
+    const auto base64 = base64_encode(alice);
+    const auto bundle = base64_encode(test::data("smime/bundle.p7b"));
+    const auto pem = [](const std::string& label, const std::string& text) {
+        return "-----BEGIN " + label + "-----\n" + text + "\n-----END " + label + "-----\n";
+    };
+    struct Case {
+        std::string kind;
+        std::string bytes;
+        std::size_t count;
+    };
+    const auto c = GENERATE_COPY(
+        Case{"DER with a line feed behind it", alice + "\n", 1},
+        Case{"DER with CR LF behind it", alice + "\r\n", 1},
+        Case{"PKCS#7 with a line feed behind it", test::data("smime/bundle.p7b") + "\n", 3},
+        Case{"bare base64", base64, 1},
+        Case{"bare base64 in lines", base64.substr(0, 64) + "\r\n" + base64.substr(64) + "\r\n", 1},
+        Case{"bare base64 of PKCS#7", bundle, 3},
+        Case{"PKCS#7 as CERTIFICATE", pem("CERTIFICATE", bundle), 3},
+        Case{"RFC 7468 has no such label", pem("PKCS #7 SIGNED DATA", bundle), 3},
+        Case{"nor this one", pem("PKCS7 SIGNED DATA", bundle), 3});
+    CAPTURE(c.kind);
+    const auto found = find_material(c.bytes, "file");
+    REQUIRE(found.size() == c.count);
+    CHECK(found[0].bytes == alice);
+}
+
+TEST_CASE(
+    "A certificate under a label of something else, or with something behind it, is read by OpenSSL's rules",
+    "[keyring]") {
+    const auto only_certificate = [](const std::string& name) {
+        const auto found = find_material(test::data("certificates/" + name), name);
+        REQUIRE_FALSE(found.empty());
+        CAPTURE(found[0].damage);
+        CHECK(found[0].damage.empty());
+        const auto certificate = crypto::x509_from_der(found[0].bytes);
+        REQUIRE(certificate);
+        return crypto::x509_fingerprint(found[0].bytes);
+    };
+    // `openssl pkcs7 -print_certs`, `openssl x509 -fingerprint -sha256` and `openssl pkcs12 -legacy -nokeys`.
+    CHECK(only_certificate("pkcs7-labelled-certificate.p7b") ==
+          "1B119B300A8582B1467213D4FC7F35790283FF755C2308F06712524D0C5B98F0");
+    CHECK(only_certificate("trusted-certificate.pem") ==
+          "1B119B300A8582B1467213D4FC7F35790283FF755C2308F06712524D0C5B98F0");
+    CHECK(only_certificate("rc2-empty-passphrase.p12") ==
+          "1B119B300A8582B1467213D4FC7F35790283FF755C2308F06712524D0C5B98F0");
+}
+
+TEST_CASE("What stands behind a certificate and is no line end makes it a damaged one", "[keyring]") {
+    const auto alice = test::x509("alice");
+    const auto found = find_material(alice + "x\n", "file");
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].bytes == alice + "x\n");
+    CHECK_FALSE(crypto::x509_from_der(found[0].bytes));
+}
+
 TEST_CASE("A file without any key material is an error that names it", "[keyring]") {
     const auto text = GENERATE(as<std::string>{}, "", "hello", "From: a@example.org\n\nhello\n",
                                "-----BEGIN PGP MESSAGE-----\n\nwV4D\n-----END PGP MESSAGE-----\n");
