@@ -42,6 +42,9 @@ Options:
   --json           what has changed, as JSON
   --keyring URL    the keyring
 
+Example:
+  lockbox reject bob@example.org
+
 Exit status: 0; 64 several wait; 67 nothing of the kind waits.
 )";
 
@@ -57,6 +60,9 @@ Options:
   --json           what has changed, as JSON
   --keyring URL    the keyring
 
+Example:
+  lockbox pin bob@example.org
+
 Exit status: 0; 64 several are used; 67 none is.
 )";
 
@@ -68,6 +74,9 @@ Takes back what `lockbox pin` did.
 Options:
   --json           what has changed, as JSON
   --keyring URL    the keyring
+
+Example:
+  lockbox unpin bob@example.org
 
 Exit status: 0; 64 several are pinned; 67 none is.
 )";

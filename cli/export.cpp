@@ -60,7 +60,7 @@ int run(Invocation& invocation) {
     std::vector<std::string> written;
     std::string result;
     const int status = for_each_argument(invocation, invocation.arguments(), [&](const std::string& name) {
-        const auto entries = named(name, keyring);
+        const auto entries = named_in_use(name, keyring);
         refuse_ambiguous(name, entries);
         for (const auto& entry : entries) {
             const auto& certificate = entry.certificate;

@@ -68,8 +68,9 @@ Examples:
   gpg --export --armor bob@example.org | lockbox import -
   lockbox import --smime-ca company-ca.pem colleagues.p7b
 
-Exit status: 0 all taken; 2 something is pending; 65 something was refused or is no certificate; 66 no
-such file; 74 cannot write; 75 the keyring is locked. The first failure decides.
+Exit status: 0 all taken; 2 something is pending; 65 something was refused or is
+no certificate; 66 no such file; 69 or 70 GnuPG cannot be run or failed; 74
+cannot write; 75 the keyring is locked. The first failure decides.
 )";
 
 std::string names_of(const keyring::ImportResult& result) {

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace lockbox::cli {
 namespace {
@@ -20,6 +21,17 @@ constexpr std::size_t gap_octets = 2; // between columns
 std::size_t width(std::string_view text) {
     return static_cast<std::size_t>(std::count_if(
         text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
+}
+
+/// Null: it has none.
+const keyring::Binding* best_binding(const keyring::Entry& entry) {
+    const auto rank = [](const keyring::Binding& binding) {
+        return std::pair(binding.state == keyring::BindingState::active, binding.trust);
+    };
+    const auto best =
+        std::max_element(entry.bindings.begin(), entry.bindings.end(),
+                         [&](const auto& left, const auto& right) { return rank(left) < rank(right); });
+    return best != entry.bindings.end() ? &*best : nullptr;
 }
 
 Json json_optional(const std::string& text) {
@@ -79,6 +91,10 @@ Json json_entry(const keyring::Entry& entry, Time now) {
         json["serial"] = names.serial;
         json["chain"] = chain_subjects(entry);
         json["content_encryption"] = crypto::word(entry.certificate.content_encryption);
+    }
+    if (const auto* best = best_binding(entry)) {
+        json["trust"] = keyring::to_string(best->trust);
+        json["source"] = best->source;
     }
     json["imported"] = format_time(entry.imported);
     json["updated"] = format_time(entry.updated);

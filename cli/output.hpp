@@ -20,16 +20,15 @@ using Json = nlohmann::ordered_json;
 
 /// The version of everything that --json prints: raised when a field changes its meaning or goes, not when
 /// one is added.
-constexpr int json_version = 2; // 2: trust and source are of a binding, not of a certificate
-
-/// {"version": 2}, to be completed.
+constexpr int json_version = 1;
 [[nodiscard]] Json json_document();
 /// ASCII only, so that no name steers a terminal; what is not UTF-8 becomes U+FFFD. `indent` < 0: on one
 /// line.
 [[nodiscard]] std::string to_text(const Json& json, int indent = 2);
 /// RFC 3339, or null.
 [[nodiscard]] Json json_time(const std::optional<Time>& time);
-/// All that the keyring knows of a certificate.
+/// All that the keyring knows of a certificate. `trust` and `source` are those of its best trusted binding,
+/// an active one if there is one: they are from the time when both were the certificate's.
 [[nodiscard]] Json json_entry(const keyring::Entry& entry, Time now);
 /// And of one of its bindings.
 [[nodiscard]] Json json_binding(const keyring::Entry& entry, const keyring::Binding& binding, Time now);

@@ -22,6 +22,9 @@ Options:
   --json           the same as JSON
   --keyring URL    the keyring
 
+Example:
+  lockbox pending
+
 Exit status: 0 nothing waits; 1 something does.
 )";
 

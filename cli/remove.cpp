@@ -30,8 +30,8 @@ stands for until the alias is gone: `lockbox alias`.
 
 Options:
   --forget         as if they had never been there: their addresses are not
-                   remembered, and mail to them is what the rules say of somebody
-                   without a certificate
+                   remembered, and mail to them is what the rules say of
+                   somebody without a certificate
   --yes            also where mail is sent in clear from then on
   --all            remove all certificates that a FINGERPRINT or ADDRESS stands
                    for
@@ -154,7 +154,7 @@ int remove(Invocation& invocation, const keyring::Entry& entry, keyring::Keyring
     const auto now = invocation.environment().now;
     if (forget ? keyring.forget(fingerprint, now) : keyring.remove(fingerprint, now)) {
         auto& out = invocation.io().out;
-        out << fmt::format("{}  {}  {}\n", forget ? "forgotten" : "removed  ", fingerprint,
+        out << fmt::format("{}  {}  {}\n", forget ? "forgotten" : "removed", fingerprint,
                            listed(keyring::addresses_in(entry, keyring::BindingState::active)));
         for (const auto& consequence : consequences) {
             out << "           " << printable(consequence) << '\n';

@@ -48,6 +48,26 @@ std::vector<keyring::Entry> named(const std::string& name, keyring::Keyring& key
     return entries;
 }
 
+std::vector<keyring::Entry> named_in_use(const std::string& name, keyring::Keyring& keyring) {
+    auto entries = named(name, keyring);
+    const auto address = mail::Address::parse(name);
+    if (!address) {
+        return entries;
+    }
+    std::erase_if(entries, [&](const keyring::Entry& entry) {
+        return std::none_of(entry.bindings.begin(), entry.bindings.end(),
+                            [&](const keyring::Binding& binding) {
+                                return binding.address.folded() == address->folded() &&
+                                       binding.state == keyring::BindingState::active;
+                            });
+    });
+    if (entries.empty()) {
+        throw Error(ErrorKind::no_certificate, fmt::format("no certificate is in use for {}", name),
+                    fmt::format("`lockbox list {}` shows what there is; a fingerprint names it", name));
+    }
+    return entries;
+}
+
 crypto::ContentEncryption content_encryption_named(const std::string& word) {
     const auto encryption = crypto::content_encryption_from(word);
     if (!encryption) {

@@ -17,6 +17,10 @@ namespace lockbox::cli {
 /// Error(no_certificate) where there is none and Error(usage) where `name` is neither.
 [[nodiscard]] std::vector<keyring::Entry> named(const std::string& name, keyring::Keyring& keyring);
 
+/// The same without those that an address is not sealed to: what waits for approval is not handed on as
+/// somebody's.
+[[nodiscard]] std::vector<keyring::Entry> named_in_use(const std::string& name, keyring::Keyring& keyring);
+
 /// "gcm" or "cbc". Throws Error(usage).
 [[nodiscard]] crypto::ContentEncryption content_encryption_named(const std::string& word);
 

@@ -73,7 +73,8 @@ int run(Invocation& invocation) {
             const auto stored = set(fingerprint, encryption, keyring, invocation.environment().now);
             invocation.io().out << fmt::format(
                 "{:<9}  {}  {}  {}\n", stored == keyring::Stored::unchanged ? "unchanged" : "updated",
-                fingerprint, listed(keyring::addresses_in(entry, keyring::BindingState::active)), crypto::to_string(encryption));
+                fingerprint, listed(keyring::addresses_in(entry, keyring::BindingState::active)),
+                crypto::to_string(encryption));
         }
         return EX_OK;
     });

@@ -57,9 +57,11 @@ TEST_CASE("list has a line for each address of a certificate", "[cli]") {
     CHECK(lines_in(result.out) == 6);
     CHECK(result.out.starts_with("ADDRESS             PROTOCOL  FINGERPRINT "));
     CHECK(result.out.find("bob@example.org     openpgp   CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCC  "
-                          "certificate expired on 2026-03-04  manual\n") != std::string::npos);
+                          "certificate expired on 2026-03-04  manual    active  somebody.asc\n") !=
+          std::string::npos);
     CHECK(result.out.find("carol@work.example  openpgp   DDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDD  "
-                          "no expiry                          verified\n") != std::string::npos);
+                          "no expiry                          verified  active  test.asc\n") !=
+          std::string::npos);
 }
 
 TEST_CASE("list finds by address, domain, name and fingerprint", "[cli]") {
@@ -212,14 +214,46 @@ TEST_CASE("remove takes one certificate, and several with --all only", "[cli]") 
 
     const auto one = line.run({"remove", std::string(40, 'C')});
     CHECK(one.status == 0);
-    CHECK(one.out == "removed  " + std::string(40, 'C') + "  bob@example.org\n");
+    CHECK(one.out == "removed  " + std::string(40, 'C') + "  bob@example.org\n" +
+                         "           mail to bob@example.org is sealed to " + std::string(40, 'B') +
+                         " from now on\n");
     CHECK(line.keyring().size() == 3);
     CHECK(line.run({"remove", std::string(40, 'C')}).status == 67);
 
-    auto again = entry('C', "bob@example.org");
-    line.store(again);
+    line.store(entry('E', "bob@example.org"));
     CHECK(line.run({"remove", "--all", "bob@example.org"}).status == 0);
     CHECK(line.keyring().size() == 2);
+}
+
+TEST_CASE("remove says what becomes of mail, and needs --yes where it is sent in clear", "[cli]") {
+    CommandLine line;
+    line.store(entry('B', "bob@example.org"));
+    const auto fingerprint = std::string(40, 'B');
+    SECTION("the address is remembered: nobody who could be sealed to yesterday is sent plaintext today") {
+        const auto removed = line.run({"remove", "bob@example.org"});
+        CHECK(removed.status == 0);
+        CHECK(removed.out.find("mail to bob@example.org is refused (certificate removed by a person)") !=
+              std::string::npos);
+        CHECK(line.run({"explain", "--from", "a@example.net", "--to", "bob@example.org"}).status == 67);
+        CHECK(line.run({"list", "--state", "former"}).out.find("bob@example.org") != std::string::npos);
+        CHECK(line.run({"remove", "bob@example.org"}).status == 67);
+    }
+    SECTION("forgotten, mail would be sent in clear") {
+        const auto refused = line.run({"remove", "--forget", "bob@example.org"});
+        CHECK(refused.status == 64);
+        CHECK(refused.err.find("mail to bob@example.org would be sent in clear") != std::string::npos);
+        CHECK(line.keyring().size() == 1);
+        const auto forgotten = line.run({"remove", "--forget", "--yes", "bob@example.org"});
+        CHECK(forgotten.status == 0);
+        CHECK(forgotten.out.find("sent in clear (no certificate)") != std::string::npos);
+        CHECK_FALSE(line.keyring().by_fingerprint(fingerprint).has_value());
+    }
+    SECTION("a rule sends in clear then") {
+        const auto config = line.path("lockbox.conf");
+        std::ofstream(config) << "rule = prefer clear-if-unusable\n";
+        CHECK(line.run({"remove", "--config", config, "bob@example.org"}).status == 64);
+        CHECK(line.run({"remove", "--config", config, "--yes", "bob@example.org"}).status == 0);
+    }
 }
 
 TEST_CASE("remove makes no keyring", "[cli]") {

@@ -63,14 +63,17 @@ def test_a_revoked_certificate_is_no_reason_to_send_in_clear(filled):
     assert "revoked" in result.text and "Outcome      refuse" in result.text
 
 
-def test_the_newer_of_two_certificates(filled, bob_home):
+def test_another_certificate_waits(filled, bob_home):
     with GnuPgHome() as other:
-        older = other.generate("Bob before <bob@example.org>", faked_time="2020-01-01")
-        filled.import_from(other, BOB)
+        newer = other.generate("Bob tomorrow <bob@example.org>")
+        filled.import_from(other, BOB, status=2)
     result = explain(filled, "--to", BOB)
     assert result.status == 0, result
-    assert f"to openpgp {bob_home.fingerprint(BOB)}, newest of 2 usable certificates" in result.text
-    assert re.search(rf"passed over\s+{older}: ", result.text)
+    assert f"to openpgp {bob_home.fingerprint(BOB)}, the only certificate" in result.text
+    assert re.search(rf"passed over\s+{newer}: waits for approval", result.text)
+    assert f"`lockbox approve {BOB} {newer}`" in result.text
+    recipient = explain(filled, "--to", BOB, "--json").json["recipients"][0]
+    assert (recipient["pending"], recipient["trust"], recipient["pinned"]) == ([newer], "manual", False)
 
 
 def test_an_address_that_a_certificate_has_no_more(filled):
