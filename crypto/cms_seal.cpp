@@ -154,11 +154,11 @@ public:
 
 private:
     RecipientInfos infos_for(const Recipients& recipients, const Aes256Key& key) {
-        loaded_.make_room_for(recipients.all().size());
+        auto loaded = loaded_.for_recipients(recipients.all().size());
         std::vector<std::string> infos;
         bool agrees = false;
         for (const auto& certificate : recipients.all()) {
-            const auto& recipient = loaded_.get(certificate.bytes, [&] { return CmsRecipient(certificate); });
+            const auto& recipient = loaded.get(certificate.bytes, [&] { return CmsRecipient(certificate); });
             infos.push_back(recipient.recipient_info(key));
             agrees = agrees || recipient.agrees();
         }

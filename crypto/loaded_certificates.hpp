@@ -19,8 +19,38 @@ constexpr std::size_t loaded_certificates_max = 256;
 template <typename Loaded>
 class LoadedCertificates {
 public:
-    /// To be called before the certificates of one message's recipients are collected: none of them goes
-    /// afterwards.
+    /// The certificates of one message's recipients. There is no other way to load one, so room is always
+    /// made before.
+    class Recipients {
+    public:
+        /// `key` stands for everything that it is loaded from; `load` is called where it is not kept. What is
+        /// returned lives until the next call of for_recipients().
+        template <typename Load>
+        [[nodiscard]] Loaded& get(const std::string& key, Load&& load) {
+            return all_.get(key, std::forward<Load>(load));
+        }
+
+    private:
+        friend class LoadedCertificates;
+        explicit Recipients(LoadedCertificates& all) : all_(all) {}
+        LoadedCertificates& all_;
+    };
+
+    /// For a message to so many recipients: of the certificates that are kept, the ones used longest ago go
+    /// where there would be more than loaded_certificates_max, or more than `recipients` where that is more.
+    [[nodiscard]] Recipients for_recipients(std::size_t recipients) {
+        make_room_for(recipients);
+        return Recipients(*this);
+    }
+
+private:
+    struct Kept {
+        Loaded loaded;
+        std::uint64_t last_used;
+    };
+    std::unordered_map<std::string, Kept> kept_;
+    std::uint64_t uses_ = 0;
+
     void make_room_for(std::size_t recipients) {
         const auto most = std::max(loaded_certificates_max, recipients);
         if (kept_.size() + recipients <= most) {
@@ -41,7 +71,6 @@ public:
         }
     }
 
-    /// `key` stands for everything that it is loaded from; `load` is called where it is not kept.
     template <typename Load>
     Loaded& get(const std::string& key, Load&& load) {
         auto found = kept_.find(key);
@@ -51,14 +80,6 @@ public:
         found->second.last_used = ++uses_;
         return found->second.loaded;
     }
-
-private:
-    struct Kept {
-        Loaded loaded;
-        std::uint64_t last_used;
-    };
-    std::unordered_map<std::string, Kept> kept_;
-    std::uint64_t uses_ = 0;
 };
 
 } // namespace lockbox::crypto

@@ -85,11 +85,13 @@ struct OutputWriter {
 
 class RnpSealer::Impl {
 public:
-    void make_room_for(std::size_t recipients) { loaded_.make_room_for(recipients); }
+    using LoadedRecipients = LoadedCertificates<Loaded>::Recipients;
 
-    rnp_key_handle_t encryption_key(const Certificate& certificate) {
+    LoadedRecipients for_recipients(std::size_t recipients) { return loaded_.for_recipients(recipients); }
+
+    static rnp_key_handle_t encryption_key(LoadedRecipients& loaded, const Certificate& certificate) {
         const auto key = certificate.encryption_key + ":" + certificate.bytes;
-        return loaded_.get(key, [&] { return load(certificate); }).encryption_key.get();
+        return loaded.get(key, [&] { return load(certificate); }).encryption_key.get();
     }
 
     [[nodiscard]] rnp_ffi_t ffi() const noexcept { return ffi_.get(); }
@@ -106,7 +108,7 @@ RnpSealer& RnpSealer::operator=(RnpSealer&&) noexcept = default;
 
 void RnpSealer::encrypt(const Recipients& recipients, std::span<const std::string_view> pieces,
                         const Output& output) {
-    impl_->make_room_for(recipients.all().size());
+    auto loaded = impl_->for_recipients(recipients.all().size());
     PieceReader reader{pieces};
     rnp_input_t raw_input = nullptr;
     check_rnp(rnp_input_from_callback(&raw_input, &PieceReader::read, nullptr, &reader),
@@ -124,7 +126,7 @@ void RnpSealer::encrypt(const Recipients& recipients, std::span<const std::strin
               "preparing to encrypt");
     const RnpEncrypt operation(raw_operation);
     for (const auto& certificate : recipients.all()) {
-        check_rnp(rnp_op_encrypt_add_recipient(operation.get(), impl_->encryption_key(certificate)),
+        check_rnp(rnp_op_encrypt_add_recipient(operation.get(), Impl::encryption_key(loaded, certificate)),
                   fmt::format("encrypting to certificate {}", certificate.fingerprint));
     }
     check_rnp(rnp_op_encrypt_set_cipher(operation.get(), "AES256"), "choosing AES-256");
