@@ -1,6 +1,7 @@
 #include "crypto/cms_seal.hpp"
 
 #include "base/encoding.hpp"
+#include "crypto/announced_output.hpp"
 #include "crypto/cms_recipient.hpp"
 #include "crypto/der.hpp"
 #include "crypto/loaded_certificates.hpp"
@@ -58,7 +59,7 @@ public:
         return is_gcm_ ? octets : (octets / aes_block_octets + 1) * aes_block_octets;
     }
 
-    void write(std::string_view plaintext, const CmsSealer::Output& output) {
+    void write(std::string_view plaintext, AnnouncedOutput& output) {
         while (!plaintext.empty()) {
             const auto now = plaintext.substr(0, cipher_piece_octets);
             int written = 0;
@@ -75,24 +76,29 @@ public:
         return is_gcm_ ? der::header(ber::octet_string, gcm_tag_octets).size() + gcm_tag_octets : 0;
     }
 
-    /// What is left of the encrypted content, and the `mac`.
-    void finish(const CmsSealer::Output& output) {
+    /// What is left of the encrypted content.
+    void finish(AnnouncedOutput& output) {
         int written = 0;
         check_openssl(EVP_EncryptFinal_ex(context_.get(), octets_of(buffer_), &written) == 1, "encrypting");
         hand_on(written, output);
-        if (is_gcm_) {
-            std::string tag(gcm_tag_octets, '\0');
-            check_openssl(EVP_CIPHER_CTX_ctrl(context_.get(), EVP_CTRL_AEAD_GET_TAG,
-                                              static_cast<int>(tag.size()), tag.data()) == 1,
-                          "authenticating");
-            output(der::element(ber::octet_string, tag));
+    }
+
+    /// What follows the encrypted content: the `mac`, once that is finished; nothing for CBC.
+    [[nodiscard]] std::string mac() const {
+        if (!is_gcm_) {
+            return {};
         }
+        std::string tag(gcm_tag_octets, '\0');
+        check_openssl(EVP_CIPHER_CTX_ctrl(context_.get(), EVP_CTRL_AEAD_GET_TAG, static_cast<int>(tag.size()),
+                                          tag.data()) == 1,
+                      "authenticating");
+        return der::element(ber::octet_string, tag);
     }
 
 private:
-    void hand_on(int octets, const CmsSealer::Output& output) {
+    void hand_on(int octets, AnnouncedOutput& output) {
         if (octets > 0) {
-            output(std::string_view(buffer_).substr(0, static_cast<std::size_t>(octets)));
+            output.write(std::string_view(buffer_).substr(0, static_cast<std::size_t>(octets)));
         }
     }
 
@@ -130,6 +136,12 @@ std::string before_content(ContentEncryption encryption, const RecipientInfos& r
     return begun(ber::sequence, type + begun(ber::content, enveloped, octets_to_come), octets_to_come);
 }
 
+/// How long the message is by its own first length.
+std::size_t announced_octets(std::string_view start) {
+    const auto header = ber::header(start);
+    return header ? header->octets + header->length : 0;
+}
+
 } // namespace
 
 class CmsSealer::Impl {
@@ -144,12 +156,20 @@ public:
         for (const auto piece : pieces) {
             octets += piece.size();
         }
-        output(before_content(recipients.content_encryption(), infos, cipher.algorithm(),
-                              cipher.encrypted_octets(octets), cipher.mac_octets()));
+        const auto content_octets = cipher.encrypted_octets(octets);
+        const auto start = before_content(recipients.content_encryption(), infos, cipher.algorithm(),
+                                          content_octets, cipher.mac_octets());
+        AnnouncedOutput message(announced_octets(start), output);
+        message.write(start);
+        const Output within = [&](std::string_view bytes) { message.write(bytes); };
+        AnnouncedOutput content(content_octets, within);
         for (const auto piece : pieces) {
-            cipher.write(piece, output);
+            cipher.write(piece, content);
         }
-        cipher.finish(output);
+        cipher.finish(content);
+        content.finish();
+        message.write(cipher.mac());
+        message.finish();
     }
 
 private:

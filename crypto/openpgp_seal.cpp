@@ -3,6 +3,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "crypto/aes_key.hpp"
+#include "crypto/announced_output.hpp"
 #include "crypto/openpgp_recipient.hpp"
 #include "crypto/openssl_handles.hpp"
 #include "crypto/rnp_seal.hpp"
@@ -35,7 +36,7 @@ constexpr auto modification_detection_header = "\xd3\x14"sv;
 /// over all that comes before it (RFC 9580 §5.13.1).
 class ContainerWriter {
 public:
-    ContainerWriter(const Aes256Key& key, const OpenPgpSealer::Output& output)
+    ContainerWriter(const Aes256Key& key, AnnouncedOutput& output)
         : output_(output), cipher_(EVP_CIPHER_CTX_new()), digest_(EVP_MD_CTX_new()) {
         const std::array<unsigned char, aes_block_octets> zeros{};
         check_openssl(cipher_ != nullptr && digest_ != nullptr &&
@@ -68,12 +69,12 @@ private:
                                             static_cast<int>(now.size())) == 1 &&
                               written == static_cast<int>(now.size()),
                           "encrypting");
-            output_(std::string_view(buffer_).substr(0, now.size()));
+            output_.write(std::string_view(buffer_).substr(0, now.size()));
             plaintext.remove_prefix(now.size());
         }
     }
 
-    const OpenPgpSealer::Output& output_;
+    AnnouncedOutput& output_;
     CipherContext cipher_;
     DigestContext digest_;
     std::string buffer_ = std::string(cipher_piece_octets + aes_block_octets, '\0');
@@ -90,16 +91,18 @@ std::string literal_header(std::size_t octets) {
            std::string(literal_fields);
 }
 
-/// What comes before a container's encrypted content, for so many octets of text.
-std::string container_header(std::size_t octets) {
-    constexpr auto version = "\1"sv;
-    const auto container_octets = version.size() + prefix_octets + literal_header(octets).size() + octets +
-                                  modification_detection_header.size() + modification_detection_octets;
-    if (container_octets > std::numeric_limits<std::uint32_t>::max()) {
+/// RFC 9580 §5.13.1.
+constexpr auto container_version = "\1"sv;
+
+/// How long a container's body is, for so many octets of text.
+std::size_t container_octets(std::size_t octets) {
+    const auto all = container_version.size() + prefix_octets + literal_header(octets).size() + octets +
+                     modification_detection_header.size() + modification_detection_octets;
+    if (all > std::numeric_limits<std::uint32_t>::max()) {
         throw Error(ErrorKind::too_large,
                     fmt::format("the message has {} octets, more than an OpenPGP packet can have", octets));
     }
-    return mail::packet_header(mail::packet_tag::seipd, container_octets) + std::string(version);
+    return all;
 }
 
 /// nullopt: at least one key is of a kind that is not known here.
@@ -142,20 +145,23 @@ void OpenPgpSealer::encrypt(const Recipients& recipients, std::span<const std::s
     for (const auto piece : pieces) {
         octets += piece.size();
     }
-    const auto header = container_header(octets);
+    const auto octets_announced = container_octets(octets);
     Aes256Key key;
     key.make_random();
     for (const auto& reader : *readers) {
         output(reader.pkesk(key));
     }
-    output(header);
-    ContainerWriter container(key, output);
+    output(mail::packet_header(mail::packet_tag::seipd, octets_announced));
+    AnnouncedOutput body(octets_announced, output);
+    body.write(container_version);
+    ContainerWriter container(key, body);
     container.write(random_prefix());
     container.write(literal_header(octets));
     for (const auto piece : pieces) {
         container.write(piece);
     }
     container.finish();
+    body.finish();
 }
 
 std::string openpgp_engine_version() {
