@@ -29,7 +29,8 @@ public:
     /// 5083) with AES-256-GCM (RFC 5084 §3.2), as recipients.content_encryption() says; for the recipients
     /// see CmsRecipient. The CMS goes to `output` in pieces, in constant memory; it is DER, because all its
     /// lengths are known before. What `output` throws comes through. Throws Error(engine) naming the
-    /// certificate that OpenSSL does not accept; what was output by then is to be thrown away.
+    /// certificate that OpenSSL does not accept, and where other lengths come out than were announced; what
+    /// was output by then is to be thrown away.
     void encrypt(const Recipients& recipients, std::span<const std::string_view> pieces,
                  const Output& output);
 
@@ -38,9 +39,10 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-/// Whether the OpenSSL that is loaded can be trusted with a message: encrypts to a key made for this moment
-/// with either content encryption, decrypts, and compares. Throws Error(engine) that says what failed. Takes
-/// some milliseconds.
+/// Whether the OpenSSL that is loaded can be trusted with a message: encrypts with either content encryption
+/// to an RSA key, to an elliptic curve's, and to both, lets CMS_decrypt() open, compares, and looks whether
+/// two messages differ in key, IV and ciphertext. Throws Error(engine) that says what failed. Takes some
+/// milliseconds.
 void self_test_cms();
 
 /// "OpenSSL 3.0.17".

@@ -31,8 +31,8 @@ public:
     /// packet without compression, file name or time. Binary packets go to `output` in pieces, in constant
     /// memory. A message with a recipient whose key OpenPgpRecipient does not know is encrypted by RnpSealer
     /// whole. What `output` throws comes through. Throws Error(engine) naming the certificate that OpenSSL or
-    /// librnp does not accept, and Error(too_large) from 4 GiB on; what was output by then is to be thrown
-    /// away.
+    /// librnp does not accept, and where another length comes out than was announced; Error(too_large) from
+    /// 4 GiB on. What was output by then is to be thrown away.
     void encrypt(const Recipients& recipients, std::span<const std::string_view> pieces,
                  const Output& output);
 
@@ -41,10 +41,11 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-/// Whether the engines that are loaded can be trusted with a message: encrypts to keys made for this moment,
-/// with what is written here and with librnp; lets librnp decrypt, compares, and looks at the ciphertext for
-/// the signs of a session key that is not random (rnpgp/rnp#2372: librnp 0.18.0 left it all zero). Throws
-/// Error(engine) that says what failed. Takes some milliseconds.
+/// Whether the engines that are loaded can be trusted with a message: encrypts to Curve25519, NIST P-256,
+/// RSA, and to all three, with what is written here and with librnp; lets librnp and OpenSSL decrypt,
+/// compares, looks whether two messages differ in session key, prefix and ciphertext, and for the signs of a
+/// session key that is not random (rnpgp/rnp#2372: librnp 0.18.0 left it all zero). Throws Error(engine) that
+/// says what failed. Takes some milliseconds.
 void self_test_openpgp();
 
 /// True when the SEIPDv1 container of these packets opens with an AES-256 session key of nothing but zeros
