@@ -43,9 +43,13 @@ TEST_CASE("openssl opens what is encrypted, byte for byte, with every kind of ke
     keys.make("p256", "ec", "P-256");
     keys.make("p384", "ec", "P-384");
     keys.make("p521", "ec", "P-521");
+    // RFC 5639: what German authorities use.
+    keys.make("bp256", "ec", "brainpoolP256r1");
+    keys.make("bp384", "ec", "brainpoolP384r1");
+    keys.make("bp512", "ec", "brainpoolP512r1");
     CmsSealer sealer;
     for (const auto encryption : {cbc, gcm}) {
-        for (const auto* name : {"rsa2048", "rsa4096", "p256", "p384", "p521"}) {
+        for (const auto* name : {"rsa2048", "rsa4096", "p256", "p384", "p521", "bp256", "bp384", "bp512"}) {
             CAPTURE(name, to_string(encryption));
             for (const auto& text :
                  {std::string("short"), std::string("NUL \0 and\nLF\r\n", 14), std::string(300000, 'x')}) {
