@@ -40,12 +40,13 @@ def exports():
         yield made
 
 
+# What is imported one after the other, the last of it with a fault.
 SCENARIOS = {
-    "a revocation": ("good", "revoked"),
-    "a revoked certificate as it was before": ("revoked", "good"),
-    "a renewal": ("good", "renewed"),
-    "a certificate that nobody knows": (None, "good"),
-    "revocations of two": ("both", "both revoked"),
+    "a revocation": ["good", "revoked"],
+    "a revoked certificate as it was before": ["good", "revoked", "good"],
+    "a renewal": ["good", "renewed"],
+    "a certificate that nobody knows": ["good"],
+    "revocations of two": ["both", "both revoked"],
 }
 
 
@@ -56,8 +57,8 @@ class Scenario:
         self.folder = folder
         self._before = Command(folder / "before")
         self._before.folder.mkdir()
-        if before is not None:
-            assert self._before.run("import", "-", input=before).status == 0
+        for one in before:
+            assert self._before.run("import", "-", input=one).status == 0
         self._input = offered
         wanted, _ = self.attempt({})
         assert wanted.status == 0, wanted
@@ -119,13 +120,13 @@ class Scenario:
 
 @pytest.fixture(params=SCENARIOS)
 def scenario(request, tmp_path, exports):
-    before, offered = SCENARIOS[request.param]
-    return Scenario(tmp_path, exports[before] if before else None, exports[offered])
+    *before, offered = [exports[name] for name in SCENARIOS[request.param]]
+    return Scenario(tmp_path, before, offered)
 
 
 @pytest.fixture
 def revocation(tmp_path, exports):
-    return Scenario(tmp_path, exports["good"], exports["revoked"])
+    return Scenario(tmp_path, [exports["good"]], exports["revoked"])
 
 
 def all_wrong(scenario, faults, kind):
