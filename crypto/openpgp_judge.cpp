@@ -1,51 +1,53 @@
 #include "crypto/openpgp_judge.hpp"
 
 #include "base/error.hpp"
-#include "base/file.hpp"
-#include "crypto/gpgme_handles.hpp"
+#include "crypto/judging_home.hpp"
 #include "crypto/openpgp_recipient.hpp"
-#include "mail/openpgp_packet.hpp"
+#include "mail/openpgp_certificate.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
+#include <cstdint>
 #include <map>
 #include <set>
 
 namespace lockbox::crypto {
 namespace {
 
-/// A GNUPGHOME that exists only to look at public keys: nothing is started, trusted or fetched, and third
-/// parties' signatures are thrown away before they are looked at (a flood of them costs minutes otherwise).
-class JudgingHome {
-public:
-    JudgingHome() {
-        std::ofstream options(directory_.path() / "gpg.conf");
-        // GnuPG 2.4 on Debian 13 takes User IDs that nobody has signed, unless it is told not to.
-        options << "no-autostart\nno-auto-key-locate\nno-auto-key-retrieve\nno-random-seed-file\n"
-                   "trust-model always\nno-auto-check-trustdb\n"
-                   "import-options self-sigs-only,import-minimal\nno-allow-non-selfsigned-uid\n";
-        options.close();
-        std::ofstream common(directory_.path() /
-                             "common.conf"); // empty: no keyboxd, whatever GnuPG's default is
-        common.close();
-        if (!options || !common) {
-            throw Error(ErrorKind::io, fmt::format("cannot write to {}", directory_.path().string()));
-        }
-    }
-    [[nodiscard]] const std::filesystem::path& path() const noexcept { return directory_.path(); }
-
-private:
-    TemporaryDirectory directory_;
-};
-
 std::string text_of(const char* text) {
     return text != nullptr ? std::string(text) : std::string();
 }
 
-std::optional<Time> moment(long seconds) {
+std::optional<Time> moment(std::int64_t seconds) {
     return seconds > 0 ? std::optional(Time(std::chrono::seconds(seconds))) : std::nullopt;
+}
+
+/// GnuPG 2.2 counts in 32 bits, so what ends after 2106 ends before it was made: nothing may last for longer
+/// than 2^32 seconds (RFC 9580 §5.2.3.13), and so the right time is known.
+std::optional<Time> end_of(gpgme_subkey_t key) {
+    constexpr std::int64_t turn = std::int64_t{1} << 32U;
+    const std::int64_t expires = key->expires;
+    return moment(expires > 0 && expires <= key->timestamp ? expires + turn : expires);
+}
+
+std::optional<Time> earlier(std::optional<Time> left, std::optional<Time> right) {
+    return left && right ? std::min(*left, *right) : (left ? left : right);
+}
+
+/// When the newest of the signatures that bind a part ends. Only signatures that GnuPG has verified are on a
+/// certificate that it exports.
+template <typename Binds>
+std::optional<Time> binding_ends(const mail::CertificatePart& part, const Binds& binds) {
+    std::optional<mail::SignatureFacts> newest;
+    for (const auto& packet : part.signatures) {
+        auto signature = mail::read_signature(packet.body);
+        if (signature && binds(*signature) && (!newest || signature->created >= newest->created)) {
+            newest = std::move(signature);
+        }
+    }
+    const auto ends = newest ? newest->ends() : std::nullopt;
+    return ends ? moment(*ends) : std::nullopt;
 }
 
 std::string algorithm_of(gpgme_subkey_t key) {
@@ -108,46 +110,98 @@ std::optional<Refusal> refused_by_form(std::string_view bytes) {
     return std::nullopt;
 }
 
-GpgKey only_key_in(gpgme_ctx_t context, const std::string& fingerprint) {
-    gpgme_key_t raw = nullptr;
-    const auto error = gpgme_get_key(context, fingerprint.c_str(), &raw, /*secret=*/0);
-    if (gpgme_err_code(error) == GPG_ERR_EOF) {
-        return {};
-    }
-    check(error, "listing a certificate");
-    return GpgKey(raw);
-}
-
-std::vector<UserId> user_ids_of(gpgme_key_t key) {
+std::vector<UserId> user_ids_of(gpgme_key_t key, const std::vector<mail::CertificatePart>& parts) {
     std::vector<UserId> user_ids;
-    for (auto* user_id = key->uids; user_id != nullptr; user_id = user_id->next) {
-        if (user_id->invalid == 0U) {
-            user_ids.push_back({text_of(user_id->uid), text_of(user_id->address), user_id->revoked != 0U});
+    for (auto* listed = key->uids; listed != nullptr; listed = listed->next) {
+        if (listed->invalid != 0U) {
+            continue;
         }
+        UserId user_id{text_of(listed->uid), {}, listed->revoked != 0U};
+        const auto part =
+            std::find_if(parts.begin(), parts.end(), [&](const mail::CertificatePart& candidate) {
+                return candidate.packet.tag == mail::packet_tag::user_id &&
+                       candidate.packet.body == user_id.text;
+            });
+        // What GnuPG shows in another form than it is in has control characters in it and names nobody.
+        if (part != parts.end()) {
+            const auto address = mail::address_in_user_id(user_id.text);
+            user_id.address = address ? address->to_string() : std::string();
+            user_id.expires =
+                binding_ends(*part, [](const mail::SignatureFacts& s) { return s.is_certification(); });
+        }
+        user_ids.push_back(std::move(user_id));
     }
     return user_ids;
 }
 
-std::vector<EncryptionKey> encryption_keys_of(gpgme_key_t key) {
+std::vector<EncryptionKey> encryption_keys_of(gpgme_key_t key,
+                                              const std::vector<mail::CertificatePart>& parts) {
     std::vector<EncryptionKey> keys;
     for (auto* subkey = key->subkeys; subkey != nullptr; subkey = subkey->next) {
-        if (subkey->can_encrypt != 0U && subkey->invalid == 0U) {
-            keys.push_back({text_of(subkey->fpr), algorithm_of(subkey),
-                            moment(subkey->timestamp).value_or(Time{}), moment(subkey->expires),
-                            subkey->revoked != 0U});
+        if (subkey->can_encrypt == 0U || subkey->invalid != 0U) {
+            continue;
         }
+        EncryptionKey made{text_of(subkey->fpr), algorithm_of(subkey),
+                           moment(subkey->timestamp).value_or(Time{}), end_of(subkey), subkey->revoked != 0U};
+        for (const auto& part : parts) {
+            if (part.packet.tag == mail::packet_tag::public_subkey &&
+                openpgp_key_fingerprint(part.packet.body) == made.fingerprint) {
+                made.expires = earlier(made.expires, binding_ends(part, [](const mail::SignatureFacts& s) {
+                                           return s.type == mail::signature_type::subkey_binding;
+                                       }));
+            }
+        }
+        keys.push_back(std::move(made));
     }
     return keys;
 }
 
-std::optional<std::string> why_weak(gpgme_key_t key) {
-    for (auto* subkey = key->subkeys; subkey != nullptr; subkey = subkey->next) {
-        const bool matters = subkey == key->subkeys || (subkey->can_encrypt != 0U && subkey->revoked == 0U);
-        if (matters && too_short(subkey)) {
-            return fmt::format("weak: {} is shorter than {} bit", algorithm_of(subkey), rsa_bits_min);
+/// GnuPG's list and what it exports are asked for one after the other: each must be of the same certificate,
+/// whole.
+bool is_listed_whole(gpgme_key_t key, const std::vector<mail::CertificatePart>& parts) {
+    std::set<std::string> exported;
+    std::size_t user_ids = 0;
+    for (const auto& part : parts) {
+        user_ids += part.packet.tag == mail::packet_tag::user_id ? 1U : 0U;
+        const bool is_key = part.packet.tag == mail::packet_tag::public_key ||
+                            part.packet.tag == mail::packet_tag::public_subkey;
+        if (const auto fingerprint = is_key ? openpgp_key_fingerprint(part.packet.body) : std::nullopt) {
+            exported.insert(*fingerprint);
         }
     }
-    return std::nullopt;
+    for (auto* user_id = key->uids; user_id != nullptr; user_id = user_id->next) {
+        user_ids -= std::min<std::size_t>(user_ids, 1);
+    }
+    std::set<std::string> listed;
+    for (auto* subkey = key->subkeys; subkey != nullptr; subkey = subkey->next) {
+        listed.insert(text_of(subkey->fpr));
+    }
+    return user_ids == 0 && listed == exported;
+}
+
+std::string too_short_words(gpgme_subkey_t key) {
+    return fmt::format("{} is shorter than {} bit", algorithm_of(key), rsa_bits_min);
+}
+
+/// Leaves weak keys out, with a warning, where others remain. The reason where none do.
+std::optional<std::string> leave_out_weak_keys(gpgme_key_t key, JudgedCertificate& judged) {
+    if (too_short(key->subkeys)) {
+        return fmt::format("weak: its primary key: {}", too_short_words(key->subkeys));
+    }
+    std::string weak;
+    for (auto* subkey = key->subkeys->next; subkey != nullptr; subkey = subkey->next) {
+        const bool is_one = subkey->can_encrypt != 0U && subkey->invalid == 0U && subkey->revoked == 0U;
+        if (!is_one || !too_short(subkey)) {
+            continue;
+        }
+        weak = too_short_words(subkey);
+        judged.warnings.push_back(fmt::format("its key {} is not used: {}", text_of(subkey->fpr), weak));
+        std::erase_if(judged.encryption_keys,
+                      [&](const EncryptionKey& left) { return left.fingerprint == text_of(subkey->fpr); });
+    }
+    const bool none_left = std::all_of(judged.encryption_keys.begin(), judged.encryption_keys.end(),
+                                       [](const EncryptionKey& left) { return left.revoked; });
+    return !weak.empty() && none_left ? std::optional("weak: " + weak) : std::nullopt;
 }
 
 std::vector<std::string> warnings_about(std::string_view canonical, gpgme_key_t key) {
@@ -166,45 +220,6 @@ std::vector<std::string> warnings_about(std::string_view canonical, gpgme_key_t 
     return warnings;
 }
 
-std::string export_minimal(gpgme_ctx_t context, const char* fingerprint) {
-    auto data = collect();
-    check(gpgme_op_export(context, fingerprint, GPGME_EXPORT_MODE_MINIMAL, data.get()),
-          "exporting a certificate");
-    return take_bytes(std::move(data));
-}
-
-std::vector<GpgKey> all_keys_in(gpgme_ctx_t context) {
-    std::vector<GpgKey> keys;
-    check(gpgme_op_keylist_start(context, nullptr, /*secret_only=*/0), "listing certificates");
-    gpgme_key_t raw = nullptr;
-    auto error = gpgme_op_keylist_next(context, &raw);
-    for (; gpgme_err_code(error) == GPG_ERR_NO_ERROR; error = gpgme_op_keylist_next(context, &raw)) {
-        keys.emplace_back(raw);
-    }
-    if (gpgme_err_code(error) != GPG_ERR_EOF) {
-        check(error, "listing certificates");
-    }
-    return keys;
-}
-
-/// The fingerprints of those that GnuPG says it has imported, or had already.
-std::set<std::string> accepted_by_import(gpgme_ctx_t context, std::string_view bytes) {
-    std::set<std::string> accepted;
-    if (bytes.empty()) {
-        return accepted;
-    }
-    const auto data = read_from(bytes);
-    (void)gpgme_op_import(context, data.get()); // as in judge_openpgp()
-    const auto* const result = gpgme_op_import_result(context);
-    for (auto* import = result != nullptr ? result->imports : nullptr; import != nullptr;
-         import = import->next) {
-        if (gpgme_err_code(import->result) == GPG_ERR_NO_ERROR) {
-            accepted.insert(text_of(import->fpr));
-        }
-    }
-    return accepted;
-}
-
 std::map<std::string, std::string> by_primary_fingerprint(const std::string& exported) {
     std::map<std::string, std::string> certificates;
     if (const auto material = mail::split_keys(exported); material && material->intact) {
@@ -219,19 +234,27 @@ std::map<std::string, std::string> by_primary_fingerprint(const std::string& exp
 
 /// Of a certificate that GnuPG has accepted and exported.
 Judgement judgement_of(std::string_view offered, gpgme_key_t key, const std::string& exported) {
+    const auto parts = mail::certificate_parts(exported);
+    if (!is_listed_whole(key, parts)) {
+        throw Error(ErrorKind::engine,
+                    fmt::format("GnuPG: listing {}: it did not get to the end", text_of(key->subkeys->fpr)));
+    }
     JudgedCertificate judged;
     judged.certificate = {Protocol::openpgp, text_of(key->subkeys->fpr), exported, {}};
     judged.algorithm = algorithm_of(key->subkeys);
     judged.created = moment(key->subkeys->timestamp).value_or(Time{});
-    judged.expires = moment(key->subkeys->expires);
+    judged.expires = end_of(key->subkeys);
     judged.revoked = key->revoked != 0U;
-    judged.user_ids = user_ids_of(key);
-    judged.encryption_keys = encryption_keys_of(key);
+    judged.user_ids = user_ids_of(key, parts);
+    judged.encryption_keys = encryption_keys_of(key, parts);
     judged.warnings = warnings_about(exported, key);
-    if (auto weak = why_weak(key)) {
+    if (judged.revoked) {
+        return judged; // must be known, whatever else is wrong with it
+    }
+    if (auto weak = leave_out_weak_keys(key, judged)) {
         return refusal(offered, *std::move(weak));
     }
-    if (judged.encryption_keys.empty() && !judged.revoked) {
+    if (judged.encryption_keys.empty()) {
         return refusal(offered, "no encryption subkey: nothing can be sealed to it");
     }
     return judged;
@@ -255,17 +278,13 @@ Judgement judge_openpgp(std::string_view transferable_public_key, std::string_vi
         return refusal(transferable_public_key, "not an OpenPGP certificate");
     }
 
-    const JudgingHome home;
-    const auto context = make_gpg_context(home.path());
-    for (const auto bytes : {known, transferable_public_key}) {
-        if (!bytes.empty()) {
-            const auto data = read_from(bytes);
-            // Its return value says only that GnuPG ran; whether the certificate is there is asked below.
-            (void)gpgme_op_import(context.get(), data.get());
-        }
+    JudgingHome home(JudgingHome::Signatures::by_owner);
+    if (!known.empty() && !home.import(known).has(*fingerprint)) {
+        throw Error(ErrorKind::engine,
+                    fmt::format("GnuPG does not take {} again, which is in the keyring", *fingerprint));
     }
-    const auto key = only_key_in(context.get(), *fingerprint);
-    if (!key) {
+    const auto imported = home.import(transferable_public_key);
+    if (known.empty() && !imported.has(*fingerprint)) {
         return user_id_packets(transferable_public_key).empty()
                    ? refusal(transferable_public_key, "no User ID, so no address to use it for")
                    : refusal(
@@ -273,9 +292,17 @@ Judgement judge_openpgp(std::string_view transferable_public_key, std::string_vi
                          "GnuPG accepts none of its User IDs: their self-signatures are missing, wrong or "
                          "made with an algorithm that is no longer accepted");
     }
-
-    return judgement_of(transferable_public_key, key.get(),
-                        export_minimal(context.get(), fingerprint->c_str()));
+    const auto keys = home.list();
+    const auto exported = by_primary_fingerprint(home.export_minimal());
+    const auto bytes = exported.find(*fingerprint);
+    const auto key = std::find_if(keys.begin(), keys.end(), [&](const GpgKey& listed) {
+        return text_of(listed->subkeys->fpr) == *fingerprint;
+    });
+    if (key == keys.end() || bytes == exported.end()) {
+        throw Error(ErrorKind::engine,
+                    fmt::format("GnuPG has taken {} and does not give it back", *fingerprint));
+    }
+    return judgement_of(transferable_public_key, key->get(), bytes->second);
 }
 
 std::vector<std::optional<Judgement>> judge_openpgp_together(std::span<const OpenPgpCandidate> candidates) {
@@ -300,17 +327,16 @@ std::vector<std::optional<Judgement>> judge_openpgp_together(std::span<const Ope
     if (by_fingerprint.size() < 2) {
         return judgements;
     }
-    const JudgingHome home;
-    const auto context = make_gpg_context(home.path());
-    const auto knows = accepted_by_import(context.get(), known);
-    const auto accepts = accepted_by_import(context.get(), offered);
-    const auto exported = by_primary_fingerprint(export_minimal(context.get(), nullptr));
-    for (const auto& key : all_keys_in(context.get())) {
+    JudgingHome home(JudgingHome::Signatures::by_owner);
+    const auto knows = known.empty() ? JudgingHome::Imported() : home.import(known);
+    const auto accepts = home.import(offered);
+    const auto exported = by_primary_fingerprint(home.export_minimal());
+    for (const auto& key : home.list()) {
         const std::string fingerprint = text_of(key->subkeys->fpr);
         const auto candidate = by_fingerprint.find(fingerprint);
         const auto bytes = exported.find(fingerprint);
-        if (candidate == by_fingerprint.end() || bytes == exported.end() || accepts.count(fingerprint) == 0 ||
-            (!candidates[candidate->second].known.empty() && knows.count(fingerprint) == 0)) {
+        if (candidate == by_fingerprint.end() || bytes == exported.end() || !accepts.has(fingerprint) ||
+            (!candidates[candidate->second].known.empty() && !knows.has(fingerprint))) {
             continue;
         }
         judgements[candidate->second] =

@@ -2,6 +2,7 @@
 
 #include "base/ascii.hpp"
 #include "crypto/plaintext_sink.hpp"
+#include "mail/openpgp_certificate.hpp"
 
 #include <algorithm>
 #include <array>
@@ -64,7 +65,7 @@ void add_certificate(OpenPgpSignature& signature, gpgme_ctx_t context) {
         if (signature.signer.empty()) {
             signature.signer = uid->uid;
         }
-        auto address = uid->address != nullptr ? mail::Address::parse(uid->address) : std::nullopt;
+        auto address = mail::address_in_user_id(uid->uid);
         if (address && (!signature.is_vouched || is_vouched(uid->validity))) {
             signature.addresses.push_back(std::move(*address));
         }

@@ -5,7 +5,7 @@
 #include "base/error.hpp"
 #include "crypto/gpgme_handles.hpp"
 #include "crypto/openssl_handles.hpp"
-#include "mail/openpgp_packet.hpp"
+#include "mail/openpgp_certificate.hpp"
 
 #include <fmt/format.h>
 
@@ -29,7 +29,7 @@ OwnKey own_key(const _gpgme_key& key) {
 
 bool is_for(const _gpgme_key& key, const mail::Address& address) {
     for (auto* uid = key.uids; uid != nullptr; uid = uid->next) {
-        const auto own = uid->address != nullptr ? mail::Address::parse(uid->address) : std::nullopt;
+        const auto own = uid->uid != nullptr ? mail::address_in_user_id(uid->uid) : std::nullopt;
         if (own && uid->revoked == 0U && own->folded() == address.folded()) {
             return true;
         }
@@ -112,7 +112,7 @@ struct Wanted {
 Wanted wanted_of(const _gpgme_key& key, const mail::Address* address) {
     Wanted wanted;
     for (auto* uid = key.uids; uid != nullptr; uid = uid->next) {
-        const auto own = uid->address != nullptr ? mail::Address::parse(uid->address) : std::nullopt;
+        const auto own = uid->uid != nullptr ? mail::address_in_user_id(uid->uid) : std::nullopt;
         const bool is_wanted = address == nullptr || (own && own->folded() == address->folded());
         if (uid->revoked == 0U && uid->invalid == 0U && uid->uid != nullptr && is_wanted) {
             wanted.user_ids.emplace_back(uid->uid);

@@ -1,8 +1,12 @@
+#include "base/error.hpp"
 #include "crypto/openpgp_judge.hpp"
+#include "crypto/openpgp_recipient.hpp"
+#include "mail/openpgp_certificate.hpp"
 #include "tests/support/data.hpp"
 
 using namespace lockbox;
 using namespace lockbox::crypto;
+using lockbox::test::data;
 using lockbox::test::openpgp;
 
 namespace {
@@ -19,6 +23,23 @@ Refusal refused(std::string_view bytes) {
     auto judgement = judge_openpgp(bytes);
     REQUIRE(std::holds_alternative<Refusal>(judgement));
     return std::get<Refusal>(std::move(judgement));
+}
+
+/// tests/data/openpgp/odd/NAME: packets that no program writes.
+std::string odd(const std::string& name) {
+    return data("openpgp/odd/" + name + ".pgp");
+}
+
+Time at(std::int64_t seconds) {
+    return Time(std::chrono::seconds(seconds));
+}
+
+std::vector<std::string> algorithms_of(const JudgedCertificate& judged) {
+    std::vector<std::string> algorithms;
+    for (const auto& key : judged.encryption_keys) {
+        algorithms.push_back(key.algorithm);
+    }
+    return algorithms;
 }
 
 /// A packet with a new-format header and a five-octet length (RFC 9580 §4.2.1).
@@ -84,6 +105,70 @@ TEST_CASE("The mailbox of a User ID is the one in angle brackets, not one in the
     CHECK(judged.user_ids[0].address == "evil@example.net");
 }
 
+TEST_CASE("A weak subkey beside a good one is left out, and that is said", "[crypto]") {
+    const auto judged = accepted(odd("weak-subkey-beside-good"));
+    CHECK(algorithms_of(judged) == std::vector<std::string>{"cv25519"});
+    REQUIRE(judged.warnings.size() == 1);
+    CHECK(judged.warnings[0].find("is not used: rsa1024 is shorter than 2048 bit") != std::string::npos);
+}
+
+// What is right was computed from the packets as `gpg --list-packets` shows them: created 1735689600
+// (2025-01-01).
+TEST_CASE("Times are what the packets say, whatever GnuPG's clock and its 32 bits make of them", "[crypto]") {
+    constexpr std::int64_t made = 1735689600;
+    constexpr std::int64_t day = 86400;
+    const auto far = accepted(odd("expires-after-2106")); // "key expires after 100y0d0h0m", on both keys
+    CHECK(far.expires == at(made + 36500 * day));
+    REQUIRE(far.encryption_keys.size() == 1);
+    CHECK(far.encryption_keys[0].expires == at(made + 36500 * day));
+    const auto parts = mail::certificate_parts(far.certificate.bytes); // the subkey is still on it
+    CHECK(std::count_if(parts.begin(), parts.end(), [](const mail::CertificatePart& part) {
+              return part.packet.tag == mail::packet_tag::public_subkey;
+          }) == 1);
+    const auto future = accepted(odd("future"));
+    CHECK(future.created == at(made + 60 * 365 * day));
+    REQUIRE(future.encryption_keys.size() == 1);
+    CHECK(future.encryption_keys[0].created == at(made + 60 * 365 * day));
+    const auto bound = accepted(odd("binding-expired")); // the signature ends, the key does not
+    REQUIRE(bound.encryption_keys.size() == 1);
+    CHECK(bound.encryption_keys[0].expires == at(made + 10 + day));
+    CHECK_FALSE(accepted(odd("classic")).expires.has_value());
+}
+
+TEST_CASE("A User ID ends with the signature that binds it", "[crypto]") {
+    const auto judged = accepted(odd("expired-user-id"));
+    REQUIRE(judged.user_ids.size() == 2);
+    for (const auto& user_id : judged.user_ids) {
+        CAPTURE(user_id.text);
+        const auto ends =
+            user_id.address == "quin-old@example.org" ? std::optional(at(1735689610 + 86400)) : std::nullopt;
+        CHECK(user_id.expires == ends);
+    }
+    CHECK(accepted(odd("user-id-ends-2090")).user_ids.at(0).expires == at(1735689610 + 65LL * 365 * 86400));
+}
+
+TEST_CASE("An expired certificate keeps its subkeys: a renewal may come without them", "[crypto]") {
+    const auto judged = accepted(openpgp("expired"));
+    REQUIRE(judged.encryption_keys.size() == 1);
+    const auto parts = mail::certificate_parts(judged.certificate.bytes);
+    CHECK(std::any_of(parts.begin(), parts.end(), [&](const mail::CertificatePart& part) {
+        return part.packet.tag == mail::packet_tag::public_subkey &&
+               openpgp_key_fingerprint(part.packet.body) == judged.encryption_keys[0].fingerprint;
+    }));
+}
+
+TEST_CASE("A local part keeps its case", "[crypto]") {
+    const auto armor = mail::dearmor(data("openpgp/odd/uppercase-local-part.asc"));
+    REQUIRE(armor.has_value());
+    CHECK(accepted(armor->bytes).user_ids.at(0).address == "Upper@example.org");
+}
+
+TEST_CASE("What cannot be imported again is an error, and no judgement without it", "[crypto]") {
+    const auto alice = openpgp("alice");
+    const auto damaged = openpgp("alice").substr(0, 30);
+    CHECK_THROWS_AS(judge_openpgp(alice, damaged), Error);
+}
+
 TEST_CASE("A revoked User ID is marked", "[crypto]") {
     const auto judged = accepted(openpgp("revoked-user-id"));
     REQUIRE(judged.user_ids.size() == 2);
@@ -109,7 +194,10 @@ TEST_CASE("What is no certificate to seal to is refused with its reason", "[cryp
         flood += packet(mail::packet_tag::signature, "\x04\x10\x01\x08");
     }
     const auto c = GENERATE_COPY(
-        Case{openpgp("sign-only"), "no encryption subkey"}, Case{openpgp("weak"), "weak: rsa1024"},
+        Case{openpgp("sign-only"), "no encryption subkey"},
+        Case{openpgp("weak"), "weak: its primary key: rsa1024"},
+        Case{odd("weak-primary"), "weak: its primary key: rsa1024 is shorter than 2048 bit"},
+        Case{odd("weak-subkey"), "weak: rsa1024 is shorter than 2048 bit"},
         Case{openpgp("alice.secret"), "secret key"},
         Case{alice + packet(mail::packet_tag::user_attribute, std::string(certificate_octets_max, 'x')),
              "oversized"},
