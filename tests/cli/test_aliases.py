@@ -126,12 +126,12 @@ def test_an_import_keeps_the_aliases_of_a_certificate(filled, bob_home):
         filled.import_from(other, fingerprint)
         good(filled.run("alias", "add", "role@example.org", fingerprint))
         other.add_user_id(fingerprint, "Eve <eve@work.example>")
-        filled.import_from(other, fingerprint)
+        filled.import_from(other, fingerprint, status=2)  # the new address waits
         assert decided(explain(filled, "role@example.org"))["role@example.org"]["certificate"] == fingerprint
         # Revoked: no reason to send in clear, whatever else there is.
         good(filled.run("alias", "add", BOB, fingerprint))
         other.revoke(fingerprint)
-        filled.import_from(other, fingerprint)
+        filled.import_from(other, fingerprint, status=2)
     for recipient in ("role@example.org", BOB):
         result = explain(filled, recipient, config="rule = prefer\n")
         assert result.status == 67, result

@@ -174,10 +174,10 @@ def test_autocrypt_field(lockbox, home):
 def test_missing_files_do_not_stop_the_others(lockbox, home):
     good = lockbox.file("alice.asc", home.export("alice@example.org"))
     bad = lockbox.file("weak.asc", home.export("weak@example.org"))
-    result = lockbox.run("import", lockbox.folder / "missing.asc", bad, lockbox.folder, good)
+    result = lockbox.run("import", lockbox.folder / "missing.asc", bad, good)
     assert result.status == 66
     assert outcomes(result) == ["refused", "new"]
-    assert "missing.asc" in result.err and "is a directory" in result.err
+    assert "missing.asc" in result.err
     assert lockbox.run("import", bad, lockbox.folder / "missing.asc", good).status == 65
 
 
@@ -219,3 +219,17 @@ def test_two_imports_at_once_lose_nothing(lockbox):
             assert process.returncode == 0, err
             assert out.count(b"new ") == 4
     assert len(lockbox.run("list", "--json").json["certificates"]) == 8
+
+
+def test_a_directory_stands_for_its_files(lockbox, home):
+    keys = lockbox.folder / "keys"
+    keys.mkdir()
+    (keys / "b-weak.asc").write_bytes(home.export("weak@example.org"))
+    (keys / "a-alice.asc").write_bytes(home.export("alice@example.org"))
+    (keys / ".hidden").write_text("no certificate")
+    (keys / "folder").mkdir()
+    result = lockbox.run("import", keys)
+    assert (result.status, outcomes(result)) == (65, ["new", "refused"]), result
+    empty = lockbox.folder / "empty"
+    empty.mkdir()
+    assert lockbox.run("import", empty).status == 66

@@ -331,11 +331,13 @@ def test_what_a_person_says_counts_more(lockbox):
     message = lockbox.file("signed.eml", cms.as_signed_message(octets, ALICE))
     assert lockbox.run("import", "--smime-ca", ROOT, "--content-encryption", "cbc", message).status == 0
     assert content_encryption(lockbox) == ["cbc"]
-    # A later signed message tells anew.
+    # Neither a later signed message nor the certificate alone takes that back.
     assert lockbox.run("import", "--smime-ca", ROOT, message).status == 0
-    assert content_encryption(lockbox) == ["gcm"]
-    # The certificate alone says nothing about it.
+    assert content_encryption(lockbox) == ["cbc"]
     assert lockbox.run("import", "--smime-ca", ROOT, DATA / "alice-chain.pem").status == 0
+    assert content_encryption(lockbox) == ["cbc"]
+    # Another word of a person does.
+    assert lockbox.run("set", "--content-encryption", "gcm", ALICE).status == 0
     assert content_encryption(lockbox) == ["gcm"]
 
 

@@ -15,7 +15,7 @@ def test_list_and_show(filled, bob_home, carol_home):
     listing = filled.run("list")
     assert (listing.status, listing.err) == (0, "")
     head, first, second = listing.text.splitlines()
-    assert head.split() == ["ADDRESS", "PROTOCOL", "FINGERPRINT", "USABLE", "TRUST"]
+    assert head.split() == ["ADDRESS", "PROTOCOL", "FINGERPRINT", "USABLE", "TRUST", "STATE", "SOURCE"]
     assert first.split()[:3] == [BOB, "openpgp", bob_home.fingerprint(BOB)]
     assert second.split()[:3] == [CAROL, "openpgp", carol_home.fingerprint(CAROL)]
     assert first.index("openpgp") == second.index("openpgp") == head.index("PROTOCOL")
