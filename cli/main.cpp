@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <iostream>
 #include <string>
@@ -52,6 +53,16 @@ bool wants_colours() noexcept {
     return (no_color == nullptr || *no_color == '\0') && term != nullptr && std::string_view(term) != "dumb";
 }
 
+/// librnp writes what it thinks of a certificate to C's `stderr`. It has no switch for that, and
+/// rnp_ffi_set_log_fd() moves only a part of it. The GNU C Library lets a program set the variable ("Standard
+/// Streams" in its manual). std::cerr writes to the descriptor by now: what Lockbox says itself still comes
+/// through.
+void keep_libraries_off_standard_error() noexcept {
+    if (FILE* const nowhere = std::fopen("/dev/null", "we"); nowhere != nullptr) {
+        stderr = nowhere; // NOLINT(cppcoreguidelines-owning-memory): until the program ends
+    }
+}
+
 /// Opened plaintext is in memory: it does not belong in a core file.
 void forbid_core_files() noexcept {
     const rlimit none{0, 0};
@@ -66,6 +77,7 @@ int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN); // a reader that is gone is an error like a full disk
     std::signal(SIGXFSZ, SIG_IGN); // and so is a file that may not grow any more
     std::ios::sync_with_stdio(false);
+    keep_libraries_off_standard_error(); // from here on, as std::cerr has just been bound
     std::cin.tie(nullptr);
 
     const std::vector<std::string_view> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
