@@ -360,6 +360,17 @@ Keyring& Keyring::operator=(Keyring&&) noexcept = default;
 Keyring Keyring::open(const Location& location, Access access, std::chrono::seconds wait_for_lock) {
     std::error_code error;
     const auto status = std::filesystem::status(location.path, error);
+    if (!std::filesystem::status_known(status)) {
+        const auto directory = std::filesystem::path(location.path).parent_path().string();
+        throw error == std::errc::permission_denied
+            ? Error(
+                  ErrorKind::permission,
+                  fmt::format("{} may not be looked into, so nobody can say whether the keyring {} is there",
+                              directory, location.path),
+                  "be root, or a user whom the owner of the directory lets in")
+            : Error(ErrorKind::io,
+                    fmt::format("cannot look for the keyring {}: {}", location.path, error.message()));
+    }
     if (std::filesystem::is_directory(status)) {
         throw Error(ErrorKind::unavailable, fmt::format("the keyring {} is a directory", location.path),
                     "name a file in it");
