@@ -1,6 +1,6 @@
 # bash completion for lockbox(1). Installed as .../bash-completion/completions/lockbox; it needs nothing else.
 
-_lockbox_commands="import list show export remove set alias explain encrypt decrypt read key inspect help"
+_lockbox_commands="import list show export remove pending approve reject pin unpin expiring set alias explain encrypt decrypt read key inspect help"
 _lockbox_global="--keyring --config --help --version"
 
 _lockbox_files() {
@@ -15,12 +15,14 @@ _lockbox_words() {
 
 _lockbox_options_of() {
     case $1 in
-        list | show | alias | inspect) echo --json ;;
-        import) echo --json --smime-ca --trust-fingerprint --subject-address --content-encryption ;;
+        list) echo --json --state --sort ;;
+        show | alias | inspect | pending | approve | reject | pin | unpin) echo --json ;;
+        expiring) echo --json --within ;;
+        import) echo --json --replace --address --smime-ca --trust-fingerprint --subject-address --content-encryption ;;
         export) echo --binary --output ;;
-        remove) echo --all ;;
+        remove) echo --all --forget --yes ;;
         set) echo --content-encryption ;;
-        explain) echo --from --to --client --login --tls --daemon --json ;;
+        explain) echo --from --to --client --login --tls --daemon --at --json ;;
         encrypt) echo --to --protocol --hide-subject --text --output ;;
         decrypt) echo --key --certificate --passphrase-fd --smime-ca --smime-crl --output --in-place --jobs --part --json ;;
         key) echo --name --expires --no-passphrase --another --output --autocrypt --prefer-encrypt --wkd --direct --replace ;;
@@ -53,7 +55,19 @@ _lockbox() {
             _lockbox_words "TLSv1.2 TLSv1.3" "$current"
             return
             ;;
-        --from | --to | --client | --login | --daemon | --name | --expires | --passphrase-fd | --jobs | --part) return ;;
+        --state)
+            _lockbox_words "active pending rejected former" "$current"
+            return
+            ;;
+        --sort)
+            _lockbox_words "expiry" "$current"
+            return
+            ;;
+        --content-encryption)
+            _lockbox_words "gcm cbc" "$current"
+            return
+            ;;
+        --from | --to | --address | --at | --within | --trust-fingerprint | --client | --login | --daemon | --name | --expires | --passphrase-fd | --jobs | --part) return ;;
     esac
 
     if [[ -z $command ]]; then

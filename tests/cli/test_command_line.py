@@ -9,7 +9,8 @@ import pytest
 
 from support import places
 
-COMMANDS = ["import", "list", "show", "export", "remove", "alias", "explain", "encrypt", "decrypt", "inspect"]
+COMMANDS = ["import", "list", "show", "export", "remove", "pending", "approve", "reject", "pin", "unpin",
+            "expiring", "alias", "explain", "encrypt", "decrypt", "inspect"]
 BOB = "bob@example.org"
 
 
@@ -114,7 +115,7 @@ def test_bash_completion(tmp_path):
         return set(done.stdout.split())
 
     assert offered("lockbox", "") >= {*COMMANDS, "help"}
-    assert offered("lockbox", "e") == {"export", "explain", "encrypt"}
+    assert offered("lockbox", "e") == {"export", "explain", "encrypt", "expiring"}
     assert offered("lockbox", "help", "im") == {"import"}
     for command in COMMANDS:
         help_text = subprocess.run([places.program("lockbox"), command, "--help"], capture_output=True, text=True,
@@ -122,6 +123,8 @@ def test_bash_completion(tmp_path):
         options = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", help_text, re.MULTILINE))
         assert options, command
         assert offered("lockbox", command, "--") >= options | {"--help", "--version", "--keyring", "--config"}, command
+    assert offered("lockbox", "list", "--state", "") == {"active", "pending", "rejected", "former"}
+    assert offered("lockbox", "list", "--sort", "") == {"expiry"}
     assert offered("lockbox", "alias", "") == {"add", "list", "remove"}
     assert offered("lockbox", "--keyring", "keyring.db", "alias", "r") == {"remove"}
     (tmp_path / "sealed.eml").write_text("x")
