@@ -137,7 +137,7 @@ std::optional<ReadCertificate> read_certificate(std::string_view der, std::strin
 ReadCertificate read_by_openssl(const Certificate& certificate, std::string_view doing) {
     const auto loaded = x509_from_der(certificate.bytes);
     if (!loaded) {
-        throw Error(ErrorKind::engine,
+        throw Error(ErrorKind::malformed,
                     fmt::format("OpenSSL cannot read certificate {}", certificate.fingerprint));
     }
     EvpKey key(X509_get_pubkey(loaded.get()));
@@ -188,11 +188,11 @@ void derive(EVP_PKEY* ephemeral, EVP_PKEY* recipient, std::string info, Aes256Ke
         OSSL_PARAM_construct_end()};
     const EvpKeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, ephemeral, nullptr));
     std::size_t derived = key.octets.size();
-    check_openssl(context != nullptr && EVP_PKEY_derive_init_ex(context.get(), parameters.data()) == 1 &&
-                      EVP_PKEY_derive_set_peer_ex(context.get(), recipient, /*validate_peer=*/0) == 1 &&
-                      EVP_PKEY_derive(context.get(), key.octets.data(), &derived) == 1 &&
-                      derived == key.octets.size(),
-                  doing);
+    check_use_of_key(context != nullptr && EVP_PKEY_derive_init_ex(context.get(), parameters.data()) == 1 &&
+                         EVP_PKEY_derive_set_peer_ex(context.get(), recipient, /*validate_peer=*/0) == 1 &&
+                         EVP_PKEY_derive(context.get(), key.octets.data(), &derived) == 1 &&
+                         derived == key.octets.size(),
+                     doing);
 }
 
 } // namespace
@@ -211,7 +211,7 @@ CmsRecipient::CmsRecipient(const Certificate& certificate)
         context_ = generation_beside(key_.get(), doing_);
         agrees_ = true;
     } else {
-        throw Error(ErrorKind::engine, fmt::format("{}: its key is for neither RSA nor ECDH", doing_));
+        throw Error(ErrorKind::malformed, fmt::format("{}: its key is for neither RSA nor ECDH", doing_));
     }
 }
 
@@ -224,9 +224,9 @@ std::string CmsRecipient::transport(const Aes256Key& content_key) const {
         joined(ber::sequence, der::object_identifier(NID_rsaEncryption), der::element(null, {}));
     std::string encrypted(static_cast<std::size_t>(EVP_PKEY_get_size(key_.get())), '\0');
     std::size_t octets = encrypted.size();
-    check_openssl(EVP_PKEY_encrypt(context_.get(), reinterpret_cast<unsigned char*>(encrypted.data()),
-                                   &octets, content_key.octets.data(), content_key.octets.size()) == 1,
-                  doing_);
+    check_use_of_key(EVP_PKEY_encrypt(context_.get(), reinterpret_cast<unsigned char*>(encrypted.data()),
+                                      &octets, content_key.octets.data(), content_key.octets.size()) == 1,
+                     doing_);
     encrypted.resize(octets);
     return joined(ber::sequence, der::element(ber::integer, transport_version), identifier_, algorithm,
                   der::element(ber::octet_string, encrypted));

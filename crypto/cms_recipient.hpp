@@ -12,15 +12,15 @@ namespace lockbox::crypto {
 /// A certificate, ready to have content keys wrapped for its owner. Not to be used by two threads at once.
 class CmsRecipient {
 public:
-    /// Reads the certificate and looks at its key, once for all messages. Throws Error(engine) naming the
-    /// certificate where it cannot be read, or where its key is neither RSA nor on an elliptic curve for
-    /// ECDH.
+    /// Reads the certificate and looks at its key, once for all messages. Throws Error(engine), or
+    /// Error(malformed) for a key that cannot be used, naming the certificate where it cannot be read, or
+    /// where its key is neither RSA nor on an elliptic curve for ECDH.
     explicit CmsRecipient(const Certificate& certificate);
 
     /// A RecipientInfo (RFC 5652 §6.2) in DER that names the certificate by its issuer and serial number: RSA
     /// gets the content key by PKCS #1 v1.5 (RFC 3370 §4.2.1), an elliptic curve by ephemeral-static ECDH
-    /// with the SHA-256 KDF and AES-256 key wrap (RFC 5753 §3.1). Throws Error(engine) naming the
-    /// certificate.
+    /// with the SHA-256 KDF and AES-256 key wrap (RFC 5753 §3.1). Throws Error(engine), or Error(malformed)
+    /// for a key that cannot be used, naming the certificate.
     [[nodiscard]] std::string recipient_info(const Aes256Key& content_key) const;
 
     /// Whether that is a KeyAgreeRecipientInfo, upon which the version of an EnvelopedData depends.

@@ -28,9 +28,9 @@ public:
     /// with one fresh content key: EnvelopedData (RFC 5652 §6) with AES-256-CBC or AuthEnvelopedData (RFC
     /// 5083) with AES-256-GCM (RFC 5084 §3.2), as recipients.content_encryption() says; for the recipients
     /// see CmsRecipient. The CMS goes to `output` in pieces, in constant memory; it is DER, because all its
-    /// lengths are known before. What `output` throws comes through. Throws Error(engine) naming the
-    /// certificate that OpenSSL does not accept, and where other lengths come out than were announced; what
-    /// was output by then is to be thrown away.
+    /// lengths are known before. What `output` throws comes through. Throws Error(engine), or
+    /// Error(malformed) for a key that cannot be used, naming the certificate that OpenSSL does not accept,
+    /// and where other lengths come out than were announced; what was output by then is to be thrown away.
     void encrypt(const Recipients& recipients, std::span<const std::string_view> pieces,
                  const Output& output);
 

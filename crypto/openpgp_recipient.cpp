@@ -172,11 +172,11 @@ SecretOctets shared_secret(EVP_PKEY* ephemeral, EVP_PKEY* recipient, std::size_t
     SecretOctets shared(octets);
     std::size_t derived = shared.size();
     const EvpKeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, ephemeral, nullptr));
-    check_openssl(context != nullptr && EVP_PKEY_derive_init(context.get()) == 1 &&
-                      EVP_PKEY_derive_set_peer_ex(context.get(), recipient, /*validate_peer=*/0) == 1 &&
-                      EVP_PKEY_derive(context.get(), shared.data(), &derived) == 1 &&
-                      derived == shared.size(),
-                  doing);
+    check_use_of_key(context != nullptr && EVP_PKEY_derive_init(context.get()) == 1 &&
+                         EVP_PKEY_derive_set_peer_ex(context.get(), recipient, /*validate_peer=*/0) == 1 &&
+                         EVP_PKEY_derive(context.get(), shared.data(), &derived) == 1 &&
+                         derived == shared.size(),
+                     doing);
     return shared;
 }
 
@@ -335,11 +335,11 @@ std::string OpenPgpRecipient::transport(const Aes256Key& session_key) const {
     const EvpKeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr));
     std::string encrypted(static_cast<std::size_t>(EVP_PKEY_get_size(key_.get())), '\0');
     std::size_t octets = encrypted.size();
-    check_openssl(context != nullptr && EVP_PKEY_encrypt_init(context.get()) == 1 &&
-                      EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) == 1 &&
-                      EVP_PKEY_encrypt(context.get(), reinterpret_cast<unsigned char*>(encrypted.data()),
-                                       &octets, secret.all().data(), secret.size()) == 1,
-                  doing_);
+    check_use_of_key(context != nullptr && EVP_PKEY_encrypt_init(context.get()) == 1 &&
+                         EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) == 1 &&
+                         EVP_PKEY_encrypt(context.get(), reinterpret_cast<unsigned char*>(encrypted.data()),
+                                          &octets, secret.all().data(), secret.size()) == 1,
+                     doing_);
     encrypted.resize(octets);
     return multiprecision_integer(encrypted);
 }

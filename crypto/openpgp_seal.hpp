@@ -30,9 +30,10 @@ public:
     /// a PKESK for each (OpenPgpRecipient) and SEIPDv1 with AES-256 (RFC 9580 §5.13.1) around a literal
     /// packet without compression, file name or time. Binary packets go to `output` in pieces, in constant
     /// memory. A message with a recipient whose key OpenPgpRecipient does not know is encrypted by RnpSealer
-    /// whole. What `output` throws comes through. Throws Error(engine) naming the certificate that OpenSSL or
-    /// librnp does not accept, and where another length comes out than was announced; Error(too_large) from
-    /// 4 GiB on. What was output by then is to be thrown away.
+    /// whole. What `output` throws comes through. Throws Error(engine), or Error(malformed) for a key that
+    /// cannot be used, naming the certificate that OpenSSL or librnp does not accept, and where another
+    /// length comes out than was announced; Error(too_large) from 4 GiB on. What was output by then is to be
+    /// thrown away.
     void encrypt(const Recipients& recipients, std::span<const std::string_view> pieces,
                  const Output& output);
 

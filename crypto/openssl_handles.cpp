@@ -51,6 +51,17 @@ void check_openssl(bool succeeded, std::string_view doing) {
     }
 }
 
+void check_use_of_key(bool succeeded, std::string_view doing) {
+    if (succeeded) {
+        return;
+    }
+    const auto code = ERR_peek_error();
+    const bool by_itself = ERR_SYSTEM_ERROR(code) || ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE ||
+                           ERR_GET_REASON(code) == ERR_R_INTERNAL_ERROR;
+    check_openssl(!by_itself, doing);
+    throw Error(ErrorKind::malformed, fmt::format("OpenSSL: {}: {}", doing, take_openssl_error()));
+}
+
 X509Handle x509_from_der(std::string_view der) {
     const auto* at = reinterpret_cast<const unsigned char*>(der.data());
     const auto* const end = at + der.size();

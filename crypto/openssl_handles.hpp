@@ -56,6 +56,10 @@ using OpensslText = Handle<char, free_openssl_memory>;
 /// Throws Error(engine) "OpenSSL: `doing`: …" unless `succeeded`.
 void check_openssl(bool succeeded, std::string_view doing);
 
+/// The same where OpenSSL has used a key that came from outside: Error(malformed), unless OpenSSL has no
+/// memory or failed by itself, which says nothing about the key.
+void check_use_of_key(bool succeeded, std::string_view doing);
+
 /// What the `i2d` function of an OpenSSL type writes: `object` in DER. Throws Error(engine).
 template <typename Object>
 [[nodiscard]] std::string written_by(int (*i2d)(const Object*, unsigned char**), const Object* object) {

@@ -3,12 +3,45 @@
 #include "base/error.hpp"
 
 #include <fmt/format.h>
+#include <rnp/rnp_err.h>
+
+#include <new>
 
 namespace lockbox::crypto {
 
+namespace {
+
+/// What librnp says of what it was given. Everything else says that it did not get to say something.
+bool is_judgement(rnp_result_t result) noexcept {
+    switch (result) {
+    case RNP_ERROR_BAD_FORMAT:
+    case RNP_ERROR_NOT_IMPLEMENTED:
+    case RNP_ERROR_NOT_SUPPORTED:
+    case RNP_ERROR_SIGNATURE_INVALID:
+    case RNP_ERROR_KEY_NOT_FOUND:
+    case RNP_ERROR_NO_SUITABLE_KEY:
+    case RNP_ERROR_SIGNATURE_EXPIRED:
+    case RNP_ERROR_VERIFICATION_FAILED:
+    case RNP_ERROR_SIGNATURE_UNKNOWN:
+    case RNP_ERROR_NOT_ENOUGH_DATA:
+    case RNP_ERROR_UNKNOWN_TAG:
+    case RNP_ERROR_PACKET_NOT_CONSUMED:
+    case RNP_ERROR_NO_USERID:
+        return true;
+    default:
+        return false;
+    }
+}
+
+} // namespace
+
 void check_rnp(rnp_result_t result, std::string_view doing) {
+    if (result == RNP_ERROR_OUT_OF_MEMORY) {
+        throw std::bad_alloc();
+    }
     if (result != RNP_SUCCESS) {
-        throw Error(ErrorKind::engine, fmt::format("librnp: {}: {}", doing, rnp_result_to_string(result)));
+        throw Error(is_judgement(result) ? ErrorKind::malformed : ErrorKind::engine,
+                    fmt::format("librnp: {}: {}", doing, rnp_result_to_string(result)));
     }
 }
 

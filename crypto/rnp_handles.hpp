@@ -17,7 +17,8 @@ using RnpOutput = Handle<rnp_output_st, rnp_output_destroy>;
 using RnpKey = Handle<rnp_key_handle_st, rnp_key_handle_destroy>;
 using RnpEncrypt = Handle<rnp_op_encrypt_st, rnp_op_encrypt_destroy>;
 
-/// Throws Error(engine) "librnp: `doing`: …" unless `result` is RNP_SUCCESS.
+/// Throws "librnp: `doing`: …" unless `result` is RNP_SUCCESS: Error(malformed) where librnp says no to what
+/// it was given, and Error(engine) or std::bad_alloc where it did not get to say something.
 void check_rnp(rnp_result_t result, std::string_view doing);
 
 /// An empty pair of key rings.

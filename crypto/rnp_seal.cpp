@@ -26,14 +26,14 @@ Loaded load(const Certificate& certificate) {
               fmt::format("loading certificate {}", certificate.fingerprint));
     loaded.encryption_key = rnp_find_key(loaded.ffi.get(), certificate.encryption_key);
     if (!loaded.encryption_key) {
-        throw Error(ErrorKind::engine,
+        throw Error(ErrorKind::malformed,
                     fmt::format("librnp does not accept the encryption key {} of certificate {}",
                                 certificate.encryption_key, certificate.fingerprint));
     }
     bool valid = false;
     check_rnp(rnp_key_is_valid(loaded.encryption_key.get(), &valid), "asking whether a key is valid");
     if (!valid) {
-        throw Error(ErrorKind::engine,
+        throw Error(ErrorKind::malformed,
                     fmt::format("librnp does not find the encryption key {} of certificate {} valid",
                                 certificate.encryption_key, certificate.fingerprint));
     }

@@ -28,8 +28,8 @@ public:
                  const Output& output);
 
     /// Whether librnp reads the certificate and finds its encryption_key valid: bound to the primary key by a
-    /// signature of it, which is itself valid, neither revoked nor expired. Throws Error(engine) that names
-    /// the certificate where it does not.
+    /// signature of it, which is itself valid, neither revoked nor expired. Throws Error(malformed) that
+    /// names the certificate where it does not.
     static void check(const Certificate& certificate);
 
 private:

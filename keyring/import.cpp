@@ -55,6 +55,9 @@ std::optional<std::string> why_trial_fails(crypto::Certificate certificate, cons
                                  key.fingerprint.ends_with(form->recipient_key_ids.front());
         return to_that_key ? std::nullopt : std::optional<std::string>("it is encrypted to another key");
     } catch (const Error& error) {
+        if (error.kind() != ErrorKind::malformed) {
+            throw; // the engine failed, which says nothing about the key
+        }
         return error.what();
     }
 }

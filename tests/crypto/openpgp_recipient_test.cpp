@@ -218,7 +218,7 @@ TEST_CASE("A point of Curve25519 that has nothing in common with anybody is an e
         (void)recipient->pkesk(key);
         FAIL("encrypted");
     } catch (const Error& error) {
-        CHECK(error.kind() == ErrorKind::engine);
+        CHECK(error.kind() == ErrorKind::malformed); // of the key, not a failure of OpenSSL
         CHECK(std::string(error.what()).find(zero.fingerprint) != std::string::npos);
     }
 }
