@@ -14,6 +14,7 @@
 namespace lockbox::crypto {
 
 constexpr std::size_t certificate_octets_max = 1U << 20; // 1 MiB: far above any usable one, far below a flood
+constexpr std::size_t certificate_addresses_max = 250;   // people have three, floods have thousands
 constexpr unsigned rsa_bits_min = 2048; // NIST SP 800-131A: nothing shorter; ElGamal likewise
 
 /// A key that messages can be encrypted to: an OpenPGP primary key or subkey, or an X.509 certificate's only

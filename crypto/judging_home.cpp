@@ -66,7 +66,8 @@ JudgingHome::JudgingHome(Signatures kept) {
                           "trust-model always\nno-auto-check-trustdb\nno-allow-non-selfsigned-uid\n"
                           "faked-system-time 1!\nignore-time-conflict\n";
     if (kept == Signatures::by_owner) {
-        options += "import-options self-sigs-only,import-minimal\n"; // a flood of others' costs minutes
+        options +=
+            "import-options import-minimal\n"; // with self-sigs-only, what a designated revoker says is lost
     } else {
         options += "import-options no-self-sigs-only,no-import-clean\n"; // 2.4's defaults
     }
@@ -77,8 +78,13 @@ JudgingHome::JudgingHome(Signatures kept) {
     gpgme_set_status_cb(context_.get(), note_status, &seen_);
 }
 
+void JudgingHome::see_that_there_is_room() const {
+    constexpr std::size_t octets = 64U << 10U;
+    write_text(directory_.path() / "probe", std::string(octets, 'x'));
+}
+
 void JudgingHome::fail(std::string_view doing, gpgme_error_t error) const {
-    write_text(directory_.path() / "probe", std::string(64U << 10U, 'x')); // a full disk fails here, too
+    see_that_there_is_room();
     const auto why =
         gpgme_err_code(error) != GPG_ERR_NO_ERROR ? describe(error) : "it did not get to the end";
     throw Error(
@@ -118,6 +124,9 @@ JudgingHome::Imported JudgingHome::import(std::string_view bytes) {
             imported.accepted.insert(import->fpr);
             ++taken;
         }
+    }
+    if (imported.considered == 0) {
+        see_that_there_is_room(); // without a keyring it finds nothing either
     }
     if (taken + imported.without_user_id < imported.considered) {
         fail(doing, GPG_ERR_NO_ERROR); // it was found and then neither taken nor refused

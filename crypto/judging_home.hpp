@@ -45,8 +45,13 @@ public:
     /// All certificates in it as they are stored: minimal, binary.
     [[nodiscard]] std::string export_minimal();
 
+    /// For where GnuPG has not done what it must do: throws Error(io) where there is no room to write, else
+    /// Error(engine) "GnuPG: `doing`: …".
+    [[noreturn]] void fail(std::string_view doing, gpgme_error_t error = GPG_ERR_NO_ERROR) const;
+
 private:
-    [[noreturn]] void fail(std::string_view doing, gpgme_error_t error) const;
+    /// Throws Error(io) where as much as GnuPG writes for one certificate cannot be written.
+    void see_that_there_is_room() const;
 
     /// Runs an operation; the status lines that GnuPG wrote are in `seen_` afterwards.
     template <typename Operation>

@@ -13,8 +13,6 @@
 
 namespace lockbox::crypto {
 
-constexpr std::size_t certificate_addresses_max = 250; ///< people have three, floods have thousands
-
 struct X509Options {
     const TrustedAuthorities* authorities = nullptr; ///< null: none
     std::vector<std::string> intermediates;          ///< in DER; not trusted, only used to find the way up

@@ -117,6 +117,15 @@ bool is_container(const Packet& packet) noexcept {
     }
 }
 
+/// A signature of version 3 or 4 that revokes a key, a subkey or a User ID (RFC 9580 §5.2.1).
+bool is_revocation(const Packet& packet) noexcept {
+    if (packet.tag != packet_tag::signature || packet.body.size() < 3) {
+        return false;
+    }
+    const auto type = octet(packet.body, octet(packet.body, 0) <= 3 ? 2 : 1);
+    return type == 0x20 || type == 0x28 || type == 0x30;
+}
+
 bool means_nothing(unsigned tag) noexcept {
     return tag == packet_tag::marker || tag == packet_tag::padding;
 }
@@ -385,8 +394,14 @@ std::optional<KeyMaterial> split_keys(std::string_view bytes) {
             key_begin = at;
             material.keys.push_back({});
             material.keys.back().version = packet->body.empty() ? 0 : octet(packet->body, 0);
-        } else if (material.keys.empty()) {
-            if (!means_nothing(packet->tag) && packet->tag != packet_tag::trust) {
+        } else if (material.keys.empty() || material.keys.back().bare_revocation) {
+            if (is_revocation(*packet)) {
+                TransferableKey revocation;
+                revocation.bytes = packet->whole;
+                revocation.signatures = 1;
+                revocation.bare_revocation = true;
+                material.keys.push_back(revocation);
+            } else if (!means_nothing(packet->tag) && packet->tag != packet_tag::trust) {
                 return std::nullopt;
             }
         } else if (!belongs_to_a_key(packet->tag)) {
@@ -394,7 +409,7 @@ std::optional<KeyMaterial> split_keys(std::string_view bytes) {
             return material;
         }
         at += packet->whole.size();
-        if (!material.keys.empty()) {
+        if (!material.keys.empty() && !material.keys.back().bare_revocation) {
             auto& key = material.keys.back();
             key.bytes = bytes.substr(key_begin, at - key_begin);
             key.secret = key.secret || packet->tag == packet_tag::secret_key ||

@@ -66,12 +66,15 @@ struct EncryptedMessage {
 };
 [[nodiscard]] std::optional<EncryptedMessage> read_encrypted_message(std::string_view packets);
 
-/// One transferable public key (RFC 9580 §10.1), or one secret key, cut out of a file.
+/// One transferable public key (RFC 9580 §10.1), or one secret key, cut out of a file; or a revocation
+/// signature that stands alone before all keys, which is what owners keep for the day when they need it
+/// (§5.2.1.11).
 struct TransferableKey {
     std::string_view bytes;
     unsigned version = 0; ///< of the primary key packet
     bool secret = false;  ///< has a secret key packet anywhere
     std::size_t signatures = 0;
+    bool bare_revocation = false;
 };
 /// Cuts binary key material at its primary keys; marker, trust and padding packets before a key are passed
 /// over. nullopt: the bytes are not key material at all. `intact` is false where reading stopped before the

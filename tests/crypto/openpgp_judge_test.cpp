@@ -4,6 +4,10 @@
 #include "mail/openpgp_certificate.hpp"
 #include "tests/support/data.hpp"
 
+#include <sys/resource.h>
+
+#include <csignal>
+
 using namespace lockbox;
 using namespace lockbox::crypto;
 using lockbox::test::data;
@@ -169,6 +173,38 @@ TEST_CASE("What cannot be imported again is an error, and no judgement without i
     CHECK_THROWS_AS(judge_openpgp(alice, damaged), Error);
 }
 
+// As with a full disk below $TMPDIR: what GnuPG and Lockbox write ends at some octet.
+TEST_CASE("Without room for GnuPG to work in, a revocation is not lost but the judgement fails", "[crypto]") {
+    const auto known = accepted(openpgp("revoked")).certificate.bytes;
+    const auto older = openpgp("before-revocation");
+    rlimit before{};
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+    auto* const handler = std::signal(SIGXFSZ, SIG_IGN); // GnuPG inherits it, and sees EFBIG
+    std::size_t failed = 0;
+    for (const rlim_t octets : {0U, 100U, 400U, 500U, 600U, 700U, 900U, 1200U, 1500U, 2000U, 3000U, 65000U}) {
+        const rlimit full{octets, before.rlim_max};
+        REQUIRE(setrlimit(RLIMIT_FSIZE, &full) == 0);
+        std::optional<Judgement> judgement;
+        std::optional<ErrorKind> kind;
+        try {
+            judgement = judge_openpgp(older, known);
+        } catch (const Error& error) {
+            kind = error.kind();
+        }
+        REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);
+        CAPTURE(octets);
+        if (kind) {
+            CHECK(kind == ErrorKind::io);
+            ++failed;
+            continue;
+        }
+        REQUIRE(std::holds_alternative<JudgedCertificate>(*judgement));
+        CHECK(std::get<JudgedCertificate>(*judgement).revoked);
+    }
+    (void)std::signal(SIGXFSZ, handler);
+    CHECK(failed > 3);
+}
+
 TEST_CASE("A revoked User ID is marked", "[crypto]") {
     const auto judged = accepted(openpgp("revoked-user-id"));
     REQUIRE(judged.user_ids.size() == 2);
@@ -195,8 +231,8 @@ TEST_CASE("What is no certificate to seal to is refused with its reason", "[cryp
     }
     const auto c = GENERATE_COPY(
         Case{openpgp("sign-only"), "no encryption subkey"},
-        Case{openpgp("weak"), "weak: its primary key: rsa1024"},
-        Case{odd("weak-primary"), "weak: its primary key: rsa1024 is shorter than 2048 bit"},
+        Case{openpgp("weak"), "weak: rsa1024 is shorter than 2048 bit, and it is its primary key"},
+        Case{odd("weak-primary"), "weak: rsa1024 is shorter than 2048 bit, and it is its primary key"},
         Case{odd("weak-subkey"), "weak: rsa1024 is shorter than 2048 bit"},
         Case{openpgp("alice.secret"), "secret key"},
         Case{alice + packet(mail::packet_tag::user_attribute, std::string(certificate_octets_max, 'x')),

@@ -224,6 +224,52 @@ def made():
     yield "binding-expired", head + quin.names() + quin.subkey(subpackets=number(3, DAY))
     yield "signed-before-made", head + quin.names(created=MADE - DAY) + quin.subkey()
 
+    yield "exponent-1-beside-good", head + quin.names() + quin.subkey(Key.rsa(2048, "exponent 1", 1)) + quin.subkey()
+    yield "exponent-1-primary", Certificate(key=Key.rsa(2048, "exponent 1 primary", 1)).plain()
+
+    second = Key.encrypting("second subkey")
+    gone = quin.binds(kind=0x28, subpackets=sub(29, b"\x02"), created=MADE + 50)
+    yield "subkey-revocation-behind-other-subkey", head + quin.names() + quin.subkey() + quin.subkey(second) + gone
+    yield "subkey-revocation-alone", gone
+    yield "two-encryption-subkeys", head + quin.names() + quin.subkey() + quin.subkey(second)
+    yield "revocation-behind-unknown-subkey", (head + quin.names() + quin.subkey()
+                                               + quin.subkey(Key.other(35, b"\x01" * 1216)) + quin.revocation())
+    yield "forged-revocation", quin.revocation(spoiled=True)
+    old = "Quin <quin-v@example.org>"
+    yield "two-user-ids", head + quin.names() + quin.names(old) + quin.subkey()
+    yield "user-id-revocation-alone", quin.certifies(old, kind=0x30, subpackets=sub(29, b"\x20"), created=MADE + 50)
+
+    for kind, key in (("algorithm-25", Key.other(25, b"\x02" * 32)), ("algorithm-100", Key.other(100, b"\x03" * 40)),
+                      ("kyber", Key.other(8, b"\x04" * 900)), ("v5", Key.other(18, b"\x05" * 60, version=5)),
+                      ("v6", Key.other(25, b"\x06" * 32, version=6)),
+                      ("unknown-curve", Key.other(18, b"\x03\x2b\x65\x6f" + mpi(b"\x40" + b"\x07" * 56) + b"\x03\x01\x08\x07"))):
+        yield f"subkey-{kind}", head + quin.names() + key.subkey() + quin.binds(key) + quin.subkey()
+    yield "only-algorithm-35", head + quin.names() + quin.subkey(Key.other(35, b"\x01" * 1216))
+    yield "primary-algorithm-30", Key.other(30, b"\x01" * 1984).primary() + quin.names() + quin.subkey()
+    unread = packet(2, b"\x09\x13\x16\x08" + bytes(40))
+    yield "signature-v9", head + quin.names() + unread + quin.subkey()
+
+    revoker = Certificate("revoker")
+    names_revoker = signature(quin.key, 0x1f, quin.key.hashed(), sub(12, b"\x80\x16" + revoker.key.fingerprint))
+    yield "revoker", revoker.plain()
+    yield "revoked-by-revoker", head + names_revoker + quin.revocation(by=revoker.key) + quin.names() + quin.subkey()
+    yield "revoked-by-stranger", head + quin.revocation(by=revoker.key) + quin.names() + quin.subkey()
+
+    yield "additional-decryption-subkey", head + quin.names() + quin.subkey() + quin.subkey(second, usage=(0x00, 0x04))
+    yield "many-user-ids", head + b"".join(quin.names(f"Quin <quin{i}@example.org>") for i in range(251)) + quin.subkey()
+
+    renewed = Certificate("renewed")
+    other = "Renewed <other@example.org>"
+    by = {"by": quin.key, "created": MADE + 100}
+    start = renewed.key.primary() + renewed.names()
+    yield "certified", start + renewed.certifies(**by) + renewed.subkey()
+    yield "certified-by-other", start + renewed.certifies(by=revoker.key, created=MADE + 100) + renewed.subkey()
+    yield "certified-wrongly", start + renewed.certifies(spoiled=True, **by) + renewed.subkey()
+    yield "certified-for-a-year", start + renewed.certifies(subpackets=number(3, 365 * DAY), **by) + renewed.subkey()
+    yield "certification-revoked", (start + renewed.certifies(**by)
+                                    + renewed.certifies(kind=0x30, by=quin.key, created=MADE + 200) + renewed.subkey())
+    yield "certified-other-user-id", start + renewed.names(other) + renewed.certifies(other, **by) + renewed.subkey()
+
 
 if __name__ == "__main__":
     for file, octets in made():
