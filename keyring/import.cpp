@@ -288,12 +288,32 @@ void say_how_long(const Entry& entry, const std::optional<Time>& revoked, Time n
     }
 }
 
+/// What the keyring has of the certificate that the bytes are or, where they are a revocation alone, are for.
+std::optional<Entry> present_of(std::string_view bytes, crypto::Protocol protocol, Keyring& keyring) {
+    if (const auto fingerprint = fingerprint_of(bytes, protocol)) {
+        return keyring.by_fingerprint(*fingerprint);
+    }
+    const auto issuer =
+        protocol == crypto::Protocol::openpgp ? crypto::openpgp_revocation_issuer(bytes) : std::nullopt;
+    if (!issuer) {
+        return std::nullopt;
+    }
+    if (!issuer->fingerprint.empty()) {
+        return keyring.by_fingerprint(issuer->fingerprint);
+    }
+    auto found = issuer->key_id.empty() ? std::vector<Entry>() : keyring.by_fingerprint_part(issuer->key_id);
+    std::erase_if(found, [&](const Entry& entry) {
+        return entry.certificate.protocol != crypto::Protocol::openpgp ||
+               !entry.certificate.fingerprint.ends_with(issuer->key_id);
+    });
+    return found.empty() ? std::nullopt : std::optional(std::move(found.front()));
+}
+
 /// nullopt: somebody else changed the entry meanwhile.
 std::optional<ImportResult> try_import(std::string_view bytes, const Material& material,
                                        const Import& import) {
     auto& [keyring, sealer, now, options, openpgp, intermediates] = import;
-    const auto fingerprint = fingerprint_of(bytes, material.protocol);
-    const auto present = fingerprint ? keyring.by_fingerprint(*fingerprint) : std::nullopt;
+    const auto present = present_of(bytes, material.protocol, keyring);
     auto judgement = judge(bytes, present, material, import);
     ImportResult result;
     if (auto* refusal = std::get_if<crypto::Refusal>(&judgement)) {
@@ -318,11 +338,16 @@ std::optional<ImportResult> try_import(std::string_view bytes, const Material& m
                         WhyUnusable{Unusable::revoked, std::nullopt}.describe(), format_date(*revoked));
         return result;
     }
-    if (is_new && entry.revoked) {
+    // A revocation binds nothing, also where the certificate was removed and is kept for the day when it
+    // comes again.
+    const bool only_revokes =
+        material.protocol == crypto::Protocol::openpgp && crypto::openpgp_revocation_issuer(bytes);
+    if (is_new && (entry.revoked || only_revokes)) {
         if (!keyring.store(entry, present, now)) { // for the day when an older copy comes
             return std::nullopt;
         }
-        result.reason = why_unusable(entry, now)->describe();
+        result.reason =
+            entry.revoked ? why_unusable(entry, now)->describe() : "what it revokes is not in use";
         return result;
     }
     drop_keys_without_trial(entry, sealer, now, result);

@@ -13,8 +13,25 @@ crypto::Judgement OpenPgpJudge::judge(std::string_view bytes, std::string_view k
         look_ahead(place - offered_.begin());
     }
     const auto found = ahead_.find(bytes);
-    return found != ahead_.end() && found->second.known == known ? found->second.judgement
-                                                                 : crypto::judge_openpgp(bytes, known);
+    return found != ahead_.end() && found->second.known == known
+               ? found->second.judgement
+               : crypto::judge_openpgp(bytes, known, revokers_of(bytes));
+}
+
+std::vector<std::string> OpenPgpJudge::revokers_of(std::string_view bytes) {
+    std::vector<std::string> revokers;
+    for (const auto& fingerprint : crypto::openpgp_revokers_on(bytes)) {
+        if (const auto entry = keyring_.by_fingerprint(fingerprint)) {
+            revokers.push_back(entry->certificate.bytes);
+            continue;
+        }
+        for (const auto offered : offered_) {
+            if (crypto::openpgp_fingerprint(offered) == fingerprint) {
+                revokers.emplace_back(offered);
+            }
+        }
+    }
+    return revokers;
 }
 
 void OpenPgpJudge::look_ahead(std::ptrdiff_t begin) {

@@ -32,6 +32,8 @@ private:
         crypto::Judgement judgement;
     };
 
+    /// The certificates of those who have revoked it for its owner: of the keyring, or of the same input.
+    [[nodiscard]] std::vector<std::string> revokers_of(std::string_view bytes);
     /// Judges those from `begin` on.
     void look_ahead(std::ptrdiff_t begin);
 

@@ -1,5 +1,6 @@
 #include "keyring/renewal.hpp"
 
+#include "crypto/openpgp_certification.hpp"
 #include "crypto/x509_judge.hpp"
 
 #include <fmt/format.h>
@@ -22,7 +23,7 @@ std::string common_authority(const Entry& entry, const Entry& rival) {
 
 } // namespace
 
-Renewals renewals([[maybe_unused]] std::string_view offered, const Entry& entry, const Grounds& grounds, Keyring& keyring) {
+Renewals renewals(std::string_view offered, const Entry& entry, const Grounds& grounds, Keyring& keyring) {
     Renewals renewed;
     for (const auto& proposal : grounds.proposals) {
         for (const auto& [binding, rival] : keyring.find(proposal.address)) {
@@ -36,6 +37,10 @@ Renewals renewals([[maybe_unused]] std::string_view offered, const Entry& entry,
                 if (const auto authority = common_authority(entry, rival); !authority.empty()) {
                     renewed.emplace(pair, fmt::format("the authority '{}' vouches for both", authority));
                 }
+            } else if (!rival.revoked &&
+                       crypto::openpgp_certified_by(offered, rival.certificate.bytes,
+                                                    proposal.address.to_string(), entry.updated)) {
+                renewed.emplace(pair, fmt::format("the owner of {} has certified it", fingerprint));
             }
         }
     }
