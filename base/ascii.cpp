@@ -1,5 +1,7 @@
 #include "base/ascii.hpp"
 
+#include "base/invisible.hpp"
+
 #include <algorithm>
 #include <cstdint>
 
@@ -47,8 +49,10 @@ Decoded decode_utf8(std::string_view text) noexcept {
 }
 
 bool misleads_a_terminal(std::uint32_t c) noexcept {
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f) ||
-           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+    constexpr std::uint32_t zero_width_non_joiner = 0x200c;
+    constexpr std::uint32_t zero_width_joiner = 0x200d;
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == zero_width_non_joiner || c == zero_width_joiner ||
+           is_invisible(c);
 }
 
 } // namespace

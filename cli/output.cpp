@@ -208,8 +208,8 @@ X509Names x509_names(const std::string& der) {
     if (!certificate) {
         return {};
     }
-    return {crypto::to_text(X509_get_subject_name(certificate.get())),
-            crypto::to_text(X509_get_issuer_name(certificate.get())), crypto::serial_of(certificate.get())};
+    return {crypto::name_of(X509_get_subject_name(certificate.get())),
+            crypto::name_of(X509_get_issuer_name(certificate.get())), crypto::serial_of(certificate.get())};
 }
 
 std::vector<std::string> chain_subjects(const keyring::Entry& entry) {

@@ -3,29 +3,25 @@
 #include "base/error.hpp"
 #include "crypto/cms_form.hpp"
 #include "crypto/cms_signer.hpp"
-#include "crypto/judgement.hpp"
+#include "crypto/public_key_check.hpp"
 #include "crypto/x509_addresses.hpp"
+#include "crypto/x509_chain.hpp"
 
 #include <fmt/format.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
-#include <ctime>
 
 namespace lockbox::crypto {
 namespace {
-
-using StoreContext = Handle<X509_STORE_CTX, X509_STORE_CTX_free>;
 
 // --------------------------------------------------------------------------------------------- certificates
 
 /// RFC 8550 §4.4.2 and §4.4.4.
 bool may_sign_mail(X509* certificate) {
     const auto usage = X509_get_key_usage(certificate); // all bits where there is no such extension
-    const auto extended = X509_get_extended_key_usage(certificate);
-    return (usage & (KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION)) != 0 &&
-           (extended & (XKU_SMIME | XKU_ANYEKU)) != 0;
+    return (usage & (KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION)) != 0 && is_for_mail(certificate);
 }
 
 /// Others can be made to have it, too (RFC 8551 Appendix B.2).
@@ -39,75 +35,59 @@ struct Judged {
 };
 
 std::string validity_in_words(const X509* certificate, Time now) {
-    const auto from = time_of(X509_get0_notBefore(certificate));
-    const auto until = time_of(X509_get0_notAfter(certificate));
-    if (from && now < *from) {
-        return fmt::format("its certificate is not valid before {}", format_date(*from));
+    const auto validity = validity_of(certificate);
+    if (!validity) {
+        return "the dates of its certificate cannot be read";
     }
-    if (until && now > *until) {
-        return fmt::format("its certificate expired on {}", format_date(*until));
+    if (now < validity->begins) {
+        return fmt::format("its certificate is not valid before {}", format_date(validity->begins));
+    }
+    if (validity->ends && *validity->ends < now) {
+        return fmt::format("its certificate expired on {}", format_date(*validity->ends));
     }
     return {};
 }
 
-Judged judged_failure(int error) {
-    switch (error) {
-    case X509_V_ERR_CERT_HAS_EXPIRED:
-    case X509_V_ERR_CERT_NOT_YET_VALID:
-        return {ChainState::expired, "a certificate above its own is not valid now"};
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-    case X509_V_ERR_CERT_UNTRUSTED:
+Judged judged_problem(const ChainProblem& problem) {
+    switch (problem.fault) {
+    case ChainFault::self_signed:
+    case ChainFault::unknown_authority:
         return {ChainState::unknown_authority,
                 "its certificate comes from an authority that is not among yours"};
-    case X509_V_ERR_INVALID_CA:
-    case X509_V_ERR_INVALID_PURPOSE:
-        return {ChainState::wrong_use, "a certificate above its own is none of an authority for mail"};
-    default:
-        return {ChainState::broken, fmt::format("the chain of its certificate is broken: {}",
-                                                X509_verify_cert_error_string(error))};
+    case ChainFault::not_an_authority:
+    case ChainFault::not_for_mail:
+        return {ChainState::wrong_use, fmt::format("but {}", problem.words)};
+    case ChainFault::weak_signature:
+    case ChainFault::weak_key:
+    case ChainFault::wrong_signature:
+    case ChainFault::constraint:
+    case ChainFault::unknown_extension:
+    case ChainFault::damaged:
+    case ChainFault::other:
+        break;
     }
+    return {ChainState::broken, fmt::format("the chain of its certificate is broken: {}", problem.words)};
 }
 
-/// The chain of a signer, to be verified.
-StoreContext chain_of(X509* signer, STACK_OF(X509) * others, const Authorities& authorities) {
-    StoreContext context(X509_STORE_CTX_new());
-    check_openssl(context != nullptr &&
-                      X509_STORE_CTX_init(context.get(), authorities.trusted.store(), signer, others) == 1,
-                  "checking a chain");
-    auto* parameters = X509_STORE_CTX_get0_param(context.get());
-    X509_VERIFY_PARAM_set_depth(parameters, chain_length_max);
-    // What somebody names is trusted, be it a root or not.
-    X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN);
-    return context;
-}
-
-/// A chain that leads to an authority, and one of whose certificates was revoked, be they valid now or not:
-/// who has stolen a key may use it for as long as he likes.
-std::optional<Time> revoked_since(X509* signer, STACK_OF(X509) * others, const Authorities& authorities) {
-    if (authorities.revocations == nullptr) {
-        return std::nullopt;
+/// The chain is good, but for dates.
+Judged judged_dates(const X509* signer, const X509Chain& chain, Time now) {
+    if (auto words = validity_in_words(signer, now); !words.empty()) {
+        return {ChainState::expired, std::move(words)};
     }
-    const auto context = chain_of(signer, others, authorities);
-    X509_VERIFY_PARAM_set_flags(X509_STORE_CTX_get0_param(context.get()), X509_V_FLAG_NO_CHECK_TIME);
-    if (X509_verify_cert(context.get()) != 1) {
-        ERR_clear_error();
-        return std::nullopt;
+    if (const auto issuer = issuer_out_of_date(chain.issuers, now)) {
+        return {ChainState::expired,
+                fmt::format("the certificate of '{}', above its own, {} {}", issuer->subject,
+                            issuer->expired ? "expired on" : "is not valid before",
+                            format_date(issuer->when))};
     }
-    const auto* chain = X509_STORE_CTX_get0_chain(context.get());
-    std::vector<std::string> above;
-    for (int i = 1; i < sk_X509_num(chain); ++i) {
-        above.push_back(der_of(sk_X509_value(chain, i)));
-    }
-    return authorities.revocations->revoked_since(der_of(sk_X509_value(chain, 0)), above);
+    return {ChainState::good, "its chain is good"};
 }
 
 Judged judge_chain(X509* signer, STACK_OF(X509) * others, const Authorities& authorities, Time now) {
-    if (!authorities.trusted.empty()) {
-        if (const auto revoked = revoked_since(signer, others, authorities)) {
+    const auto chain = build_chain(signer, others, authorities.trusted, now);
+    // Whoever has stolen a key uses it for as long as he likes: this comes before dates and uses.
+    if (!chain.problem && authorities.revocations != nullptr) {
+        if (const auto revoked = authorities.revocations->revoked_since(der_of(signer), chain.issuers)) {
             return {ChainState::revoked,
                     fmt::format("but its certificate, or one above it, was revoked on {}",
                                 format_date(*revoked))};
@@ -123,15 +103,7 @@ Judged judge_chain(X509* signer, STACK_OF(X509) * others, const Authorities& aut
         return {ChainState::not_checked,
                 "the chain of its certificate is not checked, for no authority was given"};
     }
-    const auto context = chain_of(signer, others, authorities);
-    X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(context.get()),
-                               static_cast<std::time_t>(now.time_since_epoch().count()));
-    if (X509_verify_cert(context.get()) == 1) {
-        return {ChainState::good, "its chain is good"};
-    }
-    auto judged = judged_failure(X509_STORE_CTX_get_error(context.get()));
-    ERR_clear_error();
-    return judged;
+    return chain.problem ? judged_problem(*chain.problem) : judged_dates(signer, chain, now);
 }
 
 // ----------------------------------------------------------------------------------------------- signatures
@@ -182,10 +154,8 @@ CmsSignature judge(CMS_SignerInfo* info, bool verified, STACK_OF(X509) * others,
         signature.summary = "the signature is made with a digest that is broken, and proves nothing";
         return signature;
     }
-    if (EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA &&
-        EVP_PKEY_get_bits(key) < static_cast<int>(rsa_bits_min)) {
-        signature.summary = fmt::format(
-            "the signature is made with an RSA key of {} bits, and proves nothing", EVP_PKEY_get_bits(key));
+    if (const auto why = why_key_is_bad(key)) {
+        signature.summary = fmt::format("the signature proves nothing: {}", *why);
         return signature;
     }
     signature.good = true;

@@ -19,8 +19,6 @@ namespace lockbox::crypto {
 /// More certificates or signers are not looked at: each costs the time of a signature's check.
 constexpr std::size_t cms_certificates_max = 50;
 constexpr std::size_t cms_signers_max = 10;
-/// Certificates between a signer and an authority.
-constexpr int chain_length_max = 8;
 
 /// Whom the reader trusts to say who somebody is. Without any, no chain is checked.
 struct Authorities {

@@ -97,7 +97,10 @@ std::optional<Time> time_of(const ASN1_TIME* time) {
 std::string name_of(const X509_NAME* name) {
     const auto out = bio_collecting();
     constexpr unsigned long as_utf8 = XN_FLAG_RFC2253 & ~static_cast<unsigned long>(ASN1_STRFLGS_ESC_MSB);
-    check_openssl(X509_NAME_print_ex(out.get(), name, 0, as_utf8) >= 0, "writing a name");
+    if (X509_NAME_print_ex(out.get(), name, 0, as_utf8) < 0) {
+        ERR_clear_error();
+        return "a name that cannot be read";
+    }
     return collected(out.get());
 }
 

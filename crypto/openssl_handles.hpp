@@ -81,7 +81,8 @@ template <typename Object>
 /// nullopt: there is none, or it cannot be read.
 [[nodiscard]] std::optional<Time> time_of(const ASN1_TIME* time);
 
-/// A distinguished name as RFC 4514 writes it, UTF-8: "CN=Alice,O=Example".
+/// A distinguished name as RFC 4514 writes it, UTF-8: "CN=Alice,O=Example". It may have any characters in it
+/// but for control ones below U+0080; what cannot be read is said to be so.
 [[nodiscard]] std::string name_of(const X509_NAME* name);
 
 } // namespace lockbox::crypto

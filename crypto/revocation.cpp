@@ -65,7 +65,7 @@ public:
         auto issuer = der_of_name(X509_CRL_get_issuer(list.get()));
         if (const auto due = next_update(list.get())) {
             const auto [newest, first] =
-                newest_.try_emplace(issuer, Overdue{path, to_text(X509_CRL_get_issuer(list.get())), *due});
+                newest_.try_emplace(issuer, Overdue{path, name_of(X509_CRL_get_issuer(list.get())), *due});
             if (!first && newest->second.due < *due) {
                 newest->second.path = path;
                 newest->second.due = *due;

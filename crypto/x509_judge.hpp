@@ -42,9 +42,6 @@ struct X509Options {
 /// Its key usage and extended key usage leave room for encrypting mail to it. The key is not looked at.
 [[nodiscard]] bool may_be_encrypted_to(X509* certificate);
 
-/// The subject, or whatever name, as RFC 4514 writes it, in UTF-8.
-[[nodiscard]] std::string to_text(const X509_NAME* name);
-
 /// Serial number in hexadecimal digits, without leading zeros beyond a whole octet.
 [[nodiscard]] std::string serial_of(const X509* certificate);
 

@@ -413,7 +413,7 @@ ImportResult authority_result(const Material& material) {
     ImportResult result;
     result.outcome = Outcome::authority;
     result.fingerprint = crypto::x509_fingerprint(material.bytes);
-    result.user_ids = {crypto::to_text(X509_get_subject_name(certificate.get()))};
+    result.user_ids = {crypto::name_of(X509_get_subject_name(certificate.get()))};
     return result;
 }
 

@@ -18,7 +18,7 @@ std::string common_authority(const Entry& entry, const Entry& rival) {
         return {};
     }
     const auto authority = crypto::x509_from_der(*found);
-    return authority ? crypto::to_text(X509_get_subject_name(authority.get())) : std::string();
+    return authority ? crypto::name_of(X509_get_subject_name(authority.get())) : std::string();
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 #include "reader/harmless.hpp"
 
 #include "base/ascii.hpp"
+#include "base/invisible.hpp"
 
 #include <algorithm>
 #include <array>
@@ -45,16 +46,6 @@ bool is_in(std::uint32_t code, const std::array<Range, Size>& ranges) noexcept {
     return std::any_of(ranges.begin(), ranges.end(),
                        [&](const Range& range) { return range.first <= code && code <= range.last; });
 }
-
-// Unicode 15, General_Category Cf, Zl, Zp, Co, Cn (noncharacters), and letters that are blank.
-constexpr std::array<Range, 26> unseen{{
-    {0x00ad, 0x00ad},    {0x034f, 0x034f},   {0x061c, 0x061c},   {0x115f, 0x1160},   {0x17b4, 0x17b5},
-    {0x180b, 0x180f},    {0x200b, 0x200b},   {0x200e, 0x200f},   {0x2028, 0x202e},   {0x2060, 0x206f},
-    {0x3164, 0x3164},    {0xe000, 0xf8ff},   {0xfdd0, 0xfdef},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},
-    {0xfff0, 0xfffc},    {0xfffe, 0xffff},   {0x110bd, 0x110bd}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a},
-    {0x1fffe, 0x1ffff},  {0x2fffe, 0x2ffff}, {0x3fffe, 0x3ffff}, {0xe0000, 0xe00ff}, {0xe01f0, 0xeffff},
-    {0xf0000, 0x10ffff},
-}};
 
 /// Scripts in which a joiner changes how letters look, and emoji, which are put together with it.
 constexpr std::array<Range, 4> joining{{
@@ -103,7 +94,7 @@ bool is_harmless(std::uint32_t code, std::uint32_t before) noexcept {
     if (code == zero_width_non_joiner || code == zero_width_joiner) {
         return is_in(before, joining) || is_in(before, combining);
     }
-    return !is_in(code, unseen);
+    return !is_invisible(code);
 }
 
 std::size_t width_of(std::uint32_t code) noexcept {

@@ -67,6 +67,18 @@ TEST_CASE("printable leaves nothing that could move a cursor or turn the text ar
          "e"},
         {"a\r\nb\tc\x1b[2J", "a??b?c?[2J"},
         {"a\x7f", "a?"},
+        {"a\xc2\xad"
+         "b",
+         "a?b"}, // soft hyphen, which is seen at the end of a line only
+        {"a\xd8\x9c"
+         "b",
+         "a?b"}, // Arabic letter mark (UAX #9)
+        {"a\xe2\x81\xa0"
+         "b",
+         "a?b"}, // word joiner
+        {"a\xf3\xa0\x81\x81"
+         "b",
+         "a?b"}, // a tag character, which nobody sees
         {"a\xc2\x9b"
          "b",
          "a?b"}, // C1: CSI

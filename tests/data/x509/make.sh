@@ -71,7 +71,10 @@ chain() { # chain NAME LEAF [ISSUER]…
     for each; do above+=("$each.pem"); done
     cat "$bob.pem" "${above[@]}" > "$here/$name.pem"
     local others=()
-    for each in "${above[@]}"; do others+=(-certfile "$each"); done
+    if [ ${#above[@]} -gt 0 ]; then
+        cat "${above[@]}" > others
+        others=(-certfile others)
+    fi
     openssl cms -sign -binary -in "$here/entity" -signer "$bob.pem" -inkey "$bob.key" "${others[@]}" \
         -outform DER -out "$here/$name.p7s"
 }
@@ -120,6 +123,8 @@ chain unknown-root unknown other-root
 issue self-signed /CN=Bob self rsa:2048 "$bob"
 chain self-signed self-signed
 chain missing-issuer good
+issue weak-signer /CN=Bob good-ca prime192v1 "${bob/, keyEncipherment/}"
+chain weak-signer weak-signer good-ca
 # Signed by somebody else in the issuer's name.
 issue impostor-ca '/O=Example/CN=Issuer good' other-root rsa:2048 "$ca"
 issue wrong-signature /CN=Bob impostor-ca rsa:2048 "${bob}authorityKeyIdentifier = none\n"

@@ -1,0 +1,31 @@
+#include "base/invisible.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace lockbox {
+namespace {
+
+struct Range {
+    std::uint32_t first;
+    std::uint32_t last;
+};
+
+constexpr std::array<Range, 26> invisible{{
+    {0x00ad, 0x00ad},    {0x034f, 0x034f},   {0x061c, 0x061c},   {0x115f, 0x1160},   {0x17b4, 0x17b5},
+    {0x180b, 0x180f},    {0x200b, 0x200b},   {0x200e, 0x200f},   {0x2028, 0x202e},   {0x2060, 0x206f},
+    {0x3164, 0x3164},    {0xe000, 0xf8ff},   {0xfdd0, 0xfdef},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},
+    {0xfff0, 0xfffc},    {0xfffe, 0xffff},   {0x110bd, 0x110bd}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a},
+    {0x1fffe, 0x1ffff},  {0x2fffe, 0x2ffff}, {0x3fffe, 0x3ffff}, {0xe0000, 0xe00ff}, {0xe01f0, 0xeffff},
+    {0xf0000, 0x10ffff},
+}};
+
+} // namespace
+
+bool is_invisible(std::uint32_t code_point) noexcept {
+    return std::any_of(invisible.begin(), invisible.end(), [&](const Range& range) {
+        return range.first <= code_point && code_point <= range.last;
+    });
+}
+
+} // namespace lockbox
