@@ -1,5 +1,7 @@
 #include "keyring/usability.hpp"
 
+#include "crypto/x509_chain.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -34,9 +36,24 @@ WhyUnusable why_no_key(const Entry& entry, Time now) {
     return {Unusable::cannot_encrypt, std::nullopt};
 }
 
+/// The issuer that ends, or begins, before the certificate does. Empty: it is the certificate itself.
+std::string issuer_out_of_date(const Entry& entry, Time now) {
+    const auto certificate = entry.certificate.protocol == crypto::Protocol::smime
+                                 ? crypto::x509_from_der(entry.certificate.bytes)
+                                 : crypto::X509Handle();
+    const auto own = certificate ? crypto::validity_of(certificate.get()) : std::nullopt;
+    if (!own || now < own->begins || (own->ends && *own->ends <= now)) {
+        return {};
+    }
+    const auto issuer = crypto::issuer_out_of_date(entry.chain, now);
+    return issuer ? issuer->subject : std::string();
+}
+
 } // namespace
 
 std::string WhyUnusable::describe() const {
+    const auto certificate = issuer.empty() ? std::string("certificate")
+                                            : fmt::format("the certificate of its issuer '{}'", issuer);
     const auto day = since ? format_date(*since) : std::string("an unknown day");
     switch (kind) {
     case Unusable::revoked:
@@ -44,9 +61,10 @@ std::string WhyUnusable::describe() const {
     case Unusable::former:
         return former_because.empty() ? "certificate not for this address any more" : former_because;
     case Unusable::not_yet_valid:
-        return fmt::format("certificate not valid before {}", day);
+        return issuer.empty() ? fmt::format("certificate not valid before {}", day)
+                              : fmt::format("{} is not valid before {}", certificate, day);
     case Unusable::expired:
-        return fmt::format("certificate expired on {}", day);
+        return fmt::format("{} expired on {}", certificate, day);
     case Unusable::ended:
         return fmt::format("certificate for this address until {} only", day);
     case Unusable::cannot_encrypt:
@@ -75,10 +93,10 @@ std::optional<WhyUnusable> why_unusable(const Entry& entry, Time now) {
         return WhyUnusable{Unusable::revoked, std::nullopt};
     }
     if (entry.expires && *entry.expires <= now) {
-        return WhyUnusable{Unusable::expired, entry.expires};
+        return WhyUnusable{Unusable::expired, entry.expires, {}, issuer_out_of_date(entry, now)};
     }
     if (entry.created > now) {
-        return WhyUnusable{Unusable::not_yet_valid, entry.created};
+        return WhyUnusable{Unusable::not_yet_valid, entry.created, {}, issuer_out_of_date(entry, now)};
     }
     if (encryption_key_at(entry, now) == nullptr) {
         return why_no_key(entry, now);

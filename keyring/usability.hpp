@@ -21,6 +21,7 @@ struct WhyUnusable {
     Unusable kind = Unusable::cannot_encrypt;
     std::optional<Time> since;       ///< when it expired, or from when it is valid
     std::string former_because = {}; ///< Binding::reason
+    std::string issuer = {};         ///< X.509: whose certificate, above it, is out of date; empty: its own
     /// "certificate expired on 2026-01-02": the words that list, explain, the SMTP reply and the log share.
     [[nodiscard]] std::string describe() const;
     bool operator==(const WhyUnusable&) const = default;

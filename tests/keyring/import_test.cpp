@@ -225,6 +225,24 @@ TEST_CASE("An S/MIME bundle is imported, its authority helps, and nobody is refu
     CHECK(import("alice.pem").at(0).outcome == Outcome::updated);
 }
 
+TEST_CASE("A certificate below an issuer that has expired is refused, and the issuer is named", "[keyring]") {
+    Importer importer;
+    ImportOptions options;
+    options.authorities =
+        crypto::TrustedAuthorities::load({std::string(LOCKBOX_TEST_DATA) + "/x509/root.pem"});
+    const auto import = [&](const std::string& name) {
+        return import_certificates(test::data(name), name, importer.keyring, importer.sealer, test_now,
+                                   options)
+            .at(0);
+    };
+    CHECK(import("x509/expired-issuer.pem").reason ==
+          "the certificate of its issuer 'CN=Issuer expired-issuer,O=Example' expired on 2025-07-01");
+    CHECK(import("x509/future-issuer.pem").reason ==
+          "the certificate of its issuer 'CN=Issuer future-issuer,O=Example' is not valid before 2080-01-01");
+    CHECK(import("x509/expired.pem").reason == "certificate expired on 2025-07-01");
+    CHECK(import("x509/good.pem").outcome == Outcome::added);
+}
+
 TEST_CASE("More certificates than are judged at once, the same one twice among them, come out in order",
           "[keyring]") {
     Importer importer;
