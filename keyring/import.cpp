@@ -4,6 +4,8 @@
 #include "base/error.hpp"
 #include "crypto/openpgp_judge.hpp"
 #include "crypto/rnp_seal.hpp"
+#include "crypto/x509_addresses.hpp"
+#include "crypto/x509_chain.hpp"
 #include "keyring/material.hpp"
 #include "keyring/openpgp_judge_ahead.hpp"
 #include "keyring/renewal.hpp"
@@ -62,28 +64,79 @@ std::optional<std::string> why_trial_fails(crypto::Certificate certificate, cons
     }
 }
 
+/// What is needed to judge whether somebody may speak for a certificate.
+struct Trusted {
+    const ImportOptions& options;
+    const std::vector<std::string>& intermediates;
+    Time now;
+};
+
+/// The signer of a message may say what the reader of the certificate reads: it is the certificate itself,
+/// which has been judged; or one that leads to a trusted authority, has not been revoked, and is for an
+/// address that the certificate is for, too. Everybody can sign with a certificate made for the purpose.
+bool may_speak_for(const std::string& signer, const std::string& certificate, const Trusted& trusted) {
+    if (signer == certificate) {
+        return true;
+    }
+    const auto speaker = crypto::x509_from_der(signer);
+    const auto subject = crypto::x509_from_der(certificate);
+    const auto validity = speaker ? crypto::validity_of(speaker.get()) : std::nullopt;
+    if (!subject || !validity || !crypto::is_for_mail(speaker.get()) || trusted.now < validity->begins ||
+        (validity->ends && *validity->ends <= trusted.now)) {
+        return false;
+    }
+    const auto chain = crypto::build_chain(speaker.get(), crypto::stack_of(trusted.intermediates).get(),
+                                           trusted.options.authorities, trusted.now);
+    const auto revoked = [&] {
+        return trusted.options.revocations != nullptr &&
+               trusted.options.revocations->revoked_since(signer, chain.issuers);
+    };
+    const auto speakers = crypto::addresses_of(speaker.get());
+    const auto subjects = crypto::addresses_of(subject.get());
+    return !chain.problem && !crypto::issuer_out_of_date(chain.issuers, trusted.now) && !revoked() &&
+           std::find_first_of(speakers.begin(), speakers.end(), subjects.begin(), subjects.end()) !=
+               speakers.end();
+}
+
+/// A later message overrules an earlier one; when it was signed, the signer says, and of a time that has not
+/// come only that it is not earlier than now.
+bool is_later(const std::optional<Time>& signed_at, const Entry& entry) {
+    return entry.encryption_said_by == SaidBy::nobody || !entry.encryption_said_at ||
+           (signed_at && *signed_at > *entry.encryption_said_at);
+}
+
 /// What the reader of an X.509 certificate reads: what a person says, else the reader, else what is known.
 void say_content_encryption(Entry& entry, const Material& material, const std::optional<Entry>& present,
-                            const ImportOptions& options) {
+                            const Trusted& trusted) {
     if (present) {
         entry.certificate.content_encryption = present->certificate.content_encryption;
         entry.encryption_said_by = present->encryption_said_by;
         entry.encryption_said_at = present->encryption_said_at;
     }
-    if (options.content_encryption) {
-        entry.certificate.content_encryption = *options.content_encryption;
+    if (trusted.options.content_encryption) {
+        entry.certificate.content_encryption = *trusted.options.content_encryption;
         entry.encryption_said_by = SaidBy::person;
         entry.encryption_said_at.reset();
-    } else if (material.capabilities && entry.encryption_said_by != SaidBy::person) {
+        return;
+    }
+    if (!material.capabilities || entry.encryption_said_by == SaidBy::person) {
+        return;
+    }
+    auto signed_at = material.capabilities->signed_at;
+    if (signed_at) {
+        signed_at = std::min(*signed_at, trusted.now);
+    }
+    if (is_later(signed_at, entry) &&
+        may_speak_for(material.capabilities->signer, entry.certificate.bytes, trusted)) {
         entry.certificate.content_encryption = material.capabilities->content_encryption;
         entry.encryption_said_by = SaidBy::message;
-        entry.encryption_said_at = material.capabilities->signed_at;
+        entry.encryption_said_at = signed_at;
     }
 }
 
 /// With the bindings from before.
 Entry entry_from(const crypto::JudgedCertificate& judged, const std::optional<Entry>& present,
-                 const Material& material, const ImportOptions& options, Time now) {
+                 const Material& material, const Trusted& trusted) {
     Entry entry;
     entry.certificate = judged.certificate;
     entry.algorithm = judged.algorithm;
@@ -94,10 +147,10 @@ Entry entry_from(const crypto::JudgedCertificate& judged, const std::optional<En
     entry.user_ids = judged.user_ids;
     entry.chain = judged.chain;
     if (judged.certificate.protocol == crypto::Protocol::smime) {
-        say_content_encryption(entry, material, present, options);
+        say_content_encryption(entry, material, present, trusted);
     }
-    entry.imported = present ? present->imported : now;
-    entry.updated = now;
+    entry.imported = present ? present->imported : trusted.now;
+    entry.updated = trusted.now;
     if (present) {
         entry.bindings = present->bindings;
         keep_revocations(entry, *present);
@@ -324,7 +377,7 @@ std::optional<ImportResult> try_import(std::string_view bytes, const Material& m
         return result;
     }
     auto& judged = std::get<crypto::JudgedCertificate>(judgement);
-    auto entry = entry_from(judged, present, material, options, now);
+    auto entry = entry_from(judged, present, material, {options, intermediates, now});
     result.fingerprint = entry.certificate.fingerprint;
     result.warnings = std::move(judged.warnings);
     for (const auto& user_id : entry.user_ids) {

@@ -341,6 +341,44 @@ def test_what_a_person_says_counts_more(lockbox):
     assert content_encryption(lockbox) == ["gcm"]
 
 
+def test_an_older_message_does_not_overrule_a_newer_one(lockbox):
+    def say(algorithm, *time):
+        octets = cms.signed_data(PAYLOAD, DATA / "alice.pem", DATA / "alice.key", cms.capabilities(algorithm), *time,
+                                 certificates=[DATA / "issuing.pem"])
+        message = lockbox.file("signed.eml", cms.as_signed_message(octets, ALICE))
+        assert lockbox.run("import", "--smime-ca", ROOT, message).status == 0
+        return content_encryption(lockbox)
+
+    assert say(cms.AES_256_GCM, cms.signing_time("260301120000Z")) == ["gcm"]
+    assert say(cms.AES_256_CBC, cms.signing_time("260301115959Z")) == ["gcm"]
+    assert say(cms.AES_256_CBC) == ["gcm"]  # it does not say when
+    assert say(cms.AES_256_CBC, cms.signing_time("260301120001Z")) == ["cbc"]
+
+
+@pytest.mark.parametrize("authority, address, believed", [
+    ("ca", "pat@example.org", True), ("ca", "mallory@example.org", False), ("other", "pat@example.org", False)])
+def test_who_may_say_what_the_reader_reads(lockbox, two_certificates, authority, address, believed):
+    """Somebody signs that the answer goes to Pat's certificate, and what its reader reads."""
+    folder = lockbox.folder / "signer"
+    folder.mkdir()
+    encrypt, ca = two_certificates / "encrypt.pem", two_certificates / "ca.pem"
+    issuer = two_certificates / "ca"
+    if authority == "other":
+        issuer = folder / "other"
+        cms.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{issuer}.key", "-out", f"{issuer}.pem",
+                    "-days", 30, "-subj", "/CN=Other CA", "-addext", "keyUsage=critical,keyCertSign")
+    request = cms.openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", folder / "key", "-subj", "/CN=Somebody")
+    (folder / "ext").write_text(f"basicConstraints=CA:FALSE\nkeyUsage=digitalSignature\nsubjectAltName=email:{address}\n")
+    cms.openssl("x509", "-req", "-CA", f"{issuer}.pem", "-CAkey", f"{issuer}.key", "-days", 30, "-set_serial", 77,
+                "-extfile", folder / "ext", "-out", folder / "pem", input=request)
+    octets = cms.signed_data(PAYLOAD, folder / "pem", folder / "key", cms.encryption_key_preference(encrypt),
+                             cms.capabilities(cms.AES_256_GCM), certificates=[encrypt])
+    message = lockbox.file("signed.eml", cms.as_signed_message(octets, "pat@example.org"))
+    result = lockbox.run("import", "--smime-ca", ca, message)
+    assert (result.status, lines(result)) == (0, [("new", fingerprint(encrypt))]), result
+    assert content_encryption(lockbox, "pat@example.org") == ["gcm" if believed else "cbc"]
+
+
 def test_changed_capabilities_are_not_believed(lockbox):
     octets = cms.signed_data(PAYLOAD, DATA / "alice.pem", DATA / "alice.key", cms.capabilities(cms.AES_256_CBC),
                              certificates=[DATA / "issuing.pem"])

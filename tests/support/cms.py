@@ -8,6 +8,7 @@ from support.smime import openssl
 SIGNED_DATA, DATA = "2a864886f70d010702", "2a864886f70d010701"
 CONTENT_TYPE, MESSAGE_DIGEST = "2a864886f70d010903", "2a864886f70d010904"
 SMIME_CAPABILITIES, ENCRYPTION_KEY_PREFERENCE = "2a864886f70d01090f", "2a864886f70d010910020b"
+SIGNING_TIME = "2a864886f70d010905"
 SHA256, RSA = "608648016503040201", "2a864886f70d010101"
 AES_128_CBC, AES_256_CBC = "608648016503040102", "60864801650304012a"
 AES_128_GCM, AES_256_GCM = "608648016503040106", "60864801650304012e"
@@ -37,6 +38,11 @@ def attribute(kind, value):
 def capabilities(*algorithms):
     """RFC 8551 §2.5.2."""
     return attribute(SMIME_CAPABILITIES, sequence(*[sequence(oid(algorithm)) for algorithm in algorithms]))
+
+
+def signing_time(utc):
+    """RFC 5652 §11.3: "260301120000Z"."""
+    return attribute(SIGNING_TIME, tlv(0x17, utc.encode()))
 
 
 def encryption_key_preference(certificate):
