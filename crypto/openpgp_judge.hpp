@@ -16,7 +16,7 @@ constexpr std::size_t certificate_signatures_max =
     5000; // well-connected people have 2,000; floods have 100,000
 
 /// Signatures that name the owner as their maker, each of which GnuPG verifies: decades of renewals and
-/// dozens of addresses make some hundreds, and a thousand take some seconds.
+/// dozens of addresses make some hundreds.
 constexpr std::size_t own_signatures_max = 1000;
 
 /// Verifies and canonicalises one transferable public key, or a revocation that stands alone, both binary and
