@@ -63,6 +63,10 @@ private:
 
     /// One from before, as the certificate is now.
     void keep(Binding binding) {
+        if (entry_.revoked) { // which says it all, and GnuPG calls every User ID revoked then
+            result_.own.push_back(std::move(binding));
+            return;
+        }
         const auto named = named_by(entry_, binding.address, now_);
         const bool in_use = binding.state == BindingState::active || binding.state == BindingState::former;
         const bool is_revoked = named.revoked && !named.valid;
@@ -89,6 +93,9 @@ private:
 
     /// Whoever revoked a User ID was somebody for that address once.
     void add_revoked_user_ids() {
+        if (entry_.revoked) {
+            return;
+        }
         for (const auto& user_id : entry_.user_ids) {
             const auto address = user_id.revoked ? mail::Address::parse(user_id.address) : std::nullopt;
             if (!address || own(*address) != nullptr || named_by(entry_, *address, now_).valid ||

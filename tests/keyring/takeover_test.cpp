@@ -203,6 +203,19 @@ TEST_CASE("Revoked, expired and missing User IDs make former addresses", "[keyri
     }
 }
 
+TEST_CASE("The addresses of a certificate that is revoked stay its own: nobody slips into their place",
+          "[keyring]") {
+    World world;
+    world.has(certificate("B", {"bob@example.org"}), {"bob@example.org"});
+    auto revoked = certificate("B", {"bob@example.org"});
+    revoked.revoked = true;
+    revoked.user_ids[0].revoked = true; // as GnuPG has it then
+    CHECK(state_of(world.import(revoked, {}), bob) == BindingState::active);
+    world.grounds.proposals.clear();
+    CHECK(world.import(certificate("M", {"bob@example.org"}), {"bob@example.org"}).own.at(0).state ==
+          BindingState::pending);
+}
+
 TEST_CASE("A former address comes back with the certificate unless it was revoked, or somebody has it",
           "[keyring]") {
     World world;
