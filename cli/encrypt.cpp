@@ -170,11 +170,12 @@ Sealing sealing_for(const Invocation& invocation, const mail::Message& message) 
     const auto& configured = config.policy;
     const auto revocations = revocations_of(config, invocation, UnreadableList::fail).lists;
     auto keyring = invocation.open_keyring(keyring::Access::read);
+    keyring::RevocationDoubts doubts;
     const auto judge = [&](std::optional<crypto::Protocol> protocol) {
         const auto policy = everybody_sealed(configured, protocol, invocation.has("hide-subject"));
         const auto inquiry = policy::prepare(transaction, policy);
         const auto view = policy::gather(inquiry, [&](const mail::Address& address) {
-            return keyring::marked_revoked(keyring.look_up(address), *revocations);
+            return keyring::marked_revoked(keyring.look_up(address), *revocations, doubts);
         });
         return policy::judge(inquiry, view, invocation.environment().now);
     };
@@ -182,6 +183,7 @@ Sealing sealing_for(const Invocation& invocation, const mail::Message& message) 
         protocols_to_try(invocation, policy::prepare(transaction, configured).preferred_protocol);
     for (const auto protocol : protocols) {
         if (const auto plan = judge(protocol); plan.outcome == policy::Outcome::deliver) {
+            (void)with_doubts({}, doubts, invocation);
             return sealing_from(plan, config.outer_fields);
         }
     }

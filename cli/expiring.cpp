@@ -53,8 +53,8 @@ std::chrono::days within(const Invocation& invocation) {
 
 /// Whether mail to the address can be sealed at that moment, to whatever certificate is active.
 bool is_served(const mail::Address& address, keyring::Keyring& keyring, const crypto::RevocationLists& lists,
-               Time moment) {
-    const auto known = keyring::marked_revoked(keyring.look_up(address), lists);
+               keyring::RevocationDoubts& doubts, Time moment) {
+    const auto known = keyring::marked_revoked(keyring.look_up(address), lists, doubts);
     std::vector<keyring::Candidate> candidates;
     for (const auto& bound : known.bound) {
         candidates.push_back({&bound.entry, &bound.binding});
@@ -72,13 +72,14 @@ int run(Invocation& invocation) {
     document["expiring"] = Json::array();
     Table table(invocation.io().out, {"ADDRESS", "PROTOCOL", "FINGERPRINT", "USABLE", "SOURCE"});
     bool found = false;
+    keyring::RevocationDoubts doubts;
     const bool as_json = invocation.has("json");
     keyring.for_each([&](keyring::Entry entry) {
-        keyring::mark_revoked(entry, *revocations.lists);
+        keyring::mark_revoked(entry, *revocations.lists, doubts);
         for (const auto& binding : entry.bindings) {
             if (binding.state != keyring::BindingState::active ||
                 !keyring::why_unusable(entry, binding, end) ||
-                is_served(binding.address, keyring, *revocations.lists, end)) {
+                is_served(binding.address, keyring, *revocations.lists, doubts, end)) {
                 continue;
             }
             found = true;
@@ -95,8 +96,9 @@ int run(Invocation& invocation) {
             }
         }
     });
+    const auto warnings = with_doubts(revocations.warnings, doubts, invocation);
     if (as_json) {
-        document["warnings"] = revocations.warnings;
+        document["warnings"] = warnings;
         invocation.io().out << to_text(document) << '\n';
     } else {
         table.finish();

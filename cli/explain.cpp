@@ -91,10 +91,12 @@ policy::KeyringView view_for(const policy::Inquiry& inquiry, const policy::Confi
     }
     auto keyring = invocation.open_keyring(keyring::Access::read);
     auto revocations = revocations_of(config, invocation, UnreadableList::warn);
-    warnings = std::move(revocations.warnings);
-    return policy::gather(inquiry, [&](const mail::Address& address) {
-        return keyring::marked_revoked(keyring.look_up(address), *revocations.lists);
+    keyring::RevocationDoubts doubts;
+    auto view = policy::gather(inquiry, [&](const mail::Address& address) {
+        return keyring::marked_revoked(keyring.look_up(address), *revocations.lists, doubts);
     });
+    warnings = with_doubts(std::move(revocations.warnings), doubts, invocation);
+    return view;
 }
 
 /// Everything that is said about one message.

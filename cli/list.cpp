@@ -195,12 +195,20 @@ int run(Invocation& invocation) {
                     "--sort expiry is what there is; without it, they are sorted by address");
     }
     auto keyring = invocation.open_keyring(keyring::Access::read);
-    const auto revocations =
-        revocations_of(invocation.config_if_readable(), invocation, UnreadableList::warn);
+    const auto config = invocation.config_if_readable();
+    const auto revocations = revocations_of(config, invocation, UnreadableList::warn);
+    const auto trusted = trusted_authorities(config, invocation);
     Listing listing(invocation, query, states);
     std::vector<keyring::Entry> to_be_sorted;
+    keyring::RevocationDoubts doubts;
     const auto take = [&](keyring::Entry entry) {
-        keyring::mark_revoked(entry, *revocations.lists);
+        keyring::mark_revoked(entry, *revocations.lists, doubts);
+        // Without smime-ca, whoever imports names authorities for that alone.
+        if (auto why = config.smime_authorities.empty()
+                           ? std::nullopt
+                           : keyring::why_in_the_air(entry, trusted, invocation.environment().now)) {
+            doubts.insert(*std::move(why));
+        }
         if (by_expiry) {
             to_be_sorted.push_back(std::move(entry));
         } else {
@@ -220,7 +228,7 @@ int run(Invocation& invocation) {
     for (const auto& entry : to_be_sorted) {
         listing.add(entry);
     }
-    if (listing.finish(revocations.warnings) == 0 && !text.empty()) {
+    if (listing.finish(with_doubts(revocations.warnings, doubts, invocation)) == 0 && !text.empty()) {
         throw Error(ErrorKind::no_certificate, fmt::format("the keyring has no certificate for {}", text),
                     "`lockbox list` shows what is there, `lockbox import FILE` adds to it");
     }

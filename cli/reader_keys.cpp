@@ -67,7 +67,8 @@ crypto::Authorities authorities(const Invocation& invocation) {
     }
     crypto::Authorities found{crypto::TrustedAuthorities::load(paths), nullptr};
     if (!lists.empty()) {
-        auto revocations = crypto::RevocationLists::load({lists.begin(), lists.end()});
+        auto revocations =
+            crypto::RevocationLists::load({lists.begin(), lists.end()}, found.trusted.certificates());
         for (const auto& list : revocations->overdue(invocation.environment().now)) {
             warn(invocation.io().err, list.describe());
         }

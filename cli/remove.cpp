@@ -86,7 +86,9 @@ private:
         transaction.header.add("To", " " + address.to_string());
         const auto inquiry = policy::prepare(transaction, config_.policy);
         const auto view = policy::gather(inquiry, [&](const mail::Address& asked) {
-            return change(keyring::marked_revoked(keyring_.look_up(asked), *lists_));
+            keyring::RevocationDoubts
+                doubts; // it is about the certificate that stays, if any: explain says it
+            return change(keyring::marked_revoked(keyring_.look_up(asked), *lists_, doubts));
         });
         return policy::judge(inquiry, view, now_).decisions.front();
     }

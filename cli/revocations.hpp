@@ -3,6 +3,7 @@
 
 #include "cli/command.hpp"
 #include "crypto/revocation.hpp"
+#include "keyring/revocation.hpp"
 
 #include <memory>
 #include <string>
@@ -20,7 +21,17 @@ struct Revocations {
     std::vector<std::string> warnings;                    ///< what is wrong with which list
 };
 
-/// Warns of lists that are overdue, and of those that cannot be read unless they are a failure: then it
+/// Those that `smime-ca` names; none where they cannot be read, of which it warns.
+[[nodiscard]] crypto::TrustedAuthorities trusted_authorities(const policy::Config& config,
+                                                             const Invocation& invocation);
+
+/// Warns of each certificate of which it is not known whether it is revoked; gives `warnings` with them.
+[[nodiscard]] std::vector<std::string> with_doubts(std::vector<std::string> warnings,
+                                                   const keyring::RevocationDoubts& doubts,
+                                                   const Invocation& invocation);
+
+/// Warns of lists that are overdue, of those that nobody has signed who is among the configured authorities
+/// or above a certificate in the keyring, and of those that cannot be read unless they are a failure: then it
 /// throws what RevocationLists::load() throws.
 [[nodiscard]] Revocations revocations_of(const policy::Config& config, const Invocation& invocation,
                                          UnreadableList unreadable);

@@ -141,10 +141,11 @@ int run(Invocation& invocation) {
     auto document = json_document();
     document["certificates"] = Json::array();
     bool first = true;
+    keyring::RevocationDoubts doubts;
 
     const int status = for_each_argument(invocation, invocation.arguments(), [&](const std::string& name) {
         for (auto entry : named(name, keyring)) {
-            keyring::mark_revoked(entry, *revocations.lists);
+            keyring::mark_revoked(entry, *revocations.lists, doubts);
             const auto changes = keyring.changes_of(entry.certificate.fingerprint);
             if (as_json) {
                 document["certificates"].push_back(json_entry(entry, now));
@@ -157,8 +158,9 @@ int run(Invocation& invocation) {
         }
         return EX_OK;
     });
+    const auto warnings = with_doubts(revocations.warnings, doubts, invocation);
     if (as_json) {
-        document["warnings"] = revocations.warnings;
+        document["warnings"] = warnings;
         out << to_text(document) << '\n';
     }
     return status;

@@ -85,12 +85,14 @@ Judged judged_dates(const X509* signer, const X509Chain& chain, Time now) {
 
 Judged judge_chain(X509* signer, STACK_OF(X509) * others, const Authorities& authorities, Time now) {
     const auto chain = build_chain(signer, others, authorities.trusted, now);
+    RevocationStatus revocation;
     // Whoever has stolen a key uses it for as long as he likes: this comes before dates and uses.
     if (!chain.problem && authorities.revocations != nullptr) {
-        if (const auto revoked = authorities.revocations->revoked_since(der_of(signer), chain.issuers)) {
+        revocation = authorities.revocations->status(der_of(signer), chain.issuers);
+        if (revocation.revoked) {
             return {ChainState::revoked,
                     fmt::format("but its certificate, or one above it, was revoked on {}",
-                                format_date(*revoked))};
+                                format_date(*revocation.revoked))};
         }
     }
     if (auto words = validity_in_words(signer, now); !words.empty()) {
@@ -103,7 +105,11 @@ Judged judge_chain(X509* signer, STACK_OF(X509) * others, const Authorities& aut
         return {ChainState::not_checked,
                 "the chain of its certificate is not checked, for no authority was given"};
     }
-    return chain.problem ? judged_problem(*chain.problem) : judged_dates(signer, chain, now);
+    auto judged = chain.problem ? judged_problem(*chain.problem) : judged_dates(signer, chain, now);
+    if (!revocation.unknown.empty()) {
+        judged.words += fmt::format("; but {}", revocation.unknown);
+    }
+    return judged;
 }
 
 // ----------------------------------------------------------------------------------------------- signatures

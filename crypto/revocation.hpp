@@ -15,26 +15,41 @@ namespace lockbox::crypto {
 
 constexpr std::size_t revocation_octets_max = 64U << 20U; ///< of one file: the largest known have some 40 MiB
 
+/// What lists say of a certificate and of those above it.
+struct RevocationStatus {
+    std::optional<Time> revoked; ///< since when; nullopt: no list says so
+    /// Why it cannot be said that it is not revoked, although a list of its authority is there: a sentence
+    /// that names the authority. Empty: it can, or there is no list, or it is revoked.
+    std::string unknown;
+    bool operator==(const RevocationStatus&) const = default;
+};
+
 /// Lists as they were read. To be asked by any number of threads.
 class RevocationLists {
 public:
-    /// Files with one list in DER or any number in PEM. Throws Error(no_input) or Error(configuration) naming
-    /// the file.
-    [[nodiscard]] static std::shared_ptr<const RevocationLists> load(const std::vector<std::string>& paths);
+    /// Files with one list in DER or any number in PEM. `authorities` are certificates in DER that are known
+    /// to be those of certification authorities: a list that one of the same name has signed counts,
+    /// whichever of them issued what it is about; an authority may have several keys. Throws Error(no_input)
+    /// or Error(configuration) naming the file.
+    [[nodiscard]] static std::shared_ptr<const RevocationLists>
+    load(const std::vector<std::string>& paths, const std::vector<std::string>& authorities = {});
     /// The same without the files that cannot be read: `problems` gets a sentence about each of them.
     [[nodiscard]] static std::shared_ptr<const RevocationLists>
-    load_readable(const std::vector<std::string>& paths, std::vector<std::string>& problems);
+    load_readable(const std::vector<std::string>& paths, const std::vector<std::string>& authorities,
+                  std::vector<std::string>& problems);
     RevocationLists();
     ~RevocationLists();
     RevocationLists(const RevocationLists&) = delete;
     RevocationLists& operator=(const RevocationLists&) = delete;
 
-    /// Since when the certificate, or one of those above it, has been revoked; nullopt: none is. A list
-    /// counts for a certificate whose issuer has signed it; the issuer is the next in `chain`, so nothing is
-    /// known of the last one. On hold is revoked, for as long as the list says so; removed from the list is
-    /// not. A list that is overdue still says what it said.
-    [[nodiscard]] std::optional<Time> revoked_since(const std::string& der,
-                                                    const std::vector<std::string>& chain) const;
+    /// Of the certificate and those above it, in DER; of the last in `chain` nothing is known. A list counts
+    /// for the certificates of the authority that it names, names being compared as RFC 5280 §7.1 says, if
+    /// the issuer in `chain` or one of the known authorities of that name has signed it. On hold is revoked,
+    /// for as long as the list says so; removed from the list is not. A list that is overdue still says what
+    /// it said. What a list says of a certificate counts always; that it says nothing counts only where it
+    /// covers the certificate and has no critical extension that is not understood (§5.2).
+    [[nodiscard]] RevocationStatus status(const std::string& der,
+                                          const std::vector<std::string>& chain) const;
 
     /// An authority whose newest list here should have had a successor (nextUpdate, RFC 5280 §5.1.2.5): what
     /// it has revoked since is not known.
@@ -46,6 +61,10 @@ public:
     };
     [[nodiscard]] std::vector<Overdue> overdue(Time now) const;
 
+    /// A sentence about each list that no known authority has signed: it counts only for certificates whose
+    /// chain has who did.
+    [[nodiscard]] std::vector<std::string> of_unknown_authorities() const;
+
 private:
     class Impl;
     std::unique_ptr<Impl> impl_;
@@ -55,7 +74,7 @@ private:
 class RevocationSource {
 public:
     /// Throws what RevocationLists::load() throws.
-    explicit RevocationSource(std::vector<std::string> paths);
+    explicit RevocationSource(std::vector<std::string> paths, std::vector<std::string> authorities = {});
 
     struct Current {
         std::shared_ptr<const RevocationLists> lists;
@@ -68,6 +87,7 @@ public:
 
 private:
     std::vector<std::string> paths_;
+    std::vector<std::string> authorities_;
     std::mutex mutex_;
     std::string seen_; ///< what stat() says of the files
     std::shared_ptr<const RevocationLists> lists_;

@@ -105,4 +105,17 @@ TrustedAuthorities TrustedAuthorities::load(const std::vector<std::string>& path
     return authorities;
 }
 
+std::vector<std::string> TrustedAuthorities::certificates() const {
+    std::vector<std::string> all;
+    if (store_ == nullptr) {
+        return all;
+    }
+    const X509Stack stack(X509_STORE_get1_all_certs(store_.get()));
+    check_openssl(stack != nullptr, "listing the trusted certificates");
+    for (int i = 0; i < sk_X509_num(stack.get()); ++i) {
+        all.push_back(der_of(sk_X509_value(stack.get(), i)));
+    }
+    return all;
+}
+
 } // namespace lockbox::crypto

@@ -24,6 +24,8 @@ public:
     [[nodiscard]] static TrustedAuthorities load(const std::vector<std::string>& paths);
 
     [[nodiscard]] bool empty() const noexcept { return !store_; }
+    /// In DER.
+    [[nodiscard]] std::vector<std::string> certificates() const;
     /// Null: there are none.
     [[nodiscard]] X509_STORE* store() const noexcept { return store_.get(); }
 

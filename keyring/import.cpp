@@ -89,7 +89,7 @@ bool may_speak_for(const std::string& signer, const std::string& certificate, co
                                            trusted.options.authorities, trusted.now);
     const auto revoked = [&] {
         return trusted.options.revocations != nullptr &&
-               trusted.options.revocations->revoked_since(signer, chain.issuers);
+               trusted.options.revocations->status(signer, chain.issuers).revoked;
     };
     const auto speakers = crypto::addresses_of(speaker.get());
     const auto subjects = crypto::addresses_of(subject.get());
@@ -287,10 +287,10 @@ std::optional<std::string> why_update_is_refused(const Entry& entry, const Entry
 }
 
 /// Lists are looked at anew at each message, and some take back what they said, so nothing of this is stored.
-std::optional<Time> revoked_since(const Entry& entry, const ImportOptions& options) {
+crypto::RevocationStatus revocation_of(const Entry& entry, const ImportOptions& options) {
     return entry.certificate.protocol == crypto::Protocol::smime && options.revocations
-               ? options.revocations->revoked_since(entry.certificate.bytes, entry.chain)
-               : std::nullopt;
+               ? options.revocations->status(entry.certificate.bytes, entry.chain)
+               : crypto::RevocationStatus();
 }
 
 /// What is the same for all certificates of one input.
@@ -384,7 +384,10 @@ std::optional<ImportResult> try_import(std::string_view bytes, const Material& m
         result.user_ids.push_back(user_id.text);
     }
     const bool is_new = !present || present->bindings.empty();
-    const auto revoked = revoked_since(entry, options);
+    const auto [revoked, unknown] = revocation_of(entry, options);
+    if (!unknown.empty()) {
+        result.warnings.push_back(unknown);
+    }
     if (is_new && revoked) {
         result.reason =
             fmt::format("{} on {}, says a list of its authority",

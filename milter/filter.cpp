@@ -3,6 +3,7 @@
 #include "base/ascii.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "crypto/trusted_authorities.hpp"
 #include "keyring/revocation.hpp"
 #include "mail/layer.hpp"
 #include "mail/origination.hpp"
@@ -200,6 +201,17 @@ std::vector<mail::HeaderField> origination_fields(const policy::Transaction& tra
         transaction.origin.mta_name);
 }
 
+/// In DER. Where they cannot be read, a list counts only for certificates whose chain has who signed it.
+std::vector<std::string> known_authorities(const policy::Config& config) {
+    try {
+        return crypto::TrustedAuthorities::load(config.smime_authorities).certificates();
+    } catch (const Error& error) {
+        log::warning("smime-ca", "cannot be read, so fewer lists of revoked certificates count",
+                     {{"error", error.what()}});
+        return {};
+    }
+}
+
 } // namespace
 
 Settings settings_from(const policy::Config& config) {
@@ -211,9 +223,9 @@ Settings settings_from(const policy::Config& config) {
             config.route_secret,
             config.message_octets_max,
             config.time_budget,
-            config.smime_revocations.empty()
-                ? nullptr
-                : std::make_shared<crypto::RevocationSource>(config.smime_revocations),
+            config.smime_revocations.empty() ? nullptr
+                                             : std::make_shared<crypto::RevocationSource>(
+                                                   config.smime_revocations, known_authorities(config)),
             config.outer_fields};
 }
 
@@ -317,12 +329,16 @@ policy::Plan Filter::plan_for(const policy::Inquiry& inquiry, const Settings& se
                          {{"error", revocations.warning}});
         }
         log_overdue_lists(settings, clock_());
+        keyring::RevocationDoubts doubts;
         view = policy::gather(inquiry, [&](const mail::Address& address) {
             auto known = keyring->look_up(address);
             found = found || !known.bound.empty();
-            return revocations.lists ? keyring::marked_revoked(std::move(known), *revocations.lists)
+            return revocations.lists ? keyring::marked_revoked(std::move(known), *revocations.lists, doubts)
                                      : std::move(known);
         });
+        for (const auto& doubt : doubts) {
+            log::warning("smime-crl", "cannot be checked, and is taken for not revoked", {{"why", doubt}});
+        }
         if (!found && inquiry.wants_certificates() && keyring->empty()) {
             // Nobody attaches Lockbox to seal to nobody: more likely the keyring is the wrong one, or was
             // lost.

@@ -3,8 +3,10 @@
 #include "base/error.hpp"
 #include "crypto/revocation.hpp"
 #include "crypto/seal.hpp"
+#include "crypto/trusted_authorities.hpp"
 #include "crypto/x509_judge.hpp"
 #include "keyring/keyring.hpp"
+#include "keyring/revocation.hpp"
 #include "milter/libmilter_adapter.hpp"
 #include "milter/privileges.hpp"
 #include "milter/signals.hpp"
@@ -19,6 +21,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <iterator>
 #include <optional>
 #include <semaphore>
 #include <thread>
@@ -48,6 +51,30 @@ std::optional<Identity> identity_for(const policy::Config& config) {
 
 std::optional<gid_t> group_for(const policy::Config& config) {
     return config.socket_group.empty() ? std::nullopt : std::optional(look_up_group(config.socket_group));
+}
+
+/// What is wrong with the lists of revoked certificates, and which certificates nobody vouches for any more.
+void add_smime_warnings(const policy::Config& config, std::vector<std::string>& warnings) {
+    const auto trusted = crypto::TrustedAuthorities::load(config.smime_authorities);
+    auto keyring = keyring::Keyring::open(keyring::Location::parse(config.keyring), keyring::Access::read);
+    auto known = trusted.certificates();
+    auto issuers = keyring.issuers();
+    std::move(issuers.begin(), issuers.end(), std::back_inserter(known));
+    const auto lists = crypto::RevocationLists::load(config.smime_revocations, known);
+    for (const auto& list : lists->overdue(now())) {
+        warnings.push_back(list.describe());
+    }
+    for (auto& doubt : lists->of_unknown_authorities()) {
+        warnings.push_back(std::move(doubt));
+    }
+    if (config.smime_authorities.empty()) {
+        return; // whoever imports names authorities for that alone
+    }
+    keyring.for_each([&](const keyring::Entry& entry) {
+        if (auto why = keyring::why_in_the_air(entry, trusted, now())) {
+            warnings.push_back(*std::move(why));
+        }
+    });
 }
 
 /// The keyring as this user sees it.
@@ -154,10 +181,7 @@ std::vector<std::string> check_start(const policy::Config& config) {
             warnings.push_back(*std::move(doubt));
         }
     }
-    for (const auto& list : crypto::RevocationLists::load(config.smime_revocations)->overdue(now())) {
-        warnings.push_back(list.describe());
-    }
-    (void)crypto::TrustedAuthorities::load(config.smime_authorities);
+    add_smime_warnings(config, warnings);
     if (!Journal::is_in_use(
             config.journal)) { // else by the milter that is to be started anew: it is in order
         (void)delivery_for(config);

@@ -97,7 +97,8 @@ TEST_CASE("an S/MIME certificate that has ended is said to have ended, by list, 
     CHECK(explain().status == 0);
     // The certificate is valid until 2088, the one of its issuer until 2028.
     lockbox.environment().now = day(2028, 1, 2);
-    const std::string words = "the certificate of its issuer 'CN=Short' expired on 2028-01-01";
+    const std::string words =
+        "the certificate of its issuer 'CN=Example Short CA,O=Example' expired on 2028-01-01";
     CHECK(lockbox.run({"list"}).out.find(words) != std::string::npos);
     CHECK(lockbox.run({"show", "short@example.org"}).out.find(words) != std::string::npos);
     const auto result = explain(); // by the rule "to=* prefer": not in clear

@@ -2,6 +2,7 @@
 #include "base/file.hpp"
 #include "keyring/choice.hpp"
 #include "keyring/import.hpp"
+#include "keyring/revocation.hpp"
 #include "tests/support/bindings.hpp"
 #include "tests/support/data.hpp"
 
@@ -241,6 +242,29 @@ TEST_CASE("A certificate below an issuer that has expired is refused, and the is
           "the certificate of its issuer 'CN=Issuer future-issuer,O=Example' is not valid before 2080-01-01");
     CHECK(import("x509/expired.pem").reason == "certificate expired on 2025-07-01");
     CHECK(import("x509/good.pem").outcome == Outcome::added);
+}
+
+TEST_CASE("A certificate whose authority is trusted no more hangs in the air, unless a person vouches",
+          "[keyring]") {
+    Importer importer;
+    const auto path = [](const std::string& name) { return std::string(LOCKBOX_TEST_DATA) + "/" + name; };
+    ImportOptions options;
+    options.authorities = crypto::TrustedAuthorities::load({path("x509/root.pem")});
+    options.vouched_for = {crypto::x509_fingerprint(test::x509("unknown"))};
+    const auto imported = [&](const std::string& name) {
+        const auto result =
+            import_certificates(test::data(name), name, importer.keyring, importer.sealer, test_now, options)
+                .at(0);
+        REQUIRE(result.outcome == Outcome::added);
+        return *importer.keyring.by_fingerprint(result.fingerprint);
+    };
+    const auto good = imported("x509/good.pem");
+    const auto vouched = imported("smime/unknown.pem");
+    const auto other = crypto::TrustedAuthorities::load({path("smime/root.pem")});
+    CHECK_FALSE(why_in_the_air(good, options.authorities, test_now));
+    CHECK(why_in_the_air(good, other, test_now));
+    CHECK(why_in_the_air(good, {}, test_now));
+    CHECK_FALSE(why_in_the_air(vouched, other, test_now));
 }
 
 TEST_CASE("More certificates than are judged at once, the same one twice among them, come out in order",
