@@ -2,6 +2,7 @@
 
 #include "base/ascii.hpp"
 #include "base/error.hpp"
+#include "mail/openpgp_packet.hpp"
 
 #include <fmt/format.h>
 
@@ -128,7 +129,11 @@ JudgingHome::Imported JudgingHome::import(std::string_view bytes) {
     if (imported.considered == 0) {
         see_that_there_is_room(); // without a keyring it finds nothing either
     }
-    if (taken + imported.without_user_id < imported.considered) {
+    // One that GnuPG cannot write ends the import, and is not counted: on a disk without inodes left, it says
+    // that there was nothing.
+    const auto offered = mail::split_keys(bytes);
+    if (taken + imported.without_user_id < imported.considered ||
+        (offered && imported.considered < offered->keys.size())) {
         fail(doing, GPG_ERR_NO_ERROR); // it was found and then neither taken nor refused
     }
     return imported;
