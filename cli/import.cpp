@@ -264,7 +264,8 @@ keyring::ImportOptions options_from(const Invocation& invocation) {
     options.base_of = [policy = config.policy](const mail::Address& address) {
         return policy::without_extension(address, policy);
     };
-    options.revocations = revocations_of(config, invocation, UnreadableList::warn).lists;
+    options.revocations =
+        revocations_of(config, invocation, UnreadableList::warn, ListSigners::come_with_the_input).lists;
     return options;
 }
 

@@ -43,7 +43,7 @@ std::vector<std::string> with_doubts(std::vector<std::string> warnings,
 }
 
 Revocations revocations_of(const policy::Config& config, const Invocation& invocation,
-                           UnreadableList unreadable) {
+                           UnreadableList unreadable, ListSigners signers) {
     Revocations found;
     std::vector<std::string> problems;
     const auto authorities =
@@ -58,8 +58,10 @@ Revocations revocations_of(const policy::Config& config, const Invocation& invoc
     for (const auto& list : found.lists->overdue(invocation.environment().now)) {
         found.warnings.push_back(list.describe());
     }
-    for (auto& doubt : found.lists->of_unknown_authorities()) {
-        found.warnings.push_back(std::move(doubt));
+    if (signers == ListSigners::are_known) {
+        for (auto& doubt : found.lists->of_unknown_authorities()) {
+            found.warnings.push_back(std::move(doubt));
+        }
     }
     for (const auto& warning : found.warnings) {
         warn(invocation.io().err, warning);

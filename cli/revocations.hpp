@@ -16,6 +16,11 @@ enum class UnreadableList {
     fail, ///< something would be sealed without knowing who is revoked
 };
 
+enum class ListSigners {
+    are_known,           ///< one who is not is warned of
+    come_with_the_input, ///< as at import: each certificate tells
+};
+
 struct Revocations {
     std::shared_ptr<const crypto::RevocationLists> lists; ///< never null
     std::vector<std::string> warnings;                    ///< what is wrong with which list
@@ -34,6 +39,7 @@ struct Revocations {
 /// or above a certificate in the keyring, and of those that cannot be read unless they are a failure: then it
 /// throws what RevocationLists::load() throws.
 [[nodiscard]] Revocations revocations_of(const policy::Config& config, const Invocation& invocation,
-                                         UnreadableList unreadable);
+                                         UnreadableList unreadable,
+                                         ListSigners signers = ListSigners::are_known);
 
 } // namespace lockbox::cli
