@@ -227,7 +227,7 @@ Judgement judge_x509(std::string_view der, const X509Options& options, Time now)
     }
     auto addresses = alternative_addresses(x509);
     std::erase_if(addresses, [](const std::string& text) { return !is_address(text); });
-    if (addresses.empty()) {
+    if (addresses.empty() && options.needs_address) {
         auto of_subject = subject_addresses(x509);
         std::erase_if(of_subject, [](const std::string& text) { return !is_address(text); });
         if (!options.subject_address && !of_subject.empty()) {
@@ -237,7 +237,7 @@ Judgement judge_x509(std::string_view der, const X509Options& options, Time now)
         }
         addresses = std::move(of_subject);
     }
-    if (addresses.empty()) {
+    if (addresses.empty() && options.needs_address) {
         return refuse_named("no address: its subject alternative name has none");
     }
     if (addresses.size() > certificate_addresses_max) {

@@ -19,6 +19,7 @@ struct X509Options {
     std::vector<std::string> vouched_for; ///< fingerprints that a person has compared, as x509_fingerprint()
                                           ///< has them
     bool subject_address = false;         ///< take the address of the subject where there is no other
+    bool needs_address = true;            ///< false: somebody says for whom it is, and no name in it has to
 };
 
 /// A fingerprint as people copy it: SHA-256, either case, colons or spaces between the digits. As

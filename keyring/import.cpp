@@ -303,6 +303,12 @@ struct Import {
     std::vector<std::string> intermediates{}; ///< of the input and of the keyring
 };
 
+/// Somebody has said for whom it is, whatever names are in it.
+bool is_assigned(const Entry& entry) {
+    return std::any_of(entry.bindings.begin(), entry.bindings.end(),
+                       [](const Binding& binding) { return binding.assigned; });
+}
+
 bool is_trusted_by_person(const Entry& entry) {
     return std::any_of(entry.bindings.begin(), entry.bindings.end(),
                        [](const Binding& binding) { return binding.trust == Trust::manual; });
@@ -315,7 +321,8 @@ crypto::Judgement judge(std::string_view bytes, const std::optional<Entry>& pres
                                                    : std::string_view());
     }
     crypto::X509Options options{&import.options.authorities, import.intermediates, import.options.vouched_for,
-                                import.options.subject_address};
+                                import.options.subject_address,
+                                !import.options.address && !(present && is_assigned(*present))};
     if (present && present->chain.empty() && is_trusted_by_person(*present)) {
         options.vouched_for.push_back(present->certificate.fingerprint); // it still is
     }

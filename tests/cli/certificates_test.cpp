@@ -256,6 +256,27 @@ TEST_CASE("remove says what becomes of mail, and needs --yes where it is sent in
     }
 }
 
+TEST_CASE("import at a terminal shows the old and the new certificate, and asks", "[cli]") {
+    CommandLine line;
+    line.store(entry('A', "alice@example.org"));
+    const auto file = line.write("alice.asc", test::data("openpgp/alice.asc"));
+    const std::string offered = "E169307C57B9E3B7FB27F3B61A4454CC87D11D52";
+    line.environment().in_is_terminal = true;
+    line.environment().err_is_terminal = true;
+    const auto no = GENERATE(as<std::string>{}, "", "n\n", "perhaps\n");
+    const auto refused = line.run({"import", file}, no);
+    CHECK(refused.status == 2);
+    CHECK(refused.err.find("now " + std::string(40, 'A')) != std::string::npos);
+    CHECK(refused.err.find("new " + offered) != std::string::npos);
+    CHECK(line.run({"pending"}).status == 1);
+    const auto taken = line.run({"import", file}, "y\n");
+    CHECK(taken.status == 0);
+    CHECK(taken.out.find("approved   " + offered) != std::string::npos);
+    CHECK(line.run({"pending"}).status == 0);
+    CHECK(line.run({"explain", "--from", "a@example.net", "--to", "alice@example.org"}).out.find(offered) !=
+          std::string::npos);
+}
+
 TEST_CASE("remove makes no keyring", "[cli]") {
     CommandLine line;
     CHECK(line.run({"remove", "bob@example.org"}).status == 69);

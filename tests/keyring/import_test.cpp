@@ -267,6 +267,37 @@ TEST_CASE("A certificate whose authority is trusted no more hangs in the air, un
     CHECK_FALSE(why_in_the_air(vouched, other, test_now));
 }
 
+TEST_CASE("A person says for whom a certificate without an address is", "[keyring]") {
+    const auto [name, protocol] =
+        GENERATE(std::pair<std::string, std::string>{"openpgp/no-address.asc", "openpgp"},
+                 std::pair<std::string, std::string>{"smime/no-address.pem", "smime"});
+    CAPTURE(name);
+    Importer importer;
+    ImportOptions options;
+    const auto root = std::string(LOCKBOX_TEST_DATA) + "/smime/root.pem";
+    const auto issuing = std::string(LOCKBOX_TEST_DATA) + "/smime/issuing.pem";
+    options.authorities = crypto::TrustedAuthorities::load({root, issuing});
+    const auto import = [&] {
+        return import_certificates(test::data(name), name, importer.keyring, importer.sealer, test_now,
+                                   options)
+            .at(0);
+    };
+    CHECK(import().outcome == Outcome::refused);
+    options.address = mail::Address::parse("\"the company\"@example.org");
+    CHECK(import().outcome == Outcome::added);
+    const auto found = importer.keyring.find(*options.address);
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].binding.state == BindingState::active);
+    CHECK(found[0].binding.trust == Trust::manual);
+    CHECK(choose(test::candidates(found), {}, test_now).certificate.has_value());
+    // The next import of the same file needs no word any more, and takes nothing away.
+    options.address.reset();
+    CHECK(import().outcome == Outcome::unchanged);
+    CHECK(
+        importer.keyring.find(mail::Address::parse("\"the company\"@example.org").value())[0].binding.state ==
+        BindingState::active);
+}
+
 TEST_CASE("More certificates than are judged at once, the same one twice among them, come out in order",
           "[keyring]") {
     Importer importer;
