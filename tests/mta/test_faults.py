@@ -348,7 +348,7 @@ def test_empty_keyring_is_a_fault(world, home, sender, message):
     """A keyring without any certificate is more likely the wrong one: nobody wants to seal to nobody."""
     listed = world.lockbox.run("list", "--json")
     for fingerprint in set(re.findall(rb"\b[0-9A-Fa-f]{40}\b", listed)):
-        world.lockbox.run("remove", fingerprint.decode(), status=None)
+        world.lockbox.run("remove", "--forget", "--yes", fingerprint.decode(), status=None)
     world.milter.configure([("socket", f"unix:{world.milter.socket}"), ("rule", "prefer")])
     world.milter.reload()
     world.milter.wait_for_line("reload: done")
