@@ -131,7 +131,7 @@ def test_an_import_keeps_the_aliases_of_a_certificate(filled, bob_home):
         # Revoked: no reason to send in clear, whatever else there is.
         good(filled.run("alias", "add", BOB, fingerprint))
         other.revoke(fingerprint)
-        filled.import_from(other, fingerprint, status=2)
+        filled.import_from(other, fingerprint)
     for recipient in ("role@example.org", BOB):
         result = explain(filled, recipient, config="rule = prefer\n")
         assert result.status == 67, result

@@ -305,7 +305,7 @@ TEST_CASE("A keyring that is gone, empty or garbage defers, and says the cause i
     SECTION("emptied") {
         auto keyring = keyring::Keyring::open(world.location, keyring::Access::read);
         for (const auto* name : {"alice", "bob"}) {
-            REQUIRE(keyring.remove(test::certificate(name).fingerprint, test::test_now));
+            REQUIRE(keyring.forget(test::certificate(name).fingerprint, test::test_now));
         }
     }
     const auto handled = world.send({"<alice@example.org>"});
@@ -317,7 +317,7 @@ TEST_CASE("An empty keyring is no reason to stop who is sent to in clear by rule
     World world(settings_with({"to=alice@example.org never"}));
     auto keyring = keyring::Keyring::open(world.location, keyring::Access::read);
     for (const auto* name : {"alice", "bob"}) {
-        REQUIRE(keyring.remove(test::certificate(name).fingerprint, test::test_now));
+        REQUIRE(keyring.forget(test::certificate(name).fingerprint, test::test_now));
     }
     CHECK(std::holds_alternative<Pass>(world.send({"<alice@example.org>"}).verdict));
     CHECK(verdict<Defer>(world.send({"<bob@example.org>"})) == defer_for_a_fault());
