@@ -216,8 +216,8 @@ int run(Invocation& invocation) {
         }
     };
     if (query.address()) {
-        for (auto& bound : keyring.find(*query.address())) {
-            take(std::move(bound.entry));
+        for (auto& entry : keyring.certificates_for(*query.address())) {
+            take(std::move(entry));
         }
     } else {
         keyring.for_each(take);

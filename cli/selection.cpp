@@ -29,9 +29,7 @@ std::string fingerprint_digits(std::string_view text) {
 std::vector<keyring::Entry> named(const std::string& name, keyring::Keyring& keyring) {
     std::vector<keyring::Entry> entries;
     if (const auto address = mail::Address::parse(name)) {
-        for (auto& bound : keyring.find(*address)) {
-            entries.push_back(std::move(bound.entry));
-        }
+        entries = keyring.certificates_for(*address);
     } else if (const auto digits = fingerprint_digits(name); !digits.empty()) {
         entries = keyring.by_fingerprint_part(digits);
     } else {

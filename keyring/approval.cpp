@@ -86,6 +86,7 @@ std::vector<Rebinding> approve(const std::vector<Bound>& bound, const mail::Addr
     })};
     for (const auto& other : bound) {
         if (other.binding.state == BindingState::active &&
+            other.entry.certificate.fingerprint != chosen.entry.certificate.fingerprint &&
             other.entry.certificate.protocol == chosen.entry.certificate.protocol) {
             changes.push_back(changed(other, [&](Binding& binding) {
                 binding.state = BindingState::former;

@@ -35,11 +35,6 @@ std::string word_of(SaidBy said_by) {
     return std::string(said_by_words.at(static_cast<std::size_t>(said_by)));
 }
 
-/// Of two spellings of one address, the one that a message to the address is about.
-bool nearer(const Binding& left, const Binding& right, const mail::Address& address) {
-    return std::pair(left.address != address, left.state) < std::pair(right.address != address, right.state);
-}
-
 } // namespace
 
 EntryTable::EntryTable(soci::session& sql, const std::string& path)
@@ -159,16 +154,10 @@ std::vector<Bound> EntryTable::for_address(const mail::Address& address) {
         if (!entry) {
             continue;
         }
-        const Binding* nearest = nullptr;
         for (const auto& binding : entry->bindings) {
-            if (binding.address.folded() == folded &&
-                (nearest == nullptr || nearer(binding, *nearest, address))) {
-                nearest = &binding;
+            if (binding.address.folded() == folded) {
+                found.push_back({binding, *entry});
             }
-        }
-        if (nearest != nullptr) {
-            auto binding = *nearest;
-            found.push_back({std::move(binding), *std::move(entry)});
         }
     }
     return found;

@@ -23,8 +23,9 @@ public:
     EntryTable(soci::session& sql, const std::string& path);
 
     [[nodiscard]] std::optional<Entry> load(const std::string& fingerprint);
-    /// Those that have a binding for the address, in whatever state and spelling, each once with the binding
-    /// that is nearest to it; ordered by fingerprint. One search in an index.
+    /// The bindings for the address, in whatever state and spelling, with their certificates: one that waits
+    /// under one spelling does not hide one that is active under another. Ordered by fingerprint. One search
+    /// in an index.
     [[nodiscard]] std::vector<Bound> for_address(const mail::Address& address);
     /// Those whose fingerprint, or an encryption key's, begins or ends with these digits.
     [[nodiscard]] std::vector<Entry> by_fingerprint_part(const std::string& digits);

@@ -397,6 +397,17 @@ std::vector<Bound> Keyring::find(const mail::Address& address) {
     return look_up(address).bound;
 }
 
+std::vector<Entry> Keyring::certificates_for(const mail::Address& address) {
+    std::vector<Entry> entries;
+    for (auto& bound : find(address)) { // those of one certificate are neighbours
+        if (entries.empty() ||
+            entries.back().certificate.fingerprint != bound.entry.certificate.fingerprint) {
+            entries.push_back(std::move(bound.entry));
+        }
+    }
+    return entries;
+}
+
 Known Keyring::look_up(const mail::Address& address) {
     return impl_->guarded([&] {
         auto& cache = impl_->cache();

@@ -85,7 +85,10 @@ public:
     /// a search in an index, however large the keyring is.
     [[nodiscard]] std::vector<Bound> find(const mail::Address& address);
 
-    /// The same, with what the address or its domain is an alias for.
+    /// The certificates of these bindings, each once.
+    [[nodiscard]] std::vector<Entry> certificates_for(const mail::Address& address);
+
+    /// The same as find(), with what the address or its domain is an alias for.
     [[nodiscard]] Known look_up(const mail::Address& address);
 
     /// By full fingerprint, either case.

@@ -132,6 +132,18 @@ TEST_CASE("find matches the address exactly, and what differs in the local part'
     }
 }
 
+TEST_CASE("A binding that waits under one spelling does not hide an active one under another", "[keyring]") {
+    const Place place;
+    auto keyring = place.open();
+    auto bob = entry("AAAA", {"bob@example.org"});
+    bob.bindings.push_back(test::binding("Bob@example.org", BindingState::pending, noon));
+    REQUIRE(keyring.store(bob, {}, noon));
+    for (const auto* spelling : {"bob@example.org", "Bob@example.org", "BOB@example.org"}) {
+        CHECK(found(keyring, spelling) == Fingerprints{"AAAA"});
+        CHECK(keyring.certificates_for(*mail::Address::parse(spelling)).size() == 1);
+    }
+}
+
 TEST_CASE("Storing again says whether something changed, and keeps the day of the first import",
           "[keyring]") {
     const Place place;
