@@ -6,6 +6,7 @@
 #include "crypto/key_publication.hpp"
 #include "crypto/own_key.hpp"
 #include "mail/line_ends.hpp"
+#include "mail/openpgp_certificate.hpp"
 #include "mail/openpgp_packet.hpp"
 
 #include <fmt/format.h>
@@ -200,11 +201,10 @@ int export_certificate(Invocation& invocation) {
     }
     const auto key = chosen_key(name, address);
     if (!address && (invocation.has("wkd") || invocation.has("autocrypt"))) {
-        const auto own = mail::addresses_in(key.user_id);
-        if (own.size() != 1) {
+        address = mail::address_in_user_id(key.user_id);
+        if (!address) {
             throw Error(ErrorKind::usage, fmt::format("{} has no one address: name it", key.fingerprint));
         }
-        address = own.front();
     }
     if (invocation.has("wkd")) {
         return export_to_directory(invocation, key, *address);

@@ -6,6 +6,7 @@
 #include "crypto/judgement.hpp"
 #include "crypto/x509_bundle.hpp"
 #include "mail/address.hpp"
+#include "mail/mailboxes.hpp"
 #include "mail/ber.hpp"
 #include "mail/content_type.hpp"
 #include "mail/header.hpp"

@@ -2,6 +2,7 @@
 
 #include "base/ascii.hpp"
 #include "base/handle.hpp"
+#include "mail/atext.hpp"
 #include "mail/local_part_form.hpp"
 
 #include <arpa/inet.h>
@@ -17,12 +18,6 @@ namespace {
 // and no character has more than four octets.
 constexpr std::size_t domain_text_octets_max = 4 * domain_octets_max;
 constexpr std::size_t label_octets_max = 63; // RFC 1035 §2.3.4
-
-/// RFC 5322 §3.2.3 with RFC 6532's UTF-8.
-bool is_atext(char c) noexcept {
-    return is_alpha(c) || is_digit(c) || !is_ascii(c) ||
-           std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
-}
 
 bool is_dot_string(std::string_view text) noexcept {
     if (text.empty() || text.front() == '.' || text.back() == '.' ||
@@ -138,202 +133,6 @@ std::optional<std::string> to_a_labels(const std::string& text) {
     const Handle<char, idn2_free> owner(converted);
     return status == IDN2_OK && converted != nullptr ? std::optional<std::string>(converted) : std::nullopt;
 }
-
-/// Words of an address list (RFC 5322 §3.2): white space and comments are gone.
-struct Token {
-    enum class Kind { atom, quoted, literal, special, end };
-    Kind kind = Kind::end;
-    char special = '\0';
-    std::string value; ///< unquoted; a literal with its brackets
-};
-
-class Tokens {
-public:
-    explicit Tokens(std::string_view text) noexcept : text_(text) {}
-
-    Token next() {
-        skip_space();
-        if (at_ == text_.size()) {
-            return {};
-        }
-        const char c = text_[at_];
-        if (c == '"') {
-            return delimited(Token::Kind::quoted, '"');
-        }
-        if (c == '[') {
-            return delimited(Token::Kind::literal, ']');
-        }
-        if (is_special(c)) {
-            ++at_;
-            return {Token::Kind::special, c, {}};
-        }
-        const auto begin = at_;
-        while (at_ < text_.size() && !is_special(text_[at_]) && !is_space(text_[at_]) && text_[at_] != '(' &&
-               text_[at_] != '"' && text_[at_] != '[') {
-            ++at_;
-        }
-        return {Token::Kind::atom, '\0', std::string(text_.substr(begin, at_ - begin))};
-    }
-
-private:
-    static bool is_special(char c) noexcept {
-        return std::string_view("<>,;:@.").find(c) != std::string_view::npos;
-    }
-
-    /// Comments nest; one that does not end takes the rest.
-    void skip_space() noexcept {
-        std::size_t depth = 0;
-        for (; at_ < text_.size(); ++at_) {
-            const char c = text_[at_];
-            if (c == '(') {
-                ++depth;
-            } else if (depth == 0 && !is_space(c)) {
-                return;
-            } else if (depth > 0 && c == ')') {
-                --depth;
-            } else if (depth > 0 && c == '\\' && at_ + 1 < text_.size()) {
-                ++at_;
-            }
-        }
-    }
-
-    Token delimited(Token::Kind kind, char closing) {
-        Token token{kind, '\0', {}};
-        for (++at_; at_ < text_.size(); ++at_) {
-            char c = text_[at_];
-            if (c == closing) {
-                ++at_;
-                if (kind == Token::Kind::literal) {
-                    token.value = '[' + token.value + ']';
-                }
-                return token;
-            }
-            if (c == '\\' && at_ + 1 < text_.size()) {
-                c = text_[++at_];
-            }
-            if (c != '\r' && c != '\n') {
-                token.value += c;
-            }
-        }
-        return {}; // the closing character is missing: nothing behind it can be told apart
-    }
-
-    std::string_view text_;
-    std::size_t at_ = 0;
-};
-
-/// Collects `local-part @ domain` from tokens, with white space and comments around every token as the
-/// obsolete syntax has it.
-class AddrSpec {
-public:
-    void add(const Token& token) {
-        if (token.kind == Token::Kind::special) {
-            add_special(token.special);
-        } else {
-            add_word(token);
-        }
-    }
-
-    /// nullopt: what was collected is none.
-    [[nodiscard]] std::optional<Address> address() const {
-        if (!valid_ || !in_domain_ || after_dot_) {
-            return std::nullopt;
-        }
-        return Address::parse(quoted_where_needed(local_part_) + '@' + domain_);
-    }
-
-private:
-    void add_special(char c) {
-        if (c == '@') {
-            valid_ = valid_ && !in_domain_ && !expects_word_;
-            in_domain_ = true;
-        } else {
-            valid_ = valid_ && c == '.' && !expects_word_;
-            if (valid_) {
-                text() += '.';
-            }
-        }
-        after_dot_ = c == '.';
-        expects_word_ = true;
-    }
-
-    void add_word(const Token& token) {
-        valid_ = valid_ && expects_word_ && (token.kind != Token::Kind::literal || in_domain_) &&
-                 (token.kind != Token::Kind::quoted || !in_domain_);
-        if (valid_) {
-            text() += token.value;
-        }
-        after_dot_ = false;
-        expects_word_ = false;
-    }
-
-    std::string& text() noexcept { return in_domain_ ? domain_ : local_part_; }
-
-    std::string local_part_;
-    std::string domain_;
-    bool valid_ = true;
-    bool in_domain_ = false;
-    bool expects_word_ = true;
-    bool after_dot_ = false;
-};
-
-/// One element of an address list: a display name with an address in angle brackets, or an address alone.
-class ListElement {
-public:
-    void add(const Token& token) {
-        const bool special = token.kind == Token::Kind::special;
-        if (special && token.special == '<') {
-            if (place_ == Place::outside) {
-                place_ = Place::inside;
-            } else if (place_ == Place::inside) {
-                spec_ = AddrSpec(), spec_.add(token); // `<<`: not an address
-            }
-        } else if (special && token.special == '>' && place_ == Place::inside) {
-            place_ = Place::behind;
-        } else if (place_ == Place::inside) {
-            add_inside(token);
-        } else if (place_ == Place::outside) {
-            bare_.add(token);
-        }
-    }
-
-    /// A comma or colon here separates the hosts of an obsolete route, `<@a,@b:user@c>`.
-    [[nodiscard]] bool in_route() const noexcept { return place_ == Place::inside && route_; }
-    [[nodiscard]] bool in_brackets() const noexcept { return place_ == Place::inside; }
-
-    [[nodiscard]] std::optional<Address> address() const {
-        switch (place_) {
-        case Place::outside:
-            return bare_.address();
-        case Place::inside: // the closing bracket is missing, which readers forgive
-        case Place::behind:
-            return spec_.address();
-        }
-        return std::nullopt;
-    }
-
-private:
-    enum class Place { outside, inside, behind };
-
-    void add_inside(const Token& token) {
-        const bool special = token.kind == Token::Kind::special;
-        if (first_inside_) {
-            first_inside_ = false;
-            route_ = special && (token.special == '@' || token.special == ',');
-        }
-        if (!route_) {
-            spec_.add(token);
-        } else if (special && token.special == ':') {
-            route_ = false;
-        }
-    }
-
-    AddrSpec bare_;
-    AddrSpec spec_;
-    Place place_ = Place::outside;
-    bool first_inside_ = true;
-    bool route_ = false;
-};
 
 /// Without angle brackets, and without the white space that may stand around them. White space around a path
 /// that has no brackets is part of its name.
@@ -454,30 +253,6 @@ std::optional<std::string> normalised_domain(std::string_view text) {
         }
     }
     return is_ascii_domain(domain) ? std::optional<std::string>(std::move(domain)) : std::nullopt;
-}
-
-std::vector<Address> addresses_in(std::string_view field_body) {
-    std::vector<Address> addresses;
-    ListElement element;
-    const auto finish = [&] {
-        if (auto address = element.address()) {
-            addresses.push_back(std::move(*address));
-        }
-        element = ListElement();
-    };
-    Tokens tokens(field_body);
-    for (auto token = tokens.next(); token.kind != Token::Kind::end; token = tokens.next()) {
-        const bool special = token.kind == Token::Kind::special;
-        if (special && (token.special == ',' || token.special == ';') && !element.in_route()) {
-            finish();
-        } else if (special && token.special == ':' && !element.in_brackets()) {
-            element = ListElement(); // what stood before it is the name of a group
-        } else {
-            element.add(token);
-        }
-    }
-    finish();
-    return addresses;
 }
 
 } // namespace lockbox::mail

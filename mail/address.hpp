@@ -1,4 +1,4 @@
-// Mailboxes: RFC 5321 §4.1.2 with RFC 6531's UTF-8, and the address lists of RFC 5322 §3.4.
+// Addresses: the Mailbox of RFC 5321 §4.1.2 with RFC 6531's UTF-8. Lists of them: mail/mailboxes.hpp.
 #pragma once
 
 #include <compare>
@@ -7,7 +7,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace lockbox::mail {
 
@@ -77,9 +76,5 @@ struct IncompletePath {
 
 /// A domain name as Address keeps it. nullopt: not a domain name.
 [[nodiscard]] std::optional<std::string> normalised_domain(std::string_view text);
-
-/// Every addr-spec in the body of a From, To, Cc, … field: comments, display names, groups, folding and
-/// obsolete routes are read as RFC 5322 has them. What is not an address is passed over: never throws.
-[[nodiscard]] std::vector<Address> addresses_in(std::string_view field_body);
 
 } // namespace lockbox::mail

@@ -2,6 +2,7 @@
 
 #include "base/ascii.hpp"
 #include "base/encoding.hpp"
+#include "mail/atext.hpp"
 
 #include <fmt/chrono.h>
 
@@ -12,15 +13,9 @@ namespace {
 
 constexpr std::size_t host_octets_max = 255; // RFC 5321 §4.5.3.1.2
 
-/// RFC 5322 §3.2.3.
-bool is_atext(char c) noexcept {
-    return is_alpha(c) || is_digit(c) ||
-           std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
-}
-
 /// RFC 5322 §3.2.3: what may stand to the right of a Message-ID's "@".
 bool is_dot_atom_text(std::string_view text) noexcept {
-    const auto allowed = [](char c) { return is_atext(c) || c == '.'; };
+    const auto allowed = [](char c) { return is_ascii_atext(c) || c == '.'; };
     return !text.empty() && text.front() != '.' && text.back() != '.' &&
            text.find("..") == std::string_view::npos && std::all_of(text.begin(), text.end(), allowed);
 }

@@ -1,16 +1,19 @@
 #include "mail/restoration.hpp"
 
 #include "base/ascii.hpp"
-#include "mail/address.hpp"
 #include "mail/layer.hpp"
+#include "mail/mailboxes.hpp"
 #include "mail/outer_fields.hpp"
 #include "mail/protected_fields.hpp"
 #include "mail/protection.hpp"
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
 namespace lockbox::mail {
 namespace {
@@ -32,15 +35,26 @@ std::unordered_set<std::string> names_of(const HeaderSection& header) {
 
 using FieldGroups = std::unordered_map<std::string, std::vector<const HeaderField*>>;
 
-std::vector<std::string> mailboxes(const std::vector<std::string_view>& bodies) {
+/// Sorted. nullopt: one of the fields is not understood, so nobody knows whom it names.
+std::optional<std::vector<std::string>> mailboxes(const std::vector<std::string_view>& bodies) {
     std::vector<std::string> result;
     for (const auto body : bodies) {
-        for (const auto& address : addresses_in(body)) {
+        const auto list = mailboxes_in(body);
+        if (!list.understood) {
+            return std::nullopt;
+        }
+        for (const auto& address : list.addresses()) {
             result.push_back(address.folded());
         }
     }
     std::sort(result.begin(), result.end());
     return result;
+}
+
+bool are_equal_unfolded(const std::vector<std::string_view>& left,
+                        const std::vector<std::string_view>& right) {
+    return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                      [](std::string_view a, std::string_view b) { return unfold(a) == unfold(b); });
 }
 
 std::string joined(const std::vector<std::string_view>& bodies) {
@@ -60,7 +74,8 @@ bool inner_from_is_kept_out(const HeaderSection& outer, const HeaderSection& inn
     const auto inner_from = inner.all("From");
     const auto outer_mailboxes = mailboxes(outer_from);
     const bool same =
-        outer_mailboxes.empty() ? outer_from == inner_from : outer_mailboxes == mailboxes(inner_from);
+        are_equal_unfolded(outer_from, inner_from) ||
+        (outer_mailboxes && !outer_mailboxes->empty() && outer_mailboxes == mailboxes(inner_from));
     if (outer_from.empty() || inner_from.empty() || same) {
         return false;
     }

@@ -1,6 +1,6 @@
 #include "policy/copies.hpp"
 
-#include "mail/address.hpp"
+#include "mail/mailboxes.hpp"
 
 #include <map>
 #include <set>

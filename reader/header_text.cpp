@@ -2,9 +2,13 @@
 
 #include "mail/gmime.hpp"
 #include "mail/header.hpp"
+#include "mail/mailboxes.hpp"
 #include "reader/harmless.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <memory>
 
@@ -12,9 +16,7 @@ namespace lockbox::reader {
 namespace {
 
 constexpr std::size_t field_octets_max = 64U << 10U; // a thousand recipients; more nobody reads
-constexpr int addresses_shown_max = 100;
-/// GMime reads groups in groups and comments in comments, which nobody writes, on the stack.
-constexpr std::ptrdiff_t nestings_max = 100;
+constexpr std::size_t addresses_shown_max = 100;
 
 struct GFree {
     void operator()(char* text) const noexcept { g_free(text); }
@@ -25,60 +27,78 @@ std::string text_of(GText text) {
     return text ? std::string(text.get()) : std::string();
 }
 
-std::string display_name(std::string_view name) {
-    const auto text = harmless_line(name);
-    return text.find_first_of("@<>,;:\"") == std::string::npos ? text : '"' + text + '"';
+std::string decoded(const std::string& text) {
+    mail::start_gmime();
+    return harmless_line(text_of(GText(g_mime_utils_header_decode_text(nullptr, text.c_str()))));
 }
 
-void append(std::string& out, InternetAddressList* list);
-
-void append(std::string& out, InternetAddress* address) {
-    const auto* const raw_name = internet_address_get_name(address);
-    const auto name = display_name(raw_name != nullptr ? raw_name : "");
-    if (INTERNET_ADDRESS_IS_GROUP(address)) { // NOLINT: GObject's macro
-        out += name + ": ";
-        append(out, internet_address_group_get_members(INTERNET_ADDRESS_GROUP(address))); // NOLINT
-        out += ';';
-        return;
-    }
-    const auto* const addr = internet_address_mailbox_get_addr(INTERNET_ADDRESS_MAILBOX(address)); // NOLINT
-    const auto mailbox = harmless_line(addr != nullptr ? addr : "");
-    out += name.empty() ? mailbox : name + " <" + mailbox + '>';
+/// What is no phrase of RFC 5322 §3.2.5, or has characters that look like those that separate names and
+/// addresses: fullwidth forms, small forms and angle brackets of all kinds.
+bool has_special_character(std::string_view name) noexcept {
+    constexpr std::array<std::string_view, 24> look_alikes{
+        "\xef\xbc\x9c", "\xef\xbc\x9e", "\xef\xbc\xa0", "\xef\xbc\x8c", "\xef\xbc\x9a", "\xef\xbc\x9b",
+        "\xef\xb9\xa4", "\xef\xb9\xa5", "\xef\xb9\xab", "\xef\xb9\x90", "\xef\xb9\x95", "\xef\xb9\x94",
+        "\xe2\x80\xb9", "\xe2\x80\xba", "\xe3\x80\x88", "\xe3\x80\x89", "\xe2\x8c\xa9", "\xe2\x8c\xaa",
+        "\xe2\x9f\xa8", "\xe2\x9f\xa9", "\xe2\x89\xa4", "\xe2\x89\xa5", "\xe1\x90\xb8", "\xe1\x90\xb3"};
+    return name.starts_with('.') || name.find_first_of("@<>,;:()[]\\") != std::string_view::npos ||
+           std::any_of(look_alikes.begin(), look_alikes.end(), [&](std::string_view character) {
+               return name.find(character) != std::string_view::npos;
+           });
 }
 
-void append(std::string& out, InternetAddressList* list) {
-    const auto count = list != nullptr ? internet_address_list_length(list) : 0;
-    for (int i = 0; i < count; ++i) {
-        if (i == addresses_shown_max) {
-            out += ", and " + std::to_string(count - i) + " more";
-            return;
+/// Nothing in it ends the quotes around it, or begins others.
+std::string display_name(const std::string& name) {
+    constexpr std::array<std::string_view, 6> quotation_marks{"\"",           "\xe2\x80\x9c", "\xe2\x80\x9d",
+                                                              "\xe2\x80\x9e", "\xe2\x80\x9f", "\xef\xbc\x82"};
+    auto text = decoded(name);
+    for (const auto mark : quotation_marks) {
+        for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at + 1)) {
+            text.replace(at, mark.size(), "'");
         }
-        out += i == 0 ? "" : ", ";
-        append(out, internet_address_list_get_address(list, i));
     }
+    for (auto at = text.find('\\'); at != std::string::npos; at = text.find('\\', at + 2)) {
+        text.insert(at, 1, '\\');
+    }
+    return has_special_character(text) ? '"' + text + '"' : text;
+}
+
+void append(std::string& out, const mail::Mailbox& mailbox) {
+    const auto name = display_name(mailbox.name);
+    const auto address = harmless_line(mailbox.address.to_string());
+    out += name.empty() ? address : name + " <" + address + '>';
 }
 
 } // namespace
 
 std::string header_text(std::string_view field_body) {
-    mail::start_gmime();
-    const auto text = mail::unfold(field_body.substr(0, field_octets_max));
-    return harmless_line(text_of(GText(g_mime_utils_header_decode_text(nullptr, text.c_str()))));
+    return decoded(mail::unfold(field_body.substr(0, field_octets_max)));
 }
 
 std::string header_addresses(std::string_view field_body) {
-    mail::start_gmime();
-    const auto text = mail::unfold(field_body.substr(0, field_octets_max));
-    if (std::count(text.begin(), text.end(), ':') > nestings_max ||
-        std::count(text.begin(), text.end(), '(') > nestings_max) {
-        return header_text(field_body);
-    }
-    const mail::GObjectHandle<InternetAddressList> list(internet_address_list_parse(nullptr, text.c_str()));
-    if (!list || internet_address_list_length(list.get()) == 0) {
+    const auto list = mail::mailboxes_in(field_body);
+    if (!list.understood) {
         return header_text(field_body);
     }
     std::string result;
-    append(result, list.get());
+    std::size_t count = 0;
+    for (const auto& group : list.groups) {
+        std::string_view separator = result.empty() ? "" : ", ";
+        if (group.name) {
+            result += std::string(separator) + display_name(*group.name) + ": ";
+            separator = "";
+        }
+        for (const auto& mailbox : group.mailboxes) {
+            if (++count <= addresses_shown_max) {
+                result += separator;
+                append(result, mailbox);
+            }
+            separator = ", ";
+        }
+        result += group.name ? ";" : "";
+    }
+    if (count > addresses_shown_max) {
+        result += fmt::format(", and {} more", count - addresses_shown_max);
+    }
     return result;
 }
 

@@ -1,6 +1,9 @@
 #include "reader/signature.hpp"
 
+#include "mail/mailboxes.hpp"
+
 #include <algorithm>
+#include <optional>
 
 namespace lockbox::reader {
 
@@ -30,16 +33,13 @@ bool any_proves_integrity(const std::vector<Signature>& signatures) noexcept {
 }
 
 void compare_with_sender(std::vector<Signature>& signatures, const mail::HeaderSection& header) {
-    const auto from = header.first("From").value_or("");
-    const auto senders = mail::addresses_in(from);
-    // A group's name may look like an address, and some programs end a line at a CR.
-    const bool is_clear = from.find_first_of(":;\r") == std::string::npos;
-    const bool is_one = header.count("From") == 1 && senders.size() == 1 && is_clear;
+    const auto fields = header.all("From");
+    const auto sender = fields.size() == 1 ? mail::mailboxes_in(fields.front()).only() : std::nullopt;
     for (auto& signature : signatures) {
         signature.is_of_sender =
-            is_one && std::any_of(signature.addresses.begin(), signature.addresses.end(),
+            sender && std::any_of(signature.addresses.begin(), signature.addresses.end(),
                                   [&](const mail::Address& address) {
-                                      return address.folded() == senders.front().folded();
+                                      return address.folded() == sender->address.folded();
                                   });
     }
 }

@@ -163,7 +163,15 @@ RENDERING = [
     b"../../etc/passwd", b".bashrc", b"-rf", b"\x1b$B$\"\x1b(B \x82\xa0",
 ]
 
+MAILBOXES = [
+    b"Alice <alice@example.org>", b"\"Alice: Sales\" <alice@example.org>", b"alice@example.org (Alice (Sales))",
+    b"bob@victim.example@x <eve@evil.test>", b"A Group:Ed Jones <c@a.test>,joe@where.test;, d@e.test",
+    b"=?utf-8?q?Doe,_John?= <@a.test,@b.test:j@example.org>", b"\"a\\\" <b@x.test>, \\\"c\" <d@x.test>",
+    b"J.R.R.\r\n\tTolkien <\"j r\" . r @ [192.0.2.1]>,, J\xf6rg <j@b\xc3\xbccher.example>",
+]
+
 SEEDS = {
+    "mailboxes": MAILBOXES,
     "open": OPEN,
     "rendering": RENDERING,
     "mbox": MBOXES,

@@ -38,6 +38,19 @@ TEST_CASE("a display name is not taken for an address", "[reader]") {
         {" =?utf-8?q?bank=40example=2Ecom_=3Cbank=40example=2Ecom=3E?= <evil@example.net>",
          "\"bank@example.com <bank@example.com>\" <evil@example.net>"},
         {" Group: a@example.org, b@example.org;", "Group: a@example.org, b@example.org;"},
+        {" \"Alice: Sales\" <alice@example.org>", "\"Alice: Sales\" <alice@example.org>"},
+        {" alice@example.org (Alice)", "Alice <alice@example.org>"},
+        // Quotes inside of a name would end those around it.
+        {" \"a\\\" <bank@example.com>, \\\"b\" <evil@example.net>",
+         "\"a' <bank@example.com>, 'b\" <evil@example.net>"},
+        {" =?utf-8?q?a=E2=80=9D_=EF=BC=9Cbank=EF=BC=A0example=2Ecom=EF=BC=9E?= <evil@example.net>",
+         "\"a' \xef\xbc\x9c"
+         "bank\xef\xbc\xa0"
+         "example.com\xef\xbc\x9e\" <evil@example.net>"},
+        // Not understood: as it was written.
+        {" bank@example.com@x <evil@example.net>", "bank@example.com@x <evil@example.net>"},
+        {" bank@example.com <evil@example.net>", "bank@example.com <evil@example.net>"},
+        {" undisclosed-recipients:;", "undisclosed-recipients: ;"},
     }));
     CAPTURE(c.body);
     CHECK(header_addresses(c.body) == c.text);
