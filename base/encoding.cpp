@@ -2,6 +2,7 @@
 
 #include "base/ascii.hpp"
 #include "base/error.hpp"
+#include "base/handle.hpp"
 
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -123,10 +124,19 @@ std::optional<std::string> hex_decode(std::string_view text) {
 }
 
 std::string sha256(std::string_view bytes) {
+    return sha256(std::span(&bytes, 1));
+}
+
+std::string sha256(std::span<const std::string_view> pieces) {
+    const Handle<EVP_MD_CTX, EVP_MD_CTX_free> context(EVP_MD_CTX_new());
+    bool ok = context && EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) == 1;
+    for (const auto piece : pieces) {
+        ok = ok && EVP_DigestUpdate(context.get(), piece.data(), piece.size()) == 1;
+    }
     std::string digest(static_cast<std::size_t>(EVP_MAX_MD_SIZE), '\0');
     unsigned octets = 0;
-    if (EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), &octets,
-                   EVP_sha256(), nullptr) != 1) {
+    if (!ok ||
+        EVP_DigestFinal_ex(context.get(), reinterpret_cast<unsigned char*>(digest.data()), &octets) != 1) {
         throw Error(ErrorKind::engine, "OpenSSL cannot compute SHA-256");
     }
     digest.resize(octets);

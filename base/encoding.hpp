@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -22,6 +23,8 @@ namespace lockbox {
 
 /// SHA-256, 32 octets.
 [[nodiscard]] std::string sha256(std::string_view bytes);
+/// The same of the concatenation of `pieces`.
+[[nodiscard]] std::string sha256(std::span<const std::string_view> pieces);
 
 /// From OpenSSL's generator. Throws Error(engine) when it has no entropy: nothing predictable comes out.
 [[nodiscard]] std::string random_bytes(std::size_t octets);

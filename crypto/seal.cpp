@@ -1,6 +1,7 @@
 #include "crypto/seal.hpp"
 
 #include "base/encoding.hpp"
+#include "crypto/payload_digest.hpp"
 #include "mail/base64_lines.hpp"
 #include "mail/line_ends.hpp"
 #include "mail/openpgp_packet.hpp"
@@ -53,6 +54,12 @@ std::vector<mail::HeaderField> write_smime(const Recipients& recipients,
                                 : mail::SmimeType::enveloped_data);
 }
 
+/// Nothing in CBC tells whether the ciphertext was changed.
+bool needs_digest(const Recipients& recipients) noexcept {
+    return recipients.protocol() == Protocol::smime &&
+           recipients.content_encryption() == ContentEncryption::aes256_cbc;
+}
+
 } // namespace
 
 void Sealer::encrypt(const Recipients& recipients, std::span<const std::string_view> pieces,
@@ -69,8 +76,10 @@ SealedMessage seal(const mail::HeaderSection& header, std::string_view body, con
                    mail::OuterSubject outer_subject, Sealer& sealer, const mail::OuterFields& outer_fields) {
     const auto protection = mail::protect(header, body, outer_subject, outer_fields);
     const auto canonical = mail::has_only_crlf(body) ? std::string() : mail::to_crlf(body);
-    const std::array<std::string_view, 3> payload{
+    const std::array<std::string_view, 3> entity{
         protection.payload_header, canonical.empty() ? body : canonical, protection.payload_trailer};
+    const auto digest = needs_digest(recipients) ? payload_digest_field(entity) : std::string();
+    const std::array<std::string_view, 4> payload{digest, entity[0], entity[1], entity[2]};
     SealedMessage sealed;
     const auto structural = recipients.protocol() == Protocol::openpgp
                                 ? write_openpgp(recipients, payload, sealer, sealed.body)

@@ -34,9 +34,9 @@ struct SealedMessage {
 
 /// Seals one message for one set of recipients, all of whom can tell who the others are: PGP/MIME or S/MIME,
 /// as their certificates are. The payload is the same: the original entity byte for byte (line ends made CRLF
-/// where they are not, RFC 3156 §4, RFC 8551 §3.1.1) under its protected header. Outside stay the Subject as
-/// `outer_subject` says and what `outer_fields` contains. Throws Error(engine); the message is then not
-/// sealed at all.
+/// where they are not, RFC 3156 §4, RFC 8551 §3.1.1) under its protected header, and with CBC behind its
+/// digest (crypto/payload_digest.hpp). Outside stay the Subject as `outer_subject` says and what
+/// `outer_fields` contains. Throws Error(engine); the message is then not sealed at all.
 [[nodiscard]] SealedMessage seal(const mail::HeaderSection& header, std::string_view body,
                                  const Recipients& recipients, mail::OuterSubject outer_subject,
                                  Sealer& sealer, const mail::OuterFields& outer_fields);

@@ -3,8 +3,11 @@
 #include "base/ascii.hpp"
 #include "mail/content_type.hpp"
 #include "mail/transfer_encoding.hpp"
+#include "reader/charset.hpp"
+#include "reader/sealed_forms.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace lockbox::reader {
 namespace {
@@ -30,12 +33,6 @@ bool is_plain_text(std::string_view text) noexcept {
     return !has_odd_controls(text) && is_utf8(text);
 }
 
-bool is_base64(std::string_view text) noexcept {
-    return std::all_of(text.begin(), text.end(), [](char c) {
-        return is_alpha(c) || is_digit(c) || c == '+' || c == '/' || c == '=' || is_space(c);
-    });
-}
-
 std::string charset_of(const Entity& entity) {
     const auto type = mail::ContentType::parse(entity.header.first("Content-Type").value_or(""));
     return lockbox::to_lower(type ? type->parameter("charset").value_or("") : "");
@@ -45,38 +42,41 @@ bool says(const Entity& entity, std::string_view encoding) {
     return equal_ignoring_case(trim(entity.header.first("Content-Transfer-Encoding").value_or("")), encoding);
 }
 
-/// Text in another charset than UTF-8, with 8-bit octets where they are announced (RFC 2045 §6.2).
-bool is_text_in(std::string_view text, std::string_view charset, bool is_eight_bit) noexcept {
-    if (!is_eight_bit) {
-        return all_ascii(text) && !has_odd_controls(text);
-    }
-    const bool has_c1 = std::any_of(text.begin(), text.end(), [](char c) {
+/// Charsets in which most pairs of 8-bit octets are no character.
+bool is_multibyte(std::string_view charset) noexcept {
+    constexpr std::array<std::string_view, 10> names{"shift_jis", "shift-jis",   "x-sjis", "sjis",
+                                                     "euc-jp",    "windows-31j", "euc-kr", "gb18030",
+                                                     "gb2312",    "big5"};
+    return std::find(names.begin(), names.end(), charset) != names.end();
+}
+
+/// Markup in another charset than UTF-8. Here a gadget is dangerous, and 16 random octets pass for text in a
+/// charset of single octets now and then: 8-bit octets must be announced (RFC 2045 §6.2), or be text in a
+/// charset where that means something.
+bool is_intact_markup(const Entity& entity, std::string_view charset) {
+    const bool has_c1 = std::any_of(entity.body.begin(), entity.body.end(), [](char c) {
         return static_cast<unsigned char>(c) >= 0x80 && static_cast<unsigned char>(c) < 0xa0;
     });
-    return !has_odd_controls(text) && !(charset.starts_with("iso-8859-") && has_c1);
+    if (charset.empty() || charset == "utf-8" || charset == "us-ascii" || has_odd_controls(entity.body)) {
+        return false;
+    }
+    return (is_multibyte(charset) && to_utf8(entity.body, charset).complete) ||
+           ((says(entity, "8bit") || says(entity, "binary")) &&
+            !(charset.starts_with("iso-8859-") && charset != "iso-8859-1" && has_c1));
 }
 
 bool is_intact_leaf(const Entity& entity) {
     const bool is_text = entity.media_type.starts_with("text/") || entity.is_multipart();
-    switch (mail::transfer_encoding_of(entity.header)) {
-    case TransferEncoding::base64:
-        return is_base64(entity.body);
-    case TransferEncoding::quoted_printable:
-        return is_plain_text(entity.body);
-    case TransferEncoding::identity:
-        if (!is_text && says(entity, "binary")) {
-            return true;
-        }
-        {
-            const auto charset = charset_of(entity);
-            return charset.empty() || charset == "utf-8" || charset == "us-ascii"
-                       ? is_plain_text(entity.body)
-                       : is_text_in(entity.body, charset, says(entity, "8bit") || says(entity, "binary"));
-        }
-    case TransferEncoding::unknown:
-        return is_plain_text(entity.body);
+    const bool is_encoded = mail::transfer_encoding_of(entity.header) != TransferEncoding::identity;
+    if (is_plain_text(entity.body) || (!is_text && !is_encoded && says(entity, "binary"))) {
+        return true; // mailing lists append plain text to base64
     }
-    return false;
+    if (is_encoded || !is_text) {
+        return false;
+    }
+    // In plain text a gadget sends nothing anywhere, and programs of old wrote it in any charset, announced
+    // or not.
+    return is_markup(entity) ? is_intact_markup(entity, charset_of(entity)) : !has_odd_controls(entity.body);
 }
 
 bool is_intact(const Entity& entity) {

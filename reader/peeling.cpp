@@ -1,6 +1,7 @@
 #include "reader/peeling.hpp"
 
 #include "base/ascii.hpp"
+#include "crypto/payload_digest.hpp"
 #include "mail/content_type.hpp"
 #include "mail/layer.hpp"
 #include "mail/restoration.hpp"
@@ -61,7 +62,7 @@ bool Peeling::take_off_one() {
 bool Peeling::take_off_seal(const SealedForm& form) {
     auto decrypted = opening_.decrypt(form);
     const bool authenticated = decrypted.integrity == crypto::Integrity::authenticated;
-    const auto payload = keep(std::move(decrypted.plaintext));
+    auto payload = keep(std::move(decrypted.plaintext));
     world_.is_sealed = true;
     world_.layers.push_back(
         form.words + (decrypted.content_encryption.empty() ? "" : ", " + decrypted.content_encryption));
@@ -75,9 +76,19 @@ bool Peeling::take_off_seal(const SealedForm& form) {
     if (authenticated) {
         world_.protection = Protection::authenticated;
         unproven_ = false;
-    } else if (world_.protection == Protection::none) {
-        world_.protection = Protection::without_integrity;
-        unproven_ = true;
+    } else {
+        const auto digested = crypto::check_payload_digest(payload);
+        if (digested.digest == crypto::PayloadDigest::wrong) {
+            throw Error(
+                ErrorKind::malformed,
+                "what it opens to is not what was sealed: the digest in it is that of another text, as "
+                "when somebody changes a message on its way");
+        }
+        payload = digested.payload;
+        if (world_.protection == Protection::none) {
+            world_.protection = Protection::without_integrity;
+            unproven_ = digested.digest == crypto::PayloadDigest::absent;
+        }
     }
     if (form.content == Content::text || (form.content == Content::file && !is_mime_entity(payload))) {
         file_name_ = name_of_encrypted_file(root_.file_name().value_or(""));

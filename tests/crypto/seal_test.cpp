@@ -1,4 +1,5 @@
 #include "base/error.hpp"
+#include "crypto/payload_digest.hpp"
 #include "crypto/seal.hpp"
 #include "mail/header_edits.hpp"
 #include "mail/layer.hpp"
@@ -94,7 +95,10 @@ TEST_CASE("A message sealed with S/MIME has the form of RFC 8551, and the same p
     REQUIRE(payload.has_value());
     const test::GnupgHome home({"alice"});
     const auto openpgp = sealed(original, "alice");
-    CHECK(*payload == home.decrypt(decoded(openpgp)));
+    const auto digested = check_payload_digest(*payload);
+    CHECK(digested.payload == home.decrypt(decoded(openpgp)));
+    CHECK(digested.digest ==
+          (encryption == ContentEncryption::aes256_cbc ? PayloadDigest::right : PayloadDigest::absent));
 }
 
 TEST_CASE("A Subject that is kept stands outside and inside, and HP-Outer says so", "[crypto]") {
