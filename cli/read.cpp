@@ -22,9 +22,10 @@ to whom, its text, and what is attached. FILE is the whole message; standard
 input without it or for "-".
 
 Nothing is fetched from anywhere. HTML is shown as text. Characters that would
-steer the terminal or mislead the eye are replaced. Lines that begin with a bar
-are the message's own; all others are Lockbox's. Parts that are sealed by
-themselves are shown by themselves, each with what protects it.
+steer the terminal or mislead the eye are replaced. Lines that begin with the
+mark ▐ are Lockbox's, and no message can write it; all others are the message's.
+What protects it is said at the top, and again at the end. Parts that are sealed
+by themselves are shown by themselves, each with what protects it.
 
 Options:
   --save-attachments DIR
@@ -152,8 +153,11 @@ int run(Invocation& invocation) {
         io.out << to_text(json_view(opened, shown)) << '\n';
     } else {
         const auto& environment = invocation.environment();
-        const reader::ViewOptions options{environment.out_is_terminal ? environment.columns : 0,
-                                          environment.out_is_terminal && environment.colours};
+        reader::PageOptions options;
+        if (environment.out_is_terminal) {
+            options.width = environment.columns;
+            options.colours = environment.colours;
+        }
         io.out << reader::view(opened, shown, options);
     }
     io.out.flush();

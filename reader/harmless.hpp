@@ -2,7 +2,6 @@
 // believes what he sees.
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -20,13 +19,5 @@ constexpr std::string_view harmless_replacement = "\xef\xbf\xbd"; // U+FFFD
 
 /// The same on one line: LF, CR and tab become spaces; trimmed.
 [[nodiscard]] std::string harmless_line(std::string_view text);
-
-/// Columns on a terminal: two for East Asian wide characters and emoji, none for combining ones.
-[[nodiscard]] std::size_t display_width(std::string_view harmless_text) noexcept;
-
-/// Each line of `harmless_text` with `indent` in front, and lines broken at `width` columns with the indent
-/// repeated: nothing of it can begin a line of the terminal. `width` 0: lines are not broken.
-[[nodiscard]] std::string indented(std::string_view harmless_text, std::string_view indent,
-                                   std::size_t width);
 
 } // namespace lockbox::reader

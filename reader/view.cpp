@@ -1,39 +1,21 @@
 #include "reader/view.hpp"
 
-#include "base/ascii.hpp"
-#include "base/time.hpp"
-#include "reader/harmless.hpp"
 #include "reader/header_text.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace lockbox::reader {
 namespace {
 
-enum class Tone { plain, good, doubtful, bad };
-
-/// ECMA-48 §8.3.117.
-std::string_view sgr(Tone tone) noexcept {
-    switch (tone) {
-    case Tone::plain:
-        return "\x1b[1m";
-    case Tone::good:
-        return "\x1b[1;32m";
-    case Tone::doubtful:
-        return "\x1b[1;33m";
-    case Tone::bad:
-        return "\x1b[1;31m";
-    }
-    return "";
-}
-
 struct Verdict {
     Tone tone;
-    std::string words;
+    OwnWords words;
+    MessageWords about; ///< whom, or why
 };
 
 std::string addresses_of(const Signature& signature) {
@@ -44,49 +26,47 @@ std::string addresses_of(const Signature& signature) {
     return fmt::format("{}", fmt::join(addresses, ", "));
 }
 
-std::string signer_of(const Signature& signature) {
-    const auto addresses = harmless_line(addresses_of(signature));
+MessageWords signer_of(const Signature& signature) {
+    const auto addresses = addresses_of(signature);
     if (signature.signer.empty() && !addresses.empty()) {
-        return addresses;
+        return MessageWords(addresses);
     }
-    auto signer = harmless_line(signature.signer.empty() ? signature.fingerprint : signature.signer);
+    auto signer = signature.signer.empty() ? signature.fingerprint : signature.signer;
     if (signer.find(addresses) == std::string::npos) {
         signer += " <" + addresses + '>';
     }
-    return signer.empty() ? "nobody that can be named" : signer;
+    return MessageWords(signer.empty() ? "nobody that can be named" : signer);
 }
 
 Verdict verdict_on(const Signature& signature) {
     const auto signer = signer_of(signature);
-    const auto around = signature.is_around_encryption
-                            ? std::string(", but around the sealed message, not inside of it")
-                            : std::string();
+    const auto around =
+        signature.is_around_encryption ? ", but around the sealed message, not inside of it"_own : OwnWords();
     switch (signature.state) {
     case SignatureState::good:
         if (!signature.is_of_sender) {
-            return {Tone::bad,
-                    fmt::format("signed by {}, which is NOT the address in From{}", signer, around)};
+            return {Tone::bad, "signed by somebody who is NOT the address in From"_own + around, signer};
         }
-        return {around.empty() ? Tone::good : Tone::doubtful,
-                fmt::format("signed by {}, the address in From{}", signer, around)};
+        return {around.empty() ? Tone::good : Tone::doubtful, "signed by the address in From"_own + around,
+                signer};
     case SignatureState::unvouched:
         return {Tone::doubtful,
-                fmt::format("signed in the name of {}, but nobody vouches for that{}{}", signer,
-                            signature.is_of_sender ? "" : "; it is NOT the address in From", around)};
+                "signed in a name that nobody vouches for"_own +
+                    (signature.is_of_sender ? OwnWords() : "; it is NOT the address in From"_own) + around,
+                signer};
     case SignatureState::expired:
-        return {Tone::doubtful, fmt::format("signed by {}, but EXPIRED: {}", signer, signature.summary)};
+        return {Tone::doubtful, "signed, but EXPIRED"_own,
+                MessageWords(signer.text() + "; " + signature.summary)};
     case SignatureState::revoked:
-        return {Tone::bad, fmt::format("signed with the REVOKED certificate of {}", signer)};
+        return {Tone::bad, "signed with the REVOKED certificate of"_own, signer};
     case SignatureState::unknown:
-        return {Tone::doubtful, fmt::format("signed by an unknown certificate, {}", signer)};
+        return {Tone::doubtful, "signed by an unknown certificate"_own, signer};
     case SignatureState::bad:
-        return {Tone::bad,
-                fmt::format("BAD signature, said to be by {}: it was not made for this text", signer)};
+        return {Tone::bad, "BAD signature, it was not made for this text; said to be by"_own, signer};
     case SignatureState::unreadable:
-        return {Tone::doubtful,
-                fmt::format("a signature that cannot be checked: {}", harmless_line(signature.summary))};
+        return {Tone::doubtful, "a signature that cannot be checked"_own, MessageWords(signature.summary)};
     }
-    return {Tone::bad, "a signature of no known kind"};
+    return {Tone::bad, "a signature of no known kind"_own, {}};
 }
 
 Verdict verdict_on(const Opened& opened) {
@@ -96,92 +76,76 @@ Verdict verdict_on(const Opened& opened) {
             std::any_of(opened.signatures.begin(), opened.signatures.end(), [](const Signature& signature) {
                 return signature.state == SignatureState::good && !signature.is_around_encryption;
             })) {
-            return {Tone::good, "sealed, and unchanged since it was signed"};
+            return {Tone::good, "sealed, and unchanged since it was signed"_own, {}};
         }
         if (opened.protection == Protection::without_integrity) {
             return {Tone::doubtful,
-                    "sealed, but it MAY HAVE BEEN CHANGED on its way: its form (CBC) cannot tell"};
+                    "sealed, but it MAY HAVE BEEN CHANGED on its way: its form (CBC) cannot tell"_own,
+                    {}};
         }
-        return {Tone::good, "sealed, and unchanged since"};
+        return {Tone::good, "sealed, and unchanged since"_own, {}};
     case Outcome::partly_sealed: {
-        std::vector<std::string> numbers;
+        OwnWords numbers;
+        bool is_one = true;
         for (const auto& part : opened.parts) {
             if (part.outcome == Outcome::opened) {
-                numbers.push_back(part.number);
+                is_one = numbers.empty();
+                numbers += (is_one ? OwnWords() : ", "_own) + OwnWords::part(part.number);
             }
         }
         return {Tone::doubtful,
-                fmt::format("PARTLY SEALED: only part {}, shown by itself; nothing protects the rest",
-                            fmt::join(numbers, ", "))};
+                "PARTLY SEALED: only "_own + (is_one ? "part "_own : "parts "_own) + numbers +
+                    ", shown by itself; nothing protects the rest"_own,
+                {}};
     }
     case Outcome::nothing_to_open:
-        return {Tone::doubtful, "NOT SEALED: everybody on the way could read it"};
+        return {Tone::doubtful, "NOT SEALED: everybody on the way could read it"_own, {}};
     case Outcome::no_key:
-        return {Tone::bad, fmt::format("NOT OPENED: {}", harmless_line(opened.reason))};
-    case Outcome::damaged:
-        return {Tone::bad, fmt::format("NOT OPENED, damaged or forged: {}", harmless_line(opened.reason))};
     case Outcome::unavailable:
-        return {Tone::bad, fmt::format("NOT OPENED: {}", harmless_line(opened.reason))};
+        return {Tone::bad, "NOT OPENED"_own, MessageWords(opened.reason)};
+    case Outcome::damaged:
+        return {Tone::bad, "NOT OPENED, damaged or forged"_own, MessageWords(opened.reason)};
     }
-    return {Tone::bad, "NOT OPENED"};
+    return {Tone::bad, "NOT OPENED"_own, {}};
 }
 
 Verdict verdict_on(const Part& part) {
     if (part.outcome == Outcome::opened) {
         return part.protection == Protection::authenticated
-                   ? Verdict{Tone::good, "this part was sealed, and is unchanged since"}
+                   ? Verdict{Tone::good, "this part was sealed, and is unchanged since"_own, {}}
                    : Verdict{
                          Tone::doubtful,
-                         "this part was sealed, but it MAY HAVE BEEN CHANGED: its form (CBC) cannot tell"};
+                         "this part was sealed, but it MAY HAVE BEEN CHANGED: its form (CBC) cannot tell"_own,
+                         {}};
     }
     if (part.outcome == Outcome::nothing_to_open) {
-        return {Tone::doubtful, "this part is NOT SEALED, only signed"};
+        return {Tone::doubtful, "this part is NOT SEALED, only signed"_own, {}};
     }
-    return {Tone::bad, fmt::format("this part was NOT OPENED: {}", harmless_line(part.reason))};
+    return {Tone::bad, "this part was NOT OPENED"_own, MessageWords(part.reason)};
 }
 
-class Page {
-public:
-    explicit Page(const ViewOptions& options) : options_(options) {}
-
-    void verdict(std::string_view label, const Verdict& verdict) {
-        field(label, verdict.words, verdict.tone);
-    }
-
-    void field(std::string_view label, std::string_view text, Tone tone = Tone::plain) {
-        if (text.empty()) {
-            return;
-        }
-        const auto head = fmt::format("{:<12}", std::string(label) + ':');
-        const std::string indent(head.size(), ' ');
-        auto lines = indented(text, indent, options_.width);
-        lines.replace(0, head.size(), options_.colours ? fmt::format("{}{}\x1b[0m", sgr(tone), head) : head);
-        text_ += lines;
-    }
-
-    void heading(std::string_view text) {
-        text_ += options_.colours ? fmt::format("\n\x1b[1m{}\x1b[0m\n", text) : fmt::format("\n{}\n", text);
-    }
-    void empty_line() { text_ += '\n'; }
-
-    void body(std::string_view text) { text_ += indented(text, "\u2502 ", options_.width); }
-
-    std::string take() { return std::move(text_); }
-
-private:
-    const ViewOptions& options_;
-    std::string text_;
-};
+void add(Page& page, const OwnWords& label, const Verdict& verdict) {
+    page.say(label, verdict.words, verdict.about, verdict.tone);
+}
 
 void add_signatures(Page& page, const std::vector<Signature>& signatures) {
     for (const auto& signature : signatures) {
-        page.verdict("Signature", verdict_on(signature));
+        add(page, "Signature"_own, verdict_on(signature));
     }
+}
+
+/// What protects the message, and who signed it.
+void add_verdict(Page& page, const Opened& opened) {
+    add(page, "Protection"_own, verdict_on(opened));
+    if (opened.signatures.empty() && opened.outcome == Outcome::opened) {
+        page.say("Signature"_own, "none: sealing alone does not tell who wrote it"_own, Tone::doubtful);
+    }
+    add_signatures(page, opened.signatures);
 }
 
 void add_warnings(Page& page, const std::vector<std::string>& warnings) {
     for (const auto& warning : warnings) {
-        page.field("Warning", harmless_line(warning), Tone::doubtful);
+        page.field("Warning"_own, MessageWords(warning), Tone::doubtful);
     }
 }
 
@@ -191,11 +155,11 @@ void add_texts(Page& page, const Shown& shown) {
         if (is_one) {
             page.empty_line();
         } else {
-            page.heading(fmt::format("Text {}", text.number));
+            page.heading("Text "_own + OwnWords::part(text.number));
         }
-        page.field("Forwarded", text.forwarded);
-        page.field("Note", text.note);
-        page.body(text.text.empty() ? "\n" : text.text);
+        page.field("Forwarded"_own, MessageWords(text.forwarded));
+        page.field("Note"_own, MessageWords(text.note));
+        page.text(MessageWords(text.text));
     }
 }
 
@@ -205,21 +169,23 @@ void add_attachments(Page& page, const std::vector<Attachment>& attachments) {
     }
     page.empty_line();
     for (const auto& attachment : attachments) {
-        page.field("Attachment",
-                   fmt::format("{} {}, {}, {}", attachment.number, attachment.name,
-                               harmless_line(attachment.media_type), size_in_words(attachment.octets)));
+        page.field("Attachment"_own,
+                   OwnWords::part(attachment.number) + ", "_own + OwnWords::size(attachment.octets),
+                   MessageWords(attachment.name + ", " + attachment.media_type));
     }
 }
 
 void add_header(Page& page, const mail::HeaderSection& header) {
-    for (const auto* const name : {"From", "Sender", "Reply-To", "To", "Cc"}) {
-        for (const auto body : header.all(name)) {
-            page.field(name, header_addresses(body));
+    const std::array mailboxes{"From"_own, "Sender"_own, "Reply-To"_own, "To"_own, "Cc"_own};
+    for (const auto& name : mailboxes) {
+        for (const auto body : header.all(name.text())) {
+            page.field(name, MessageWords(header_addresses(body)));
         }
     }
-    for (const auto* const name : {"Date", "Subject"}) {
-        for (const auto body : header.all(name)) {
-            page.field(name, header_text(body));
+    const std::array texts{"Date"_own, "Subject"_own};
+    for (const auto& name : texts) {
+        for (const auto body : header.all(name.text())) {
+            page.field(name, MessageWords(header_text(body)));
         }
     }
 }
@@ -277,16 +243,10 @@ std::vector<Shown> shown(const Opened& opened, std::string_view received) {
     return result;
 }
 
-std::string view(const Opened& opened, const std::vector<Shown>& shown, const ViewOptions& options) {
+std::string view(const Opened& opened, const std::vector<Shown>& shown, const PageOptions& options) {
     Page page(options);
-    page.verdict("Protection", verdict_on(opened));
-    if (!opened.layers.empty()) {
-        page.field("Form", fmt::format("{}", fmt::join(opened.layers, "; in it ")));
-    }
-    if (opened.signatures.empty() && opened.outcome == Outcome::opened) {
-        page.field("Signature", "none: sealing alone does not tell who wrote it", Tone::doubtful);
-    }
-    add_signatures(page, opened.signatures);
+    add_verdict(page, opened);
+    page.field("Form"_own, MessageWords(fmt::format("{}", fmt::join(opened.layers, "; in it "))));
     add_warnings(page, opened.warnings);
     if (opened.signed_header) {
         add_warnings(page, opened.signed_header->warnings);
@@ -301,9 +261,9 @@ std::string view(const Opened& opened, const std::vector<Shown>& shown, const Vi
         add_attachments(page, message.attachments);
     }
     for (const auto& part : opened.parts) {
-        page.heading(fmt::format("Part {}", part.number));
-        page.verdict("Protection", verdict_on(part));
-        page.field("Form", part.form);
+        page.heading("Part "_own + OwnWords::part(part.number));
+        add(page, "Protection"_own, verdict_on(part));
+        page.field("Form"_own, MessageWords(part.form));
         add_signatures(page, part.signatures);
         add_warnings(page, part.warnings);
         const auto own = std::find_if(shown.begin(), shown.end(),
@@ -317,6 +277,8 @@ std::string view(const Opened& opened, const std::vector<Shown>& shown, const Vi
             add_attachments(page, own->attachments);
         }
     }
+    page.heading("End of the message"_own); // of a long one, what is said at the top is out of sight
+    add_verdict(page, opened);
     return page.take();
 }
 

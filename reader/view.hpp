@@ -3,9 +3,9 @@
 
 #include "reader/attachment.hpp"
 #include "reader/open.hpp"
+#include "reader/page.hpp"
 #include "reader/text_parts.hpp"
 
-#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,14 +25,9 @@ struct Shown {
 /// text. `opened` and `received` must outlive it.
 [[nodiscard]] std::vector<Shown> shown(const Opened& opened, std::string_view received);
 
-struct ViewOptions {
-    std::size_t width = 0; ///< columns; 0: lines are not broken
-    bool colours = false;
-};
-
-/// Lines of ours begin with a word of ours; each line of the message's own text begins with a bar, so that
-/// none can be taken for one of ours, however long it is.
+/// Lines that Lockbox wrote begin with own_mark, all others with message_bar. What protects the message and
+/// who signed it stands at the top, and once more at the end.
 [[nodiscard]] std::string view(const Opened& opened, const std::vector<Shown>& shown,
-                               const ViewOptions& options);
+                               const PageOptions& options);
 
 } // namespace lockbox::reader

@@ -57,7 +57,7 @@ def test_sealed_part_between_html(lockbox, sealed, subtype, before, after):
     assert "partly sealed" in result.err and "markup" in result.err
     shown = read(lockbox, message)
     assert shown.status == PARTLY and b"PARTLY SEALED" in shown.out
-    own = shown.out[shown.out.index(b"\nPart "):]
+    own = shown.out[shown.out.index("\n▐ Part ".encode()):]
     assert SECRET in own and b"efail" not in own
 
 
@@ -269,7 +269,7 @@ def test_text_before_and_behind_the_armor(lockbox, bob_home):
         assert (result.status, result.out) == (PARTLY, b""), result
         assert "part 1#1" in result.err
         shown = read(lockbox, HEADER + b"\n" + message)
-        assert shown.out.index(b"PARTLY SEALED") < shown.out.index(b"\nPart 1#1") < shown.out.index(SECRET)
+        assert shown.out.index(b"PARTLY SEALED") < shown.out.index("\n▐ Part 1#1".encode()) < shown.out.index(SECRET)
 
 
 def test_two_armors_in_one_text(lockbox, bob_home):
@@ -380,7 +380,7 @@ def test_signature_of_a_part(trusting, signers):
     assert result.json["signatures"] == []
     assert [part["number"] for part in result.json["parts"]] == ["2"]
     shown = read(trusting, message).text
-    assert "Signature:" not in shown[:shown.index("\nPart 2")]
+    assert "Signature:" not in shown[:shown.index("\n▐ Part 2")]
 
 
 def test_signature_of_another_text(trusting, signers):
@@ -611,11 +611,12 @@ def test_on_a_terminal(lockbox, sealed):
     body = b"".join(b"x" * filler + forged + b"\r\n" for filler in range(50, 64)) + ESCAPES + b"\r\n"
     message = lockbox.file("message.eml", HEADER + sealed(b"Content-Type: text/plain\r\n\r\n" + body))
     octets = on_a_terminal(lockbox, "read", message)
-    assert b"\x1b[1;32mProtection:" in octets
+    assert "\x1b[1;32m▐ Protection:".encode() in octets
     plain = re.sub(rb"\x1b\[[0-9;]*m", b"", octets).replace(b"\r\n", b"\n")
     assert not BAD.search(plain.replace(b"\n", b""))
     lines = plain.decode().split("\n")
-    assert sum(line.startswith("Protection:") for line in lines) == 1
+    assert sum(line.startswith("▐ Protection:") for line in lines) == 2  # at the top and at the end
+    assert all(line.startswith(("▐", "│ ")) for line in lines if line)
     assert max(map(len, lines)) <= 60
     assert b"\x1b" not in on_a_terminal(lockbox, "decrypt", message)
 

@@ -193,7 +193,7 @@ def test_two_boundary_parameters(lockbox, sealed):
 def test_read_shows_each_part_by_itself(lockbox, sealed):
     """Where each is shown, no heading stands above what is not below it in the message."""
     shown = read(lockbox, HEADER + multipart(b"mixed", text(b"before"), sealed(), text(b"after"))).text
-    own = shown.index("\nPart 2")
+    own = shown.index("\n▐ Part 2")
     assert shown.index("before") < own and shown.index("after") < own < shown.index(SECRET.decode())
 
 

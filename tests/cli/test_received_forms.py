@@ -169,7 +169,7 @@ def test_forwarded(lockbox, bob_home):
     assert b"\n\nFrom: Carol <carol@example.net>\nSubject: inner\nContent-Type: text/plain" in result.out
     assert BODY in result.out
     shown = lockbox.run("read", input=HEADER + multipart(b"mixed", text(b"see below\n"), forwarded))
-    part = shown.text[shown.text.index("\nPart 2"):]
+    part = shown.text[shown.text.index("\n▐ Part 2"):]
     assert "From:       Carol <carol@example.net>" in part and "Attack at dawn." in part
 
 

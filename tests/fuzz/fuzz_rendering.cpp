@@ -1,4 +1,5 @@
-// What a message shows on a terminal: whatever it says, nothing steers the terminal or leaves its indent.
+// What a message shows on a terminal: whatever it says, nothing steers the terminal, and no line begins as
+// those of Lockbox do.
 #include "base/ascii.hpp"
 #include "mail/entity.hpp"
 #include "reader/attachment.hpp"
@@ -7,9 +8,11 @@
 #include "reader/harmless.hpp"
 #include "reader/header_text.hpp"
 #include "reader/html_text.hpp"
+#include "reader/page.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 #include <algorithm>
+#include <string>
 #include <string_view>
 
 using namespace lockbox;
@@ -22,18 +25,41 @@ bool steers_nothing(std::string_view text) {
                                          [](char c) { return is_control(c) && c != '\n' && c != '\t'; });
 }
 
+/// A page on which the text stands wherever text of a message can stand.
+std::string page_of(std::string_view text, std::size_t width) {
+    const MessageWords words(text);
+    Page page({width, false, Ambiguous::narrow});
+    page.say("Protection"_own, "none"_own);
+    page.say("Signature"_own, "of"_own, words);
+    page.field("Subject"_own, words);
+    page.field("Attachment"_own, "1"_own, words);
+    page.heading("Text"_own);
+    page.text(words);
+    page.say("Protection"_own, "none"_own);
+    return page.take();
+}
+
+/// Each line begins with the mark or the bar, and fits; the mark stands nowhere else.
+void require_marked(std::string_view page, std::size_t width) {
+    const auto mark = own_mark.substr(0, own_mark.find(' '));
+    while (!page.empty()) {
+        const auto end = page.find('\n');
+        fuzz::require(end != std::string_view::npos);
+        const auto line = page.substr(0, end);
+        fuzz::require(line.starts_with(mark) || line.starts_with(message_bar));
+        fuzz::require(line.find(mark, 1) == std::string_view::npos);
+        fuzz::require(line.find('\t') == std::string_view::npos);
+        fuzz::require(columns_of(line, Ambiguous::narrow) <= width);
+        page.remove_prefix(end + 1);
+    }
+}
+
 void require_harmless(std::string_view text) {
     const auto shown = harmless(text);
     fuzz::require(steers_nothing(shown));
     fuzz::require(harmless(shown) == shown);
-    const auto lines = indented(shown, "| ", 20);
-    fuzz::require(steers_nothing(lines));
-    for (std::string_view rest = lines; !rest.empty();) {
-        fuzz::require(rest.starts_with("| "));
-        const auto end = rest.find('\n');
-        fuzz::require(end != std::string_view::npos);
-        fuzz::require(display_width(rest.substr(0, end)) <= 20);
-        rest.remove_prefix(end + 1);
+    for (const std::size_t width : {20U, 47U, 80U, 200U}) {
+        require_marked(page_of(text, width), width);
     }
 }
 

@@ -40,6 +40,11 @@ TEST_CASE("what steers a terminal or misleads the eye is replaced", "[reader]") 
         {"a\xcc\x88", "a\xcc\x88"},                                       // a combining mark
         {"\xd9\x85\xe2\x80\x8c\xd9\x85", "\xd9\x85\xe2\x80\x8c\xd9\x85"}, // a joiner in Arabic script
         {"\xe1\xa0\x8e\xe2\x80\x8d", "\xef\xbf\xbd\xef\xbf\xbd"},         // a joiner behind what is not shown
+        // The same between letters that a joiner may join: U+0645, U+061C or no UTF-8, U+200C or U+200D,
+        // U+0645.
+        {"\xd9\x85\xd8\x9c\xe2\x80\x8c\xd9\x85", "\xd9\x85" + gone + gone + "\xd9\x85"},
+        {"\xd9\x85\xff\xe2\x80\x8d\xd9\x85", "\xd9\x85" + gone + gone + "\xd9\x85"},
+        {"\xd9\x85\x7f\xe2\x80\x8d\xd9\x85", "\xd9\x85" + gone + gone + "\xd9\x85"},
         {"a\xe2\x80\x8d"
          "b",
          "a" + gone + "b"}, // and one that only hides
@@ -59,20 +64,23 @@ TEST_CASE("one line stays one line", "[reader]") {
     CHECK(harmless_line(" a\r\nFrom: b\tc ") == "a From: b c");
 }
 
-TEST_CASE("columns are counted as a terminal does", "[reader]") {
-    CHECK(display_width("abc") == 3);
-    CHECK(display_width("\xe6\xbc\xa2\xe5\xad\x97") == 4); // two wide characters
-    CHECK(display_width("a\xcc\x88") == 1);
-    CHECK(display_width("a\tb") == 9);
-}
-
-TEST_CASE("every line of a terminal that a text makes begins with the indent", "[reader]") {
-    CHECK(indented("one\ntwo", "| ", 0) == "| one\n| two\n");
-    CHECK(indented("one\n\ntwo\n", "| ", 0) == "| one\n| \n| two\n");
-    CHECK(indented("aaa bbb ccc", "| ", 10) == "| aaa bbb \n| ccc\n");
-    CHECK(indented("aaa bbb ccc", "| ", 9) == "| aaa bbb\n| ccc\n");
-    CHECK(indented("aaaaaaaaaaaa", "| ", 6) == "| aaaa\n| aaaa\n| aaaa\n");
-    CHECK(indented("\xe6\xbc\xa2\xe6\xbc\xa2", "| ", 5) == "| \xe6\xbc\xa2\n| \xe6\xbc\xa2\n");
-    CHECK(indented("abc", "| ", 1) == "| ab\n| c\n"); // too narrow for anything
-    CHECK(indented("", "| ", 10).empty());
+TEST_CASE("of ASCII and Latin-1, exactly the controls are replaced", "[reader]") {
+    // ECMA-48 §5.2 and §5.3: C0 is 00 to 1f, C1 is 80 to 9f; 7f is DELETE.
+    for (unsigned code = 0; code < 0x100; ++code) {
+        std::string text;
+        if (code < 0x80) {
+            text += static_cast<char>(code);
+        } else {
+            text += static_cast<char>(0xc0U | code >> 6U);
+            text += static_cast<char>(0x80U | (code & 0x3fU));
+        }
+        const bool is_control = code < 0x20 || (code >= 0x7f && code <= 0x9f);
+        const bool is_soft_hyphen = code == 0xad; // nobody sees it
+        const bool stays = code == '\n' || code == '\t' || (!is_control && !is_soft_hyphen);
+        CAPTURE(code);
+        CHECK(harmless("a" + text + "b") == "a" + (stays ? text : gone) + "b");
+        const auto line = harmless_line("a" + text + "b");
+        const bool is_blank = code == '\n' || code == '\t';
+        CHECK(line == "a" + (is_blank ? " " : stays ? text : gone) + "b");
+    }
 }
