@@ -93,6 +93,89 @@ private:
     std::size_t at_ = 0;
 };
 
+/// One `name*NUMBER=` or `name*NUMBER*=` (RFC 2231 §3 and §4.1).
+struct Piece {
+    std::size_t number;
+    bool is_extended;
+    std::string_view value;
+};
+
+struct Place {
+    std::size_t number;
+    bool is_extended;
+};
+
+/// Of what stands behind the first asterisk. nullopt: it is no number as RFC 2231 §7 writes them, without
+/// leading zeros.
+std::optional<Place> place_of(std::string_view text) noexcept {
+    constexpr std::size_t digits_max = 6;
+    const bool is_extended = text.ends_with('*');
+    text.remove_suffix(is_extended ? 1 : 0);
+    if (text.empty() || text.size() > digits_max || (text.front() == '0' && text.size() > 1)) {
+        return std::nullopt;
+    }
+    std::size_t number = 0;
+    for (const char c : text) {
+        if (!is_digit(c)) {
+            return std::nullopt;
+        }
+        number = number * 10 + static_cast<std::size_t>(c - '0');
+    }
+    return Place{number, is_extended};
+}
+
+std::optional<unsigned> hex_digit(char c) noexcept {
+    const char lower = to_lower(c);
+    return is_digit(c)                    ? std::optional<unsigned>(static_cast<unsigned>(c - '0'))
+           : lower >= 'a' && lower <= 'f' ? std::optional<unsigned>(static_cast<unsigned>(lower - 'a') + 10U)
+                                          : std::nullopt;
+}
+
+/// False: a control character comes out of it. A percent sign without two digits stays.
+bool append_percent_decoded(std::string& to, std::string_view text) {
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        char c = text[at];
+        if (c == '%' && at + 2 < text.size()) {
+            const auto high = hex_digit(text[at + 1]);
+            const auto low = hex_digit(text[at + 2]);
+            if (high && low) {
+                c = static_cast<char>(*high << 4U | *low);
+                at += 2;
+                if (is_control(c)) {
+                    return false;
+                }
+            }
+        }
+        to += c;
+    }
+    return true;
+}
+
+/// `pieces` in their order.
+std::optional<ContentType::Value> joined(const std::vector<Piece>& pieces) {
+    ContentType::Value value;
+    bool is_first = true;
+    for (const auto& piece : pieces) {
+        auto text = piece.value;
+        if (piece.is_extended && is_first) { // charset'language'text
+            const auto charset_end = text.find('\'');
+            const auto language_end =
+                charset_end == std::string_view::npos ? charset_end : text.find('\'', charset_end + 1);
+            if (language_end != std::string_view::npos) {
+                value.charset = text.substr(0, charset_end);
+                text.remove_prefix(language_end + 1);
+            }
+        }
+        is_first = false;
+        if (!piece.is_extended) {
+            value.text += text;
+        } else if (!append_percent_decoded(value.text, text)) {
+            return std::nullopt;
+        }
+    }
+    return value;
+}
+
 } // namespace
 
 std::optional<ContentType> ContentType::parse(std::string_view field_body) {
@@ -133,10 +216,67 @@ std::optional<ContentType> ContentType::parse(std::string_view field_body) {
     return result;
 }
 
+ContentType::Readings ContentType::readings(std::string_view name) const {
+    std::vector<Piece> pieces;
+    std::vector<std::optional<Value>> extended;
+    std::vector<std::optional<Value>> plain;
+    Readings result;
+    for (const auto& parameter : parameters_) {
+        const std::string_view written = parameter.name;
+        if (!written.starts_with(name)) {
+            continue;
+        }
+        const auto suffix = written.substr(name.size());
+        if (suffix.empty()) {
+            plain.push_back(Value{parameter.value, {}});
+        } else if (suffix == "*") {
+            extended.push_back(joined({{0, true, parameter.value}}));
+        } else if (suffix.front() == '*') {
+            const auto place = place_of(suffix.substr(1));
+            if (place) {
+                pieces.push_back({place->number, place->is_extended, parameter.value});
+            }
+            result.is_ambiguous = result.is_ambiguous || !place;
+        }
+    }
+    const auto add = [&](std::optional<Value> value) {
+        const auto is_same = [&](const Value& known) { return known.text == value->text; };
+        if (!value) {
+            result.is_ambiguous = true;
+        } else if (std::none_of(result.values.begin(), result.values.end(), is_same)) {
+            result.values.push_back(std::move(*value));
+        }
+    };
+    std::for_each(extended.begin(), extended.end(), add);
+    if (!pieces.empty()) {
+        std::stable_sort(pieces.begin(), pieces.end(),
+                         [](const Piece& a, const Piece& b) { return a.number < b.number; });
+        std::vector<Piece> in_sequence;
+        for (const auto& piece : pieces) {
+            if (piece.number == in_sequence.size()) {
+                in_sequence.push_back(piece);
+            }
+        }
+        if (!in_sequence.empty()) {
+            add(joined(in_sequence));
+        }
+        if (in_sequence.size() != pieces.size()) {
+            result.is_ambiguous = true;
+            add(joined(pieces));
+        }
+    }
+    std::for_each(plain.begin(), plain.end(), add);
+    result.is_ambiguous = result.is_ambiguous || result.values.size() > 1;
+    return result;
+}
+
 std::optional<std::string> ContentType::parameter(std::string_view name) const {
-    const auto found = std::find_if(parameters_.begin(), parameters_.end(),
-                                    [&](const Parameter& parameter) { return parameter.name == name; });
-    return found == parameters_.end() ? std::nullopt : std::optional<std::string>(found->value);
+    auto values = readings(name).values;
+    return values.empty() ? std::nullopt : std::optional<std::string>(std::move(values.front().text));
+}
+
+std::optional<ContentType> parsed_disposition(std::string_view field_body) {
+    return ContentType::parse("x/" + std::string(trim(field_body)));
 }
 
 std::optional<std::string> with_parameters(std::string_view field_body,

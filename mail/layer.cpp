@@ -85,9 +85,13 @@ std::optional<ContentType> content_type_of(const HeaderSection& header) {
     return ContentType::parse(header.first("Content-Type").value_or("text/plain"));
 }
 
-/// Of several fields of one name one reader takes the first and another the last.
+/// Of several fields or parameters of one name one reader takes the first and another the last.
 bool has_one_meaning(const HeaderSection& header) {
-    return header.count("Content-Type") <= 1 && header.count("Content-Transfer-Encoding") <= 1;
+    if (header.count("Content-Type") > 1 || header.count("Content-Transfer-Encoding") > 1) {
+        return false;
+    }
+    const auto type = content_type_of(header);
+    return !type || !(type->is_ambiguous("boundary") || type->is_ambiguous("protocol"));
 }
 
 /// The decoded body of a part of that type, which has nothing more to read in its header section than names
@@ -209,17 +213,15 @@ Judged judge_whole_body(Layer layer, const HeaderSection& header, std::string_vi
     return packets ? Judged{layer, std::move(*packets)} : Judged{};
 }
 
-/// One of its names, however they are spelled (RFC 2231: `filename*`, `filename*1`), is such a name.
+/// One of its names, of all that readers may take, is such a name.
 template <typename IsSuch>
 bool is_named(const ContentType& type, const HeaderSection& header, IsSuch&& is_such) {
     const auto has_name = [&](const ContentType& field, std::string_view parameter) {
-        return std::any_of(field.parameters().begin(), field.parameters().end(), [&](const auto& candidate) {
-            const std::string_view name = candidate.name;
-            return name.substr(0, name.find('*')) == parameter && is_such(std::string_view(candidate.value));
-        });
+        const auto names = field.readings(parameter).values;
+        return std::any_of(names.begin(), names.end(),
+                           [&](const ContentType::Value& name) { return is_such(name.text); });
     };
-    // Content-Disposition has the same grammar behind its first token (RFC 2183 §2).
-    const auto disposition = ContentType::parse("x/" + header.first("Content-Disposition").value_or(""));
+    const auto disposition = parsed_disposition(header.first("Content-Disposition").value_or(""));
     return has_name(type, "name") || (disposition && has_name(*disposition, "filename"));
 }
 

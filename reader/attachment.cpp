@@ -47,7 +47,7 @@ Split split(std::string_view name) noexcept {
 }
 
 void collect(const mail::Entity& entity, std::vector<Attachment>& found) {
-    if (entity.is_multipart()) {
+    if (entity.is_multipart() && !entity.children.empty()) {
         const bool is_signed = entity.media_type == "multipart/signed"; // the rest of it is the signature
         for (const auto& child : entity.children) {
             collect(child, found);
@@ -58,7 +58,7 @@ void collect(const mail::Entity& entity, std::vector<Attachment>& found) {
         return;
     }
     const bool is_text = entity.media_type.starts_with("text/");
-    if (is_text && !entity.is_attachment()) {
+    if ((is_text && !entity.is_attachment()) || (entity.is_multipart() && all_space(entity.body))) {
         return;
     }
     Attachment attachment;

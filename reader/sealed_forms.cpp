@@ -35,6 +35,9 @@ std::optional<std::string> broken_multipart_encrypted(const Entity& entity) {
         return fmt::format("it says that it is encrypted with \"{}\", which is not OpenPGP",
                            printable(*protocol));
     }
+    if (type && (type->is_ambiguous("boundary") || type->is_ambiguous("protocol"))) {
+        return "a parameter of its Content-Type has two meanings, and what it is depends on who reads it";
+    }
     constexpr std::string_view says = "it says that it is PGP/MIME, but ";
     const auto multipart =
         mail::split_multipart(entity.body, type ? type->parameter("boundary").value_or("") : "");

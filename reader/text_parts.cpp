@@ -80,10 +80,12 @@ public:
             std::find(skipped_.begin(), skipped_.end(), entity.number) != skipped_.end()) {
             return;
         }
-        if (entity.media_type == "multipart/alternative") {
+        if (entity.media_type == "multipart/alternative" && !entity.children.empty()) {
             collect_best(entity, forwarded);
         } else if (entity.media_type == "multipart/signed" && !entity.children.empty()) {
             collect(entity.children.front(), forwarded);
+        } else if (entity.is_multipart() && entity.children.empty()) {
+            add_what_has_no_parts(entity, forwarded);
         } else if (entity.is_multipart()) {
             for (const auto& child : entity.children) {
                 collect(child, forwarded);
@@ -102,6 +104,16 @@ public:
     std::vector<TextPart> parts;
 
 private:
+    /// Its boundary is missing, in no line of it or not readable, or it has a transfer encoding.
+    void add_what_has_no_parts(const Entity& entity, const std::string& forwarded) {
+        if (all_space(entity.body)) {
+            return;
+        }
+        parts.push_back(read_text(entity));
+        parts.back().forwarded = forwarded;
+        add_note(parts.back(), "its parts cannot be told apart, so all of it is shown as it is");
+    }
+
     void collect_best(const Entity& entity, const std::string& forwarded) {
         for (const auto* const media_type : {"text/plain", "text/html"}) {
             for (const auto& child : entity.children) {

@@ -58,6 +58,7 @@ CONTENT_TYPES = [
     "text/plain; hp*0=a; HP*1=b; x=\"\\\";\" ;",
     "(a(b))text(c)/(d)plain(e);(f)x(g)=(h)y(i)",
     "multipart/mixed; boundary=----=_Part",
+    "multipart/mixed; boundary*0*=us-ascii''%3D_7e; boundary*1=x; boundary*3=y; Boundary=z; b*=''%0A; b*00=1",
     "text",
 ]
 

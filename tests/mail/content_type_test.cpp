@@ -27,13 +27,101 @@ TEST_CASE("a content type is read with its parameters", "[mail]") {
         {"text/plain; a=1; A=2", "text/plain", "a", "1"},
         {"text/plain; charset=utf-8;", "text/plain", "charset", "utf-8"},
         {"text/plain; charset=utf-8 ; \r\n ", "text/plain", "charset", "utf-8"},
-        {"application/x-foo+bar; x*0=a; x*1=b", "application/x-foo+bar", "x*0", "a"},
+        // RFC 2231 §3, §4 and §4.1, its examples.
+        {"message/external-body; access-type=URL;\r\n URL*0=\"ftp://\";\r\n"
+         " URL*1=\"cs.utk.edu/pub/moore/bulk-mailer/bulk-mailer.tar\"",
+         "message/external-body", "url", "ftp://cs.utk.edu/pub/moore/bulk-mailer/bulk-mailer.tar"},
+        {"application/x-stuff;\r\n title*=us-ascii'en-us'This%20is%20%2A%2A%2Afun%2A%2A%2A",
+         "application/x-stuff", "title", "This is ***fun***"},
+        {"application/x-stuff\r\n ;title*0*=us-ascii'en'This%20is%20even%20more%20\r\n"
+         " ;title*1*=%2A%2A%2Afun%2A%2A%2A%20\r\n ;title*2=\"isn't it!\"",
+         "application/x-stuff", "title", "This is even more ***fun*** isn't it!"},
+        {"multipart/mixed; boundary*0*=us-ascii''%3D_7ea; boundary*1*=3_%3D", "multipart/mixed", "boundary",
+         "=_7ea3_="},
+        {"multipart/mixed; BOUNDARY*1=b; x=y; Boundary*0=a", "multipart/mixed", "boundary", "ab"},
+        {"text/plain; name*=\"utf-8''%E2%82%AC\"", "text/plain", "name", "\xe2\x82\xac"},
+        {"text/plain; name*=100%; x=1", "text/plain", "name", "100%"},
+        {"text/plain; name*=''%zz%4", "text/plain", "name", "%zz%4"},
+        {"text/plain; name=\"a%20b\"", "text/plain", "name", "a%20b"},
+        {"text/plain; name*0=a%20; name*1*=%20b", "text/plain", "name", "a%20 b"},
+        {"text/plain; name*0*=iso-8859-1'de'%FC; name*1*='x'y", "text/plain", "name", "\xfc'x'y"},
     }));
     CAPTURE(c.body);
     const auto type = ContentType::parse(c.body);
     REQUIRE(type);
     CHECK(type->media_type() == c.media_type);
     CHECK(type->parameter(c.parameter) == c.value);
+}
+
+TEST_CASE("a parameter that programs read differently has one reading here and is called ambiguous",
+          "[mail]") {
+    struct Case {
+        std::string parameters;
+        std::vector<std::string> values;
+    };
+    const auto c = GENERATE(values<Case>({
+        {"; b=1; b=2", {"1", "2"}},               // mutt takes the first, GMime the last
+        {"; b=1; b*0=2", {"2", "1"}},             // mutt: 1; Thunderbird: 2
+        {"; b*0=2; b=1", {"2", "1"}},             //
+        {"; b=1; b*=''2", {"2", "1"}},            //
+        {"; b*0=2; b*1=3; b*=''1", {"1", "23"}},  //
+        {"; b*0=1; b*2=3", {"1", "13"}},          // Thunderbird stops at the gap, mutt goes on
+        {"; b*1=1", {"1"}},                       // Thunderbird: none
+        {"; b*0=1; b*0=2; b*1=3", {"13", "123"}}, //
+        {"; b*0=1; b*01=2", {"1"}},               // RFC 2231 §7: no leading zeros, but strtoul() reads them
+        {"; b*x=1", {}},
+        {"; b**=1", {}},
+        {"; b*9999999=1", {}},
+        {"; b*=''1%0A", {}}, // a delimiter ends with its line
+        {"; b*0=1; b*1*=%00", {}},
+        {"; b*0*=''1%0d; b=2", {"2"}},
+    }));
+    CAPTURE(c.parameters);
+    const auto type = ContentType::parse("multipart/mixed" + c.parameters);
+    REQUIRE(type);
+    const auto readings = type->readings("b");
+    std::vector<std::string> values;
+    for (const auto& value : readings.values) {
+        values.push_back(value.text);
+    }
+    CHECK(values == c.values);
+    CHECK(readings.is_ambiguous);
+    CHECK(type->parameter("b").value_or("") == (c.values.empty() ? "" : c.values.front()));
+    CHECK_FALSE(type->is_ambiguous("a"));
+    CHECK_FALSE(ContentType::parse("multipart/mixed" + c.parameters + "; bb=1; xb=2")->is_ambiguous("bb"));
+}
+
+TEST_CASE("a parameter that is written twice in one meaning is not ambiguous", "[mail]") {
+    const auto parameters = GENERATE(as<std::string>{}, "; b=1", "; b=1; b=1", "; b=12; b*0=1; b*1=2",
+                                     "; b*=us-ascii''1; b=1", "; b*1=2; b*0=1; x=3; x=4");
+    CAPTURE(parameters);
+    CHECK_FALSE(ContentType::parse("multipart/mixed" + parameters)->is_ambiguous("b"));
+}
+
+TEST_CASE("a value is read with the charset that it announces", "[mail]") {
+    const auto type = ContentType::parse("text/plain; a*0*=ISO-8859-15'fr'%A4; a*1=x; b*=''y; c=z");
+    REQUIRE(type);
+    REQUIRE(type->readings("a").values.size() == 1);
+    CHECK(type->readings("a").values.front().text == "\xa4x");
+    CHECK(type->readings("a").values.front().charset == "ISO-8859-15");
+    CHECK(type->readings("b").values.front().charset.empty());
+    CHECK(type->readings("c").values.front().charset.empty());
+}
+
+TEST_CASE("pieces beyond counting are put together in no time", "[mail]") {
+    std::string body = "multipart/mixed";
+    for (int number = 99'999; number >= 0; --number) {
+        body += "; b*" + std::to_string(number) + "=x";
+    }
+    CHECK(ContentType::parse(body)->parameter("b") == std::string(100'000, 'x'));
+}
+
+TEST_CASE("a disposition is read with its parameters", "[mail]") {
+    const auto disposition = parsed_disposition(" Attachment;\r\n filename*0=a.; filename*1=html");
+    REQUIRE(disposition);
+    CHECK(disposition->is("x/attachment"));
+    CHECK(disposition->parameter("filename") == "a.html");
+    CHECK_FALSE(parsed_disposition(""));
 }
 
 TEST_CASE("a content type that cannot be read is none", "[mail]") {

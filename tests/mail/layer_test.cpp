@@ -358,13 +358,45 @@ TEST_CASE("the checksum of armor decides nothing (RFC 9580 §6.1), nor does its 
     CHECK(dearmor(form)->bytes == packets);
 }
 
+TEST_CASE("a boundary in pieces is that of a sealed and of a signed message", "[mail]") {
+    PgpMime mime;
+    mime.type = "multipart/encrypted; protocol*0=application/; protocol*1=\"pgp-encrypted\";\r\n"
+                " boundary*0*=us-ascii''%62";
+    CHECK(layer_of(mime.message()) == Layer::openpgp_mime);
+    const std::string type = "Content-Type: multipart/signed; protocol=\"application/pgp-signature\";\r\n"
+                             " boundary*1=c; boundary*0=b\r\n\r\n";
+    const std::string body = "--bc\r\n\r\ntext\r\n--bc\r\nContent-Type: application/pgp-signature\r\n\r\n"
+                             "x\r\n--bc--\r\n";
+    CHECK(layer_of(type + body) == Layer::multipart_signed);
+    const auto parsed = Message::parse(type + body);
+    REQUIRE(signed_entity(parsed.header, parsed.body));
+    CHECK(signed_entity(parsed.header, parsed.body)->content == "\r\ntext");
+}
+
+TEST_CASE("a message whose boundary or protocol has two meanings is neither sealed nor signed", "[mail]") {
+    const auto parameters =
+        GENERATE(as<std::string>{}, "; boundary=b; boundary=c", "; boundary=c; boundary*0=b",
+                 "; boundary*0=b; boundary=c", "; boundary*=''b; boundary=c", "; boundary*0=b; boundary*2=c",
+                 "; boundary*1=b", "; boundary*0=b; boundary*0=c", "; boundary*0=b; boundary*01=c",
+                 "; boundary=b; protocol*=''application%2Fpgp-signature");
+    CAPTURE(parameters);
+    PgpMime mime;
+    mime.type = "multipart/encrypted; protocol=\"application/pgp-encrypted\"" + parameters;
+    CHECK(layer_of(mime.message()) == Layer::none);
+    CHECK(layer_of("Content-Type: multipart/signed; protocol=\"application/pgp-encrypted\"" + parameters +
+                   "\r\n\r\n--b\r\n\r\ntext\r\n--b\r\nContent-Type: application/pgp-signature\r\n\r\n"
+                   "x\r\n--b--\r\n") == Layer::none);
+}
+
 TEST_CASE("an encrypted file alone, and a sealed message that lost its label, are sealed", "[mail]") {
     const auto type = GENERATE(
         as<std::string>{}, "application/octet-stream", "APPLICATION/Octet-Stream; name=encrypted.asc",
         "application/pgp-encrypted",
         "application/octet-stream\r\nContent-Disposition: attachment; filename=x",
         "application/pdf; name=\"notes.pdf.PGP\"", "image/png; name*=utf-8''bild%20%C3%A4.png.gpg",
-        "application/pdf\r\nContent-Disposition: attachment; filename*0=\"long\"; filename*1=\".pdf.asc\"");
+        "application/pdf\r\nContent-Disposition: attachment; filename*0=\"long\"; filename*1=\".pdf.asc\"",
+        "application/pdf; name*1=sc; name*0=notes.a",
+        "application/pdf\r\nContent-Disposition: attachment; filename=x; filename*=''x%2easc");
     CAPTURE(type);
     const auto head = "Content-Type: " + type + "\r\n";
     CHECK(layer_of(head + "\r\n" + armor) == Layer::openpgp_file);
