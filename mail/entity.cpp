@@ -2,12 +2,16 @@
 
 #include "base/ascii.hpp"
 #include "base/error.hpp"
+#include "mail/charset.hpp"
 #include "mail/content_type.hpp"
+#include "mail/encoded_words.hpp"
 #include "mail/gmime.hpp"
 #include "mail/multipart.hpp"
 #include "mail/transfer_encoding.hpp"
 
 #include <fmt/format.h>
+
+#include <utility>
 
 namespace lockbox::mail {
 namespace {
@@ -15,8 +19,15 @@ namespace {
 using ContentTypeHandle = GObjectHandle<GMimeContentType>;
 using DispositionHandle = GObjectHandle<GMimeContentDisposition>;
 
-std::optional<std::string> non_empty(const char* text) {
-    return text != nullptr && *text != '\0' ? std::optional<std::string>(text) : std::nullopt;
+/// GMime forgives more than ContentType::parse(): `filename=a b.pdf` without quotes is everywhere.
+template <typename FieldHandle, auto parse, auto get_parameter>
+void add_of_gmime(std::vector<std::string>& names, const std::string& field, const char* parameter) {
+    start_gmime();
+    const FieldHandle read(parse(nullptr, field.c_str()));
+    const auto* const name = read ? get_parameter(read.get(), parameter) : nullptr;
+    if (name != nullptr && *name != '\0') {
+        names.emplace_back(name);
+    }
 }
 
 class Parser {
@@ -86,28 +97,47 @@ std::string Entity::decoded() const {
     return transfer_decoded(body, transfer_encoding_of(header));
 }
 
-std::optional<std::string> Entity::file_name() const {
-    start_gmime();
-    if (const auto field = header.first("Content-Disposition")) {
-        const DispositionHandle disposition(g_mime_content_disposition_parse(nullptr, field->c_str()));
-        if (disposition) {
-            if (auto name =
-                    non_empty(g_mime_content_disposition_get_parameter(disposition.get(), "filename"))) {
-                return name;
+std::vector<std::string> Entity::file_names() const {
+    std::vector<std::string> names;
+    const auto add = [&](const std::optional<ContentType>& field, std::string_view parameter) {
+        if (!field) {
+            return;
+        }
+        for (const auto& value : field->readings(parameter).values) {
+            auto name =
+                value.charset.empty() ? decoded_words(value.text) : to_utf8(value.text, value.charset).text;
+            if (!name.empty()) {
+                names.push_back(std::move(name));
             }
         }
+    };
+    const auto disposition = header.first("Content-Disposition").value_or("");
+    const auto type = header.first("Content-Type").value_or("");
+    const auto read_disposition = parsed_disposition(disposition);
+    const auto read_type = ContentType::parse(type);
+    add(read_disposition, "filename");
+    if (!read_disposition) {
+        add_of_gmime<DispositionHandle, g_mime_content_disposition_parse,
+                     g_mime_content_disposition_get_parameter>(names, disposition, "filename");
     }
-    if (const auto field = header.first("Content-Type")) {
-        const ContentTypeHandle type(g_mime_content_type_parse(nullptr, field->c_str()));
-        if (type) {
-            return non_empty(g_mime_content_type_get_parameter(type.get(), "name"));
-        }
+    add(read_type, "name");
+    if (!read_type) {
+        add_of_gmime<ContentTypeHandle, g_mime_content_type_parse, g_mime_content_type_get_parameter>(
+            names, type, "name");
     }
-    return std::nullopt;
+    return names;
+}
+
+std::optional<std::string> Entity::file_name() const {
+    auto names = file_names();
+    return names.empty() ? std::nullopt : std::optional<std::string>(std::move(names.front()));
 }
 
 bool Entity::is_attachment() const {
     const auto field = header.first("Content-Disposition").value_or("");
+    if (const auto disposition = parsed_disposition(field)) {
+        return disposition->is("x/attachment");
+    }
     return equal_ignoring_case(trim(std::string_view(field).substr(0, field.find(';'))), "attachment");
 }
 

@@ -34,8 +34,10 @@ struct Entity {
     }
     /// The body without its transfer encoding.
     [[nodiscard]] std::string decoded() const;
-    /// Of the Content-Disposition, else of the Content-Type; RFC 2231 and RFC 2047 decoded, as the sender
-    /// wrote it: not a name for the file system (reader/attachment.hpp).
+    /// All names that programs may take for it: of the Content-Disposition, then of the Content-Type, each in
+    /// every reading (mail/content_type.hpp); RFC 2231 and RFC 2047 decoded, as the sender wrote them.
+    [[nodiscard]] std::vector<std::string> file_names() const;
+    /// The first of these: not a name for the file system (reader/attachment.hpp).
     [[nodiscard]] std::optional<std::string> file_name() const;
     /// Content-Disposition says so (RFC 2183), in any case.
     [[nodiscard]] bool is_attachment() const;

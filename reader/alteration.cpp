@@ -1,9 +1,9 @@
 #include "reader/alteration.hpp"
 
 #include "base/ascii.hpp"
+#include "mail/charset.hpp"
 #include "mail/content_type.hpp"
 #include "mail/transfer_encoding.hpp"
-#include "reader/charset.hpp"
 #include "reader/sealed_forms.hpp"
 
 #include <algorithm>

@@ -191,9 +191,12 @@ bool is_markup(const Entity& entity) {
     }
     constexpr std::array<std::string_view, 10> suffixes{".html", ".htm", ".shtml", ".xhtml", ".xht",
                                                         ".xml",  ".svg", ".mht",   ".mhtml", ".rtf"};
-    const auto name = lockbox::to_lower(entity.file_name().value_or(""));
-    return std::any_of(suffixes.begin(), suffixes.end(),
-                       [&](std::string_view suffix) { return name.ends_with(suffix); });
+    const auto names = entity.file_names();
+    return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+        return std::any_of(suffixes.begin(), suffixes.end(), [&](std::string_view suffix) {
+            return lockbox::to_lower(name).ends_with(suffix);
+        });
+    });
 }
 
 bool is_mime_entity(std::string_view bytes) {

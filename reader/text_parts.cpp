@@ -1,8 +1,8 @@
 #include "reader/text_parts.hpp"
 
 #include "base/ascii.hpp"
+#include "mail/charset.hpp"
 #include "mail/content_type.hpp"
-#include "reader/charset.hpp"
 #include "reader/flowed.hpp"
 #include "reader/harmless.hpp"
 #include "reader/header_text.hpp"
@@ -42,7 +42,7 @@ TextPart read_text(const Entity& entity) {
         add_note(part, fmt::format("only the first {} octets are shown", text_octets_max));
     }
     const auto charset = parameter(entity, "charset");
-    auto converted = to_utf8(decoded, charset);
+    auto converted = mail::to_utf8(decoded, charset);
     if (!converted.complete) {
         add_note(part, charset.empty() ? "not all of it is text"
                                        : fmt::format("not all of it is text in {}", harmless_line(charset)));

@@ -1,9 +1,10 @@
 // What a message shows on a terminal: whatever it says, nothing steers the terminal, and no line begins as
 // those of Lockbox do.
 #include "base/ascii.hpp"
+#include "mail/charset.hpp"
+#include "mail/encoded_words.hpp"
 #include "mail/entity.hpp"
 #include "reader/attachment.hpp"
-#include "reader/charset.hpp"
 #include "reader/flowed.hpp"
 #include "reader/harmless.hpp"
 #include "reader/header_text.hpp"
@@ -17,6 +18,7 @@
 
 using namespace lockbox;
 using namespace lockbox::reader;
+using mail::to_utf8;
 
 namespace {
 
@@ -77,6 +79,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     fuzz::require(steers_nothing(header_text(text)));
     fuzz::require(header_text(text).find('\n') == std::string::npos);
     fuzz::require(steers_nothing(header_addresses(text)));
+    require_harmless(mail::decoded_words(text));
     const auto name = safe_file_name(text, "fallback");
     fuzz::require(!name.empty() && name.size() <= file_name_octets_max && steers_nothing(name));
     fuzz::require(name.find('/') == std::string::npos && name.front() != '.' && name.front() != '-');

@@ -120,6 +120,14 @@ TEST_CASE("file names are read as their senders wrote them", "[mail]") {
         // RFC 2047 inside of quotes, which §5 forbids and many write.
         {"Content-Disposition: attachment; filename=\"=?utf-8?q?=E2=82=AC.txt?=\"\r\n", "\xe2\x82\xac.txt"},
         {"Content-Disposition: attachment; filename=\"../../etc/passwd\"\r\n", "../../etc/passwd"},
+        {"Content-Disposition: attachment; filename=fallback.txt; filename*=utf-8''%C3%A4.txt\r\n",
+         "\xc3\xa4.txt"}, // RFC 6266 §4.3
+        {"Content-Disposition: attachment; filename*0*=iso-8859-15''%A4; filename*1=.txt\r\n",
+         "\xe2\x82\xac.txt"},
+        {"Content-Disposition: attachment; filename=\"=?ks_c_5601-1987?B?vsiz5w==?=.txt\"\r\n",
+         "\xec\x95\x88\xeb\x85\x95.txt"},
+        {"Content-Disposition: attachment; filename=\"\xe4.txt\"\r\n", "\xc3\xa4.txt"},
+        {"Content-Disposition: attachment; filename=a b.pdf\r\n", "a b.pdf"}, // as GMime forgives it
         {"Subject: x\r\n", ""},
         {"Content-Disposition: attachment\r\n", ""},
     }));
@@ -127,9 +135,18 @@ TEST_CASE("file names are read as their senders wrote them", "[mail]") {
     CHECK(parse_entity(c.header + "\r\n").file_name().value_or("") == c.name);
 }
 
+TEST_CASE("all names that a program may take are known", "[mail]") {
+    const auto names =
+        parse_entity("Content-Type: application/octet-stream; name=\"d.txt\"; name*1=tml; name*0=e.h\r\n"
+                     "Content-Disposition: attachment; filename=c; filename*0=b; filename*=''a\r\n\r\n")
+            .file_names();
+    CHECK(names == std::vector<std::string>{"a", "b", "c", "e.html", "d.txt"});
+}
+
 TEST_CASE("what the sender calls an attachment is one", "[mail]") {
     CHECK(parse_entity("Content-Disposition: Attachment; filename=x\r\n\r\n").is_attachment());
     CHECK(parse_entity("Content-Disposition:\r\n attachment\r\n\r\n").is_attachment());
+    CHECK(parse_entity("Content-Disposition: (a file) attachment (x); filename*0=y\r\n\r\n").is_attachment());
     CHECK_FALSE(parse_entity("Content-Disposition: inline; filename=attachment\r\n\r\n").is_attachment());
     CHECK_FALSE(parse_entity("Subject: attachment\r\n\r\n").is_attachment());
 }
