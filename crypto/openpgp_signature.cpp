@@ -3,6 +3,7 @@
 #include "base/ascii.hpp"
 #include "crypto/plaintext_sink.hpp"
 #include "mail/openpgp_certificate.hpp"
+#include "mail/openpgp_packet.hpp"
 
 #include <algorithm>
 #include <array>
@@ -108,6 +109,30 @@ bool is_one_clear_signed_block(std::string_view armor) {
     return delimiters == 3 && !in_headers;
 }
 
+/// The packets of a detached signature. GnuPG refuses armor without its CRC-24, or with a wrong one, which
+/// RFC 9580 §6.1 forbids; of packets it asks for none.
+std::string dearmored(std::string_view signature) {
+    auto armor = mail::dearmor(signature, "PGP SIGNATURE");
+    if (!armor) {
+        armor = mail::dearmor(signature, "PGP MESSAGE"); // as PGP 5 and its like labelled them
+    }
+    return armor ? std::move(armor->bytes) : std::string(signature);
+}
+
+/// The same block, and the signature in it with the checksum that GnuPG wants to see. nullopt: that is no
+/// armor.
+std::optional<std::string> with_new_checksum(std::string_view block) {
+    const auto signature = mail::dearmor(block, "PGP SIGNATURE");
+    if (!signature) {
+        return std::nullopt;
+    }
+    std::string result(signature->before);
+    mail::ArmorWriter writer(result, "PGP SIGNATURE", signature->bytes.size());
+    writer.write(signature->bytes);
+    writer.finish();
+    return result;
+}
+
 std::vector<OpenPgpSignature> found_by(gpgme_error_t error, gpgme_ctx_t context) {
     auto signatures = signatures_in(gpgme_op_verify_result(context));
     if (signatures.empty()) {
@@ -153,7 +178,8 @@ std::vector<OpenPgpSignature> verify_detached_openpgp(std::string_view content, 
         return {unreadable("the signature is larger than any")};
     }
     const auto context = make_gpg_context({});
-    const auto signature_data = read_from(signature);
+    const auto packets = dearmored(signature);
+    const auto signature_data = read_from(packets);
     const auto content_data = read_from(content);
     const auto error = gpgme_op_verify(context.get(), signature_data.get(), content_data.get(), nullptr);
     return found_by(error, context.get());
@@ -163,8 +189,12 @@ std::optional<ClearSigned> verify_clear_signed(std::string_view armor) {
     if (armor.size() > clear_signed_octets_max || !is_one_clear_signed_block(armor)) {
         return std::nullopt;
     }
+    const auto block = with_new_checksum(armor);
+    if (!block || block->size() > clear_signed_octets_max) {
+        return std::nullopt;
+    }
     const auto context = make_gpg_context({});
-    const auto input = read_from(armor);
+    const auto input = read_from(*block);
     PlaintextSink sink(armor.size()); // a cleartext signature does not grow
     const auto error = gpgme_op_verify(context.get(), input.get(), nullptr, sink.data());
     sink.rethrow_failure();

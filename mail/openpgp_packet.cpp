@@ -195,7 +195,35 @@ constexpr std::string_view begin_mark = "-----BEGIN ";
 constexpr std::string_view end_mark = "-----END ";
 constexpr std::string_view dashes = "-----";
 
-/// The line that begins at `at`, without its line end, and where the next one begins.
+// Mail programs that take armor for prose turn its spaces into no-break spaces: U+00A0 in UTF-8 or ISO 8859.
+constexpr char nbsp_octet = '\xa0';
+constexpr char nbsp_lead = '\xc2';
+
+std::string without_nbsp(std::string_view text) {
+    std::string result;
+    result.reserve(text.size());
+    for (const char c : text) {
+        if (c == nbsp_octet) {
+            if (!result.empty() && result.back() == nbsp_lead) {
+                result.pop_back();
+            }
+        } else {
+            result += c;
+        }
+    }
+    return result;
+}
+
+std::string_view without_space_at_end(std::string_view line) noexcept {
+    while (!line.empty() && (is_space(line.back()) || line.back() == nbsp_octet)) {
+        const bool is_pair =
+            line.back() == nbsp_octet && line.size() > 1 && line[line.size() - 2] == nbsp_lead;
+        line.remove_suffix(is_pair ? 2 : 1);
+    }
+    return line;
+}
+
+/// The line that begins at `at`, without white space at its end, and where the next one begins.
 struct Line {
     std::string_view text;
     std::size_t next = 0;
@@ -204,11 +232,7 @@ struct Line {
 Line line_at(std::string_view text, std::size_t at) noexcept {
     const auto lf = text.find('\n', at);
     const auto next = lf == std::string_view::npos ? text.size() : lf + 1;
-    auto line = text.substr(at, next - at);
-    while (!line.empty() && is_space(line.back())) {
-        line.remove_suffix(1);
-    }
-    return {line, next};
+    return {without_space_at_end(text.substr(at, next - at)), next};
 }
 
 /// `PGP MESSAGE` from `-----BEGIN PGP MESSAGE-----`; empty: the line is no such line.
@@ -245,7 +269,9 @@ std::optional<Armor> decoded(std::string_view text, const Block& block) {
     if (block.data == 0 || block.is_torn) {
         return std::nullopt;
     }
-    auto bytes = base64_decode(text.substr(block.data, block.data_end - block.data));
+    const auto data = text.substr(block.data, block.data_end - block.data);
+    auto bytes = data.find(nbsp_octet) == std::string_view::npos ? base64_decode(data)
+                                                                 : base64_decode(without_nbsp(data));
     if (!bytes) {
         return std::nullopt;
     }

@@ -97,8 +97,8 @@ struct Armor {
     std::string_view headers; ///< the armor headers, up to and with the empty line, which may be missing
 };
 /// The first complete block of armor with that label (any PGP label where it is empty). nullopt: there is
-/// none, or its base64 is wrong. The CRC-24 is passed over, right or wrong (RFC 9580 §6.1). Leading "> " or
-/// "- " escapes are not understood.
+/// none, or its base64 is wrong. The CRC-24 is passed over, right or wrong (RFC 9580 §6.1), and so are white
+/// space and no-break spaces at the ends of lines. Leading "> " or "- " escapes are not understood.
 [[nodiscard]] std::optional<Armor> dearmor(std::string_view text, std::string_view label = {});
 
 /// Writes armor with CRLF line ends and without any armor header while bytes come in.

@@ -380,13 +380,19 @@ TEST_CASE("armor of every length around a line is read back", "[mail]") {
     }
 }
 
-TEST_CASE("armor headers, LF, white space at line ends and a missing checksum are read", "[mail]") {
+TEST_CASE("armor headers, LF, white space of any kind at line ends and a missing checksum are read",
+          "[mail]") {
     const auto content =
         GENERATE(as<std::string>{},
                  "-----BEGIN PGP MESSAGE-----\nVersion: x\nComment: y\n\nZm9v\nYmFy\n=czTe\n"
                  "-----END PGP MESSAGE-----",
                  "-----BEGIN PGP MESSAGE----- \r\n \t\r\nZm9vYmFy  \r\n-----END PGP MESSAGE-----\t\r\n",
-                 "-----BEGIN PGP MESSAGE-----\n\nZm9v\n\nYmFy\n\n-----END PGP MESSAGE-----\n");
+                 "-----BEGIN PGP MESSAGE-----\n\nZm9v\n\nYmFy\n\n-----END PGP MESSAGE-----\n",
+                 "-----BEGIN PGP MESSAGE-----\nVersion:\nComment:y\n\nZm9v\nYmFy\n=czTe\n"
+                 "-----END PGP MESSAGE-----\n",
+                 "-----BEGIN PGP MESSAGE-----\n\xc2\xa0\nZm9v\nYmFy\n=czTe\n-----END PGP MESSAGE-----\n",
+                 "-----BEGIN PGP MESSAGE-----\xa0\r\nVersion: x\xa0\r\n \xa0\r\nZm9v\xa0\r\nYmFy \xa0\r\n"
+                 "=czTe\xa0\r\n\xa0\r\n-----END PGP MESSAGE-----\xc2\xa0\r\n");
     CAPTURE(content);
     const auto armor = dearmor(content, "PGP MESSAGE");
     REQUIRE(armor);
@@ -433,6 +439,7 @@ TEST_CASE("what is no armor is not dearmored", "[mail]") {
         "-----BEGIN PGP MESSAGE-----\n\nZm9v\n=czTe\nYmFy\n-----END PGP MESSAGE-----\n",
         "-----BEGIN PGP MESSAGE-----\n\nZm9\n-----END PGP MESSAGE-----\n",
         "-----BEGIN PGP MESSAGE-----\n\nnot base64\n-----END PGP MESSAGE-----\n",
+        "-----BEGIN PGP MESSAGE-----\n\nZm9v\xc3\xa0\n-----END PGP MESSAGE-----\n",
         "-----BEGIN PGP MESSAGE-----\n\nZm9v\n-----END PGP SIGNATURE-----\n",
         "----BEGIN PGP MESSAGE----\n\nZm9v\n----END PGP MESSAGE----\n",
         "> -----BEGIN PGP MESSAGE-----\n> \n> Zm9v\n> -----END PGP MESSAGE-----\n",
