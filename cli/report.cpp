@@ -93,14 +93,20 @@ void report_protection(Speaker& speaker, Protection protection, const std::vecto
     }
 }
 
-std::string numbers_of_sealed(const std::vector<reader::Part>& parts) {
+/// "part 1 was", "parts 1.1, 2 were", of those that were opened; empty: there is none.
+std::string sealed_parts(const std::vector<reader::Part>& parts) {
     std::vector<std::string> numbers;
     for (const auto& part : parts) {
         if (part.outcome == Outcome::opened) {
             numbers.push_back(part.number);
         }
     }
-    return fmt::format("{} {}", numbers.size() == 1 ? "part" : "parts", fmt::join(numbers, ", "));
+    if (numbers.empty()) {
+        return {};
+    }
+    const bool is_one = numbers.size() == 1;
+    return fmt::format("{} {} {}", is_one ? "part" : "parts", fmt::join(numbers, ", "),
+                       is_one ? "was" : "were");
 }
 
 void report_part(std::ostream& err, std::string_view name, const reader::Part& part) {
@@ -129,8 +135,12 @@ void report_outcome(Speaker& speaker, bool is_only_message, const reader::Opened
                                 listed(opened.recipients)));
         return;
     case Outcome::partly_sealed:
-        speaker.warn(fmt::format("partly sealed: only {} was sealed, and nothing protects the rest",
-                                 numbers_of_sealed(opened.parts)));
+        if (const auto sealed = sealed_parts(opened.parts); !sealed.empty()) {
+            speaker.warn(fmt::format("partly sealed: only {} sealed, and nothing protects the rest", sealed));
+        } else {
+            speaker.warn(fmt::format("partly sealed, and that was not opened: {}; nothing protects the rest",
+                                     opened.reason));
+        }
         return;
     case Outcome::nothing_to_open:
         if (is_only_message) {

@@ -165,21 +165,27 @@ Opened opened_data(const SealedForm& form, Opening& opening) {
     return opened;
 }
 
-/// Of a message that is not sealed as a whole.
-void judge_parts(Opened& opened) {
-    const auto was_opened = [](const Part& part) { return part.outcome == Outcome::opened; };
-    const auto has_failed = [](const Part& part) {
-        return part.outcome != Outcome::opened && part.outcome != Outcome::nothing_to_open;
+/// Of a message that is not sealed as a whole. `has_rest` as in World.
+void judge_parts(Opened& opened, bool has_rest) {
+    const auto find = [&](auto&& is_such) {
+        const auto found = std::find_if(opened.parts.begin(), opened.parts.end(), is_such);
+        return found != opened.parts.end() ? &*found : nullptr;
     };
-    if (std::any_of(opened.parts.begin(), opened.parts.end(), was_opened)) {
+    if (find([](const Part& part) { return part.outcome == Outcome::opened; }) != nullptr) {
         opened.outcome = Outcome::partly_sealed;
         return;
     }
-    const auto failed = std::find_if(opened.parts.begin(), opened.parts.end(), has_failed);
-    if (failed != opened.parts.end()) {
-        opened.outcome = failed->outcome;
-        opened.reason = fmt::format("part {}: {}", failed->number, failed->reason);
+    // A program may try again when gpg-agent is there: that is said before all else.
+    const auto* failed = find([](const Part& part) { return part.outcome == Outcome::unavailable; });
+    if (failed == nullptr) {
+        failed = find([](const Part& part) { return part.outcome != Outcome::nothing_to_open; });
     }
+    if (failed == nullptr) {
+        return;
+    }
+    opened.outcome =
+        has_rest && failed->outcome != Outcome::unavailable ? Outcome::partly_sealed : failed->outcome;
+    opened.reason = fmt::format("part {}: {}", failed->number, failed->reason);
 }
 
 } // namespace
@@ -278,6 +284,7 @@ World Opening::open(std::string_view bytes, Kind kind, const mail::HeaderSection
         PartOpening parts(*this, world, from, depth);
         if (complete) {
             parts.open_parts_of(peeling.root(), peeling.root_is_signed());
+            world.has_rest = parts.has_rest();
         }
         auto replacements = parts.replacements(was_peeled || mail::has_only_crlf(bytes));
         if (was_peeled) {
@@ -315,7 +322,7 @@ Opened open(std::string_view bytes, Engine& engine) {
     if (world.is_sealed) {
         opened.outcome = Outcome::opened;
     } else {
-        judge_parts(opened);
+        judge_parts(opened, world.has_rest);
     }
     opened.message =
         mail::has_only_crlf(bytes) ? std::move(world.entity) : Secret(mail::to_lf(world.entity.expose()));

@@ -44,7 +44,10 @@ struct Part {
 /// to authenticate it.
 struct Opened {
     Outcome outcome = Outcome::nothing_to_open;
-    std::string reason;                       ///< where nothing was opened: the cause in words
+    /// Where nothing was opened though something is sealed: the cause in words. The outcome is that of the
+    /// part which could not be opened where nothing but sealed parts is there, and partly_sealed where there
+    /// is something to read beside it; where opening was unavailable, that.
+    std::string reason;
     std::string hint;                         ///< and what to do about it; may be empty
     Protection protection = Protection::none; ///< of the message as a whole
     std::vector<std::string> layers; ///< around the whole message, outermost first: "OpenPGP, PGP/MIME", …

@@ -7,7 +7,7 @@ namespace lockbox::reader {
 
 enum class Outcome {
     opened,          ///< it was sealed, and all of it is open now
-    partly_sealed,   ///< something in it was sealed, but the message as a whole was not
+    partly_sealed,   ///< something in it is sealed, opened or not, but the message as a whole is not
     nothing_to_open, ///< nothing in it is sealed
     no_key,          ///< it is sealed, and no secret key here opens it
     damaged,         ///< it is sealed or claims to be, and what is inside is damaged, forged or refused

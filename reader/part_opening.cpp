@@ -1,5 +1,6 @@
 #include "reader/part_opening.hpp"
 
+#include "base/ascii.hpp"
 #include "mail/content_type.hpp"
 #include "mail/layer.hpp"
 #include "mail/line_ends.hpp"
@@ -49,7 +50,7 @@ bool contains_markup(std::string_view bytes) {
 
 void PartOpening::open_parts_of(const Entity& root, bool is_signed) {
     if (root.children.empty()) {
-        add_armor(root);
+        add_leaf(root);
     } else {
         walk_children(root, is_signed);
     }
@@ -109,7 +110,7 @@ void PartOpening::walk_one(const Entity& entity, Kind kind, bool is_signed) {
     }
     if (entity.children.empty()) {
         has_markup_ = has_markup_ || is_markup(entity);
-        add_armor(entity);
+        add_leaf(entity);
     } else {
         walk_children(entity, is_signed);
     }
@@ -139,6 +140,7 @@ void PartOpening::add_world(const Entity& entity, Kind kind, std::string form, b
     part.signatures = std::move(inner.signatures);
     part.warnings = std::move(inner.warnings);
     part.entity = std::move(inner.entity);
+    has_rest_ = has_rest_ || !inner.is_sealed;
     if (is_signed || !inner.is_sealed) { // it stays where others may open it
         has_markup_ = has_markup_ || contains_markup(part.entity.expose());
     }
@@ -177,17 +179,39 @@ void PartOpening::add_failed(std::string number, std::string form, Failure failu
     world_.parts.push_back(std::move(part));
 }
 
-void PartOpening::add_armor(const Entity& entity) {
-    if (entity.media_type != "text/plain" || entity.header.count("Content-Type") > 1) {
-        return;
+void PartOpening::add_leaf(const Entity& entity) {
+    if (entity.media_type == "text/plain" && entity.header.count("Content-Type") <= 1) {
+        add_armor(entity);
+    } else {
+        has_rest_ = has_rest_ || !all_space(entity.body);
     }
+}
+
+void PartOpening::add_armor(const Entity& entity) {
     const auto text = entity.decoded();
+    const auto blocks = armor_blocks(text);
+    const char* rest = text.data();
+    bool has_text = false; // around the blocks
+    const auto pass_over = [&](const char* begin, const char* next) {
+        has_text = has_text || !all_space({rest, static_cast<std::size_t>(begin - rest)});
+        rest = next;
+    };
+    for (const auto& block : blocks) {
+        pass_over(block.text.data(), block.text.data() + block.text.size());
+    }
+    pass_over(text.data() + text.size(), nullptr);
+    has_rest_ = has_rest_ || has_text;
     std::size_t count = 0;
-    for (const auto& block : armor_blocks(text)) {
+    for (const auto& block : blocks) {
         const auto number = fmt::format("{}#{}", number_of(entity), ++count);
         try {
             if (block.is_signed) {
                 add_clear_signed(number, block.text);
+            } else if (has_text && !is_encrypted_armor(block.text)) {
+                has_markup_ = true; // another program may take it for sealed, and open what it finds in it
+                world_.warnings.push_back(fmt::format(
+                    "what looks like OpenPGP data in text {} is none; it is shown as it stands there",
+                    number));
             } else {
                 add_inline(number, block.text);
             }
@@ -229,6 +253,7 @@ void PartOpening::add_clear_signed(const std::string& number, std::string_view a
     compare_with_sender(part.signatures, *sender_);
     part.entity = entity_of(header_for_text({}, verified->content), verified->content);
     world_.parts.push_back(std::move(part));
+    has_rest_ = true;
 }
 
 } // namespace lockbox::reader

@@ -28,6 +28,9 @@ public:
     /// it (EFAIL, "direct exfiltration"). So does one inside of a signature, which would not fit any more.
     [[nodiscard]] std::vector<Replacement> replacements(bool crlf);
 
+    /// Beside the sealed parts there is something to read, or a file.
+    [[nodiscard]] bool has_rest() const noexcept { return has_rest_; }
+
 private:
     struct Candidate {
         std::size_t part;
@@ -41,6 +44,7 @@ private:
     void add_world(const mail::Entity& entity, Kind kind, std::string form, bool is_signed);
     void add_detached(const mail::Entity& entity);
     void add_failed(std::string number, std::string form, Failure failure);
+    void add_leaf(const mail::Entity& entity);
     void add_armor(const mail::Entity& entity);
     void add_inline(const std::string& number, std::string_view armor);
     void add_clear_signed(const std::string& number, std::string_view armor);
@@ -52,6 +56,7 @@ private:
     std::vector<const mail::Entity*> ancestors_;
     std::vector<Candidate> candidates_;
     bool has_markup_ = false;
+    bool has_rest_ = false;
 };
 
 } // namespace lockbox::reader

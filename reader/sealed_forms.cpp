@@ -1,9 +1,12 @@
 #include "reader/sealed_forms.hpp"
 
 #include "base/ascii.hpp"
+#include "base/encoding.hpp"
 #include "mail/content_type.hpp"
 #include "mail/layer.hpp"
 #include "mail/multipart.hpp"
+#include "mail/openpgp_packet.hpp"
+#include "mail/transfer_encoding.hpp"
 
 #include <fmt/format.h>
 
@@ -91,6 +94,18 @@ std::size_t find_line(std::string_view text, std::string_view line, std::size_t 
     return std::string_view::npos;
 }
 
+/// The lines of a block between its headers and its end, as far as they are there.
+std::string_view data_of_armor(std::string_view block) noexcept {
+    const auto next_line = [&] { block.remove_prefix(std::min(block.find('\n'), block.size() - 1) + 1); };
+    for (next_line(); !block.empty(); next_line()) {
+        const auto line = trim(block.substr(0, block.find('\n')));
+        if (line.find(':') == std::string_view::npos) { // RFC 9580 §6.2.2: base64 has no colon
+            break;
+        }
+    }
+    return block.substr(0, find_line(block, "-----END ", 0));
+}
+
 } // namespace
 
 std::string_view name_of_encrypted_file(std::string_view name) noexcept {
@@ -165,6 +180,30 @@ std::vector<ArmorBlock> armor_blocks(std::string_view text) {
         at = next;
     }
     return blocks;
+}
+
+bool is_encrypted_armor(std::string_view block) {
+    const auto data = trim(data_of_armor(block));
+    const auto armor = mail::dearmor(block, "PGP MESSAGE");
+    const auto packets = armor ? armor->bytes : mail::transfer_decoded(data, mail::TransferEncoding::base64);
+    using namespace mail::packet_tag;
+    mail::PacketReader reader(packets);
+    for (auto packet = reader.next(); packet; packet = reader.next()) {
+        constexpr std::array<unsigned, 5> tags{pkesk, skesk, seipd, sed, ocb_encrypted};
+        if (packet->tag != marker && packet->tag != padding) {
+            return std::find(tags.begin(), tags.end(), packet->tag) != tags.end();
+        }
+    }
+    // The first packet is cut off. It is one where a whole line of data begins as it does (RFC 9580 §4.2).
+    constexpr std::size_t line_octets_min = 40;
+    const auto first = trim(data.substr(0, data.find('\n')));
+    if (reader.at_end() || first.size() < line_octets_min ||
+        !base64_decode(first.substr(0, line_octets_min))) {
+        return false;
+    }
+    const auto octet = static_cast<unsigned char>(packets.front());
+    const auto tag = (octet & 0x40U) != 0 ? octet & 0x3fU : (octet >> 2U) & 0x0fU;
+    return (octet & 0x80U) != 0 && (tag == pkesk || tag == skesk);
 }
 
 bool is_markup(const Entity& entity) {

@@ -43,6 +43,10 @@ struct ArmorBlock {
 /// Those of a text that begin a line, complete or not: an incomplete one goes to the end.
 [[nodiscard]] std::vector<ArmorBlock> armor_blocks(std::string_view text);
 
+/// Somebody encrypted something, to judge by the first packet in the block, though the rest of it may be
+/// damaged or missing. An example of armor in a text about it is no such block.
+[[nodiscard]] bool is_encrypted_armor(std::string_view block);
+
 /// What mail programs show with markup in it, or may: beside it nothing opened is safe (EFAIL, "direct
 /// exfiltration"). All that is not known to be harmless counts as markup, and so do all Content-Type fields,
 /// and the suffix of a file's name.

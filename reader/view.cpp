@@ -93,6 +93,11 @@ Verdict verdict_on(const Opened& opened) {
                 numbers += (is_one ? OwnWords() : ", "_own) + OwnWords::part(part.number);
             }
         }
+        if (numbers.empty()) {
+            return {Tone::bad, fmt::format("PARTLY SEALED, and that was NOT OPENED: {}; nothing protects "
+                                           "the rest, which is shown",
+                                           harmless_line(opened.reason))};
+        }
         return {Tone::doubtful,
                 "PARTLY SEALED: only "_own + (is_one ? "part "_own : "parts "_own) + numbers +
                     ", shown by itself; nothing protects the rest"_own,
@@ -190,11 +195,12 @@ void add_header(Page& page, const mail::HeaderSection& header) {
     }
 }
 
-/// Numbers of the parts that are shown by themselves, as the entity with this prefix counts them.
-std::vector<std::string> placed_in(const Opened& opened, const std::string& prefix) {
+/// Numbers of such parts, as the entity with this prefix counts them.
+template <typename IsSuch>
+std::vector<std::string> numbers_in(const Opened& opened, const std::string& prefix, IsSuch&& is_such) {
     std::vector<std::string> numbers;
     for (const auto& part : opened.parts) {
-        if (part.in_place && part.number.starts_with(prefix) &&
+        if (is_such(part) && part.number.starts_with(prefix) &&
             part.number.find(':', prefix.size()) == std::string::npos) {
             numbers.push_back(part.number.substr(prefix.size()));
         }
@@ -202,11 +208,16 @@ std::vector<std::string> placed_in(const Opened& opened, const std::string& pref
     return numbers;
 }
 
-Shown taken_apart(const Part* part, std::string_view bytes, const std::vector<std::string>& placed) {
+/// What says that it is sealed, and was not opened, has no text to show.
+bool is_closed(const Part& part) noexcept {
+    return part.outcome != Outcome::opened && part.outcome != Outcome::nothing_to_open;
+}
+
+Shown taken_apart(const Part* part, std::string_view bytes, const std::vector<std::string>& skipped) {
     Shown result;
     result.part = part;
     result.entity = mail::parse_entity(bytes);
-    result.texts = text_parts_in(result.entity, placed);
+    result.texts = text_parts_in(result.entity, skipped);
     return result;
 }
 
@@ -234,8 +245,11 @@ std::vector<Shown> shown(const Opened& opened, std::string_view received) {
     std::vector<Shown> result;
     result.reserve(sources.size()); // attachments point into it
     for (const auto& [part, bytes] : sources) {
-        const auto placed = placed_in(opened, part != nullptr ? part->number + ':' : "");
-        result.push_back(taken_apart(part, bytes, placed));
+        const auto prefix = part != nullptr ? part->number + ':' : "";
+        const auto placed = numbers_in(opened, prefix, [](const Part& other) { return other.in_place; });
+        const auto skipped =
+            numbers_in(opened, prefix, [](const Part& other) { return other.in_place || is_closed(other); });
+        result.push_back(taken_apart(part, bytes, skipped));
         result.back().header = part == nullptr && opened.signed_header ? opened.signed_header->header
                                                                        : result.back().entity.header;
         result.back().attachments = own_attachments(result.back().entity, placed);
@@ -254,8 +268,9 @@ std::string view(const Opened& opened, const std::vector<Shown>& shown, const Pa
     page.empty_line();
     const auto& message = shown.front();
     add_header(page, message.header);
+    // Where a part could not be opened, the rest can be read all the same.
     const bool is_readable = opened.outcome == Outcome::opened || opened.outcome == Outcome::partly_sealed ||
-                             opened.outcome == Outcome::nothing_to_open;
+                             opened.outcome == Outcome::nothing_to_open || !opened.parts.empty();
     if (is_readable) {
         add_texts(page, message);
         add_attachments(page, message.attachments);

@@ -487,8 +487,14 @@ TEST_CASE("why nothing was opened is said, and never taken for something else", 
     CHECK(opened("").outcome == Outcome::nothing_to_open);
 
     const auto part = opened(header + mixed({stub::pgp_mime("!no-key"), "\r\nfooter"}));
-    CHECK(part.outcome == Outcome::no_key);
+    CHECK(part.outcome == Outcome::partly_sealed); // the footer can be read
     CHECK(part.reason == "part 1: no secret key here opens this message");
+    CHECK(part.message.size() == 0);
+
+    const auto nothing_else = opened(header + mixed({stub::pgp_mime("!no-key"), stub::pgp_mime("!damaged")}));
+    CHECK(nothing_else.outcome == Outcome::no_key);
+    CHECK(opened(header + mixed({stub::pgp_mime("!unavailable"), "\r\nfooter"})).outcome ==
+          Outcome::unavailable); // a program that reads it may try again
 
     const auto one_of_two = opened(header + mixed({stub::pgp_mime("!no-key"), stub::pgp_mime(text)}));
     CHECK(one_of_two.outcome == Outcome::partly_sealed);
@@ -500,6 +506,66 @@ TEST_CASE("why nothing was opened is said, and never taken for something else", 
     REQUIRE(inner.parts.size() == 1);
     CHECK(inner.parts[0].number == "all");
     CHECK(inner.parts[0].outcome == Outcome::no_key);
+}
+
+TEST_CASE("what cannot be opened hides nothing that stands beside it", "[reader]") {
+    struct Case {
+        std::string message, number;
+    };
+    const auto truncated = [] {
+        auto armor = stub::armored(std::string(500, 'x'));
+        return armor.erase(armor.size() / 2);
+    }();
+    // The first lines of what gpg writes to an RSA key of 4096 bits, less than its first packet.
+    const std::string cut = "-----BEGIN PGP MESSAGE-----\r\n\r\n"
+                            "hQIMA7e3xdV1nbmwARAAk5Vv6dHAv0m2uV1mWmBzY0dNXnl2bE1sVXhWQ2hZc1pX\r\n"
+                            "TGJ4R1hNdkF0b2d1cW5QZ2JkU1l6c1l6\r\n";
+    const auto damaged = [] {
+        auto armor = stub::armored(std::string(500, 'x'));
+        armor[armor.size() / 2] = '%';
+        return armor;
+    }();
+    const std::string report = "Content-Type: message/rfc822\r\n\r\nFrom: bob@example.org\r\n";
+    const auto c = GENERATE_COPY(values<Case>({
+        {mixed({"\r\nReadable.", report + stub::pgp_mime("!no-key")}), "2"},
+        {mixed({"\r\nReadable.", stub::pgp_mime("!damaged")}), "2"},
+        {mixed({stub::smime(stub::enveloped, "!no-key"), "Content-Type: text/html\r\n\r\nReadable."}), "1"},
+        {mixed({"\r\nReadable.", "Content-Type: multipart/encrypted; boundary=e\r\n\r\n--e--"}), "2"},
+        {"\r\nReadable.\r\n" + stub::armored("!no-key"), "1#1"},
+        {"\r\n" + stub::armored("!no-key") + "Readable.\r\n", "1#1"},
+        {"\r\nReadable.\r\n" + truncated, "1#1"},
+        {"\r\nReadable.\r\n" + cut, "1#1"},
+        {"\r\nReadable.\r\n" + damaged, "1#1"},
+        {signed_part(mixed({"\r\nReadable.", stub::pgp_mime("!no-key")}), "good alice@example.org"), "1.2"},
+    }));
+    CAPTURE(c.message);
+    const auto result = opened(header + c.message);
+    CHECK(result.outcome == Outcome::partly_sealed);
+    CHECK(result.protection == Protection::none);
+    CHECK(result.message.size() == 0);
+    REQUIRE_FALSE(result.parts.empty());
+    CHECK(result.parts.back().number == c.number);
+    CHECK_FALSE(result.parts.back().reason.empty());
+    CHECK_THAT(result.reason, contains_text("part " + c.number + ": "));
+}
+
+TEST_CASE("an example of armor in a text is text", "[reader]") {
+    const auto example = GENERATE(
+        as<std::string>{}, "-----BEGIN PGP MESSAGE-----\r\n\r\nhQEMA...\r\n-----END PGP MESSAGE-----\r\n",
+        "-----BEGIN PGP MESSAGE-----\r\n", "-----BEGIN PGP MESSAGE-----\r\n-----END PGP MESSAGE-----",
+        "-----BEGIN PGP MESSAGE-----\r\nVersion: GnuPG\r\n\r\n[the sealed text]\r\n-----END PGP "
+        "MESSAGE-----\r\n");
+    const auto alone = opened(header + "\r\nIt looks like this:\r\n" + example);
+    CHECK(alone.outcome == Outcome::nothing_to_open);
+    CHECK(alone.parts.empty());
+    REQUIRE(alone.warnings.size() == 1);
+    CHECK_THAT(alone.warnings.front(), contains_text("1#1"));
+
+    // Another program may be content with it: nothing opened is put beside it.
+    const auto beside = opened(header + mixed({"\r\nLook:\r\n" + example, stub::pgp_mime(text)}));
+    CHECK(beside.outcome == Outcome::partly_sealed);
+    CHECK(beside.message.size() == 0);
+    CHECK(beside.parts.at(0).entity.expose() == text);
 }
 
 TEST_CASE("what says that it is sealed and is not in such a form is refused with the reason", "[reader]") {

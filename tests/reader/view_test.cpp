@@ -173,6 +173,24 @@ TEST_CASE("sealed parts are shown by themselves, and not once more in their plac
     CHECK(text.find("footer") < part);
 }
 
+TEST_CASE("what stands beside a part that cannot be opened is shown, and the part is named", "[reader]") {
+    const auto text =
+        viewed(header +
+               mixed({"\r\nMailbox quota exceeded.",
+                      "Content-Type: message/rfc822\r\n\r\nFrom: b@x.org\r\n" + stub::pgp_mime("!no-key")}));
+    CHECK_THAT(text,
+               contains_text("Protection: PARTLY SEALED, and that was NOT OPENED: part 2: no secret key"));
+    CHECK_THAT(text, contains_text("\u2502 Mailbox quota exceeded.\n"));
+    CHECK_THAT(text, contains_text("this part was NOT OPENED: no secret key"));
+
+    // Of what says that it is sealed, nothing is shown as if it had been.
+    const auto broken = viewed(
+        header + mixed({"\r\nReadable.",
+                        "Content-Type: multipart/encrypted; boundary=e\r\n\r\n--e\r\n\r\nForged.\r\n--e--"}));
+    CHECK_THAT(broken, contains_text("\u2502 Readable.\n"));
+    CHECK(broken.find("Forged.") == std::string::npos);
+}
+
 TEST_CASE("the plain alternative is shown, or HTML as text", "[reader]") {
     const std::string alternative = "Content-Type: multipart/alternative; boundary=a\r\n\r\n";
     const auto both =

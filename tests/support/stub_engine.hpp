@@ -108,7 +108,7 @@ inline std::optional<std::string_view> cms_plaintext(std::string_view bytes) {
 
 } // namespace stub
 
-/// Plaintext that begins with "!no-key" or "!damaged" is not given out.
+/// Plaintext that begins with "!no-key", "!damaged" or "!unavailable" is not given out.
 class StubEngine : public reader::Engine {
 public:
     unsigned decryptions = 0;
@@ -172,6 +172,9 @@ private:
         }
         if (plaintext.starts_with("!damaged")) {
             throw Error(ErrorKind::malformed, "the message is damaged or forged");
+        }
+        if (plaintext.starts_with("!unavailable")) {
+            throw Error(ErrorKind::unavailable, "gpg-agent cannot be reached");
         }
         reader::Decrypted decrypted;
         decrypted.plaintext = Secret(std::string(plaintext));
