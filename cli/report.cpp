@@ -74,8 +74,16 @@ void report_signature(Speaker& speaker, const Signature& signature) {
     if (signature.is_around_encryption) {
         speaker.warn("the signature is around the sealed message: who made it need not know what is in it");
     }
-    if (signature.proves_integrity() && !signature.is_of_sender) {
-        speaker.warn("the certificate of the signature is not for the address in the From field");
+    if (signature.fits() && !signature.is_of_sender) {
+        speaker.warn(signature.sender_is_clear
+                         ? "the certificate of the signature is not for the address in the From field"
+                         : "the From field names nobody whom the signature could be compared with");
+    }
+    if (signature.fits() && signature.is_far_from_date()) {
+        speaker.warn(
+            fmt::format("it was signed at {}, which is far from the Date of the message: an old one may "
+                        "have been sent again",
+                        format_time(*signature.signed_at)));
     }
 }
 
@@ -84,7 +92,7 @@ void report_protection(Speaker& speaker, Protection protection, const std::vecto
         return;
     }
     const bool proven = std::any_of(signatures.begin(), signatures.end(), [](const Signature& signature) {
-        return signature.state == reader::SignatureState::good && !signature.is_around_encryption;
+        return signature.proves_integrity() && !signature.is_around_encryption;
     });
     if (!proven) {
         speaker.warn(
@@ -166,6 +174,8 @@ Json json_signature(const Signature& signature) {
     json["addresses"] = texts(signature.addresses);
     json["signed_at"] = json_time(signature.signed_at);
     json["is_of_sender"] = signature.is_of_sender;
+    json["sender_is_clear"] = signature.sender_is_clear;
+    json["is_far_from_date"] = signature.is_far_from_date();
     json["is_around_encryption"] = signature.is_around_encryption;
     json["proves_sender"] = signature.proves_sender();
     json["summary"] = signature.summary;

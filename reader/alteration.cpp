@@ -42,11 +42,9 @@ bool says(const Entity& entity, std::string_view encoding) {
     return equal_ignoring_case(trim(entity.header.first("Content-Transfer-Encoding").value_or("")), encoding);
 }
 
-/// Charsets in which most pairs of 8-bit octets are no character.
+/// Charsets in which many pairs of 8-bit octets are no character, as mail::charset_labelled() has them.
 bool is_multibyte(std::string_view charset) noexcept {
-    constexpr std::array<std::string_view, 10> names{"shift_jis", "shift-jis",   "x-sjis", "sjis",
-                                                     "euc-jp",    "windows-31j", "euc-kr", "gb18030",
-                                                     "gb2312",    "big5"};
+    constexpr std::array<std::string_view, 5> names{"CP932", "EUC-JP-MS", "UHC", "GB18030", "BIG5-HKSCS"};
     return std::find(names.begin(), names.end(), charset) != names.end();
 }
 
@@ -60,9 +58,9 @@ bool is_intact_markup(const Entity& entity, std::string_view charset) {
     if (charset.empty() || charset == "utf-8" || charset == "us-ascii" || has_odd_controls(entity.body)) {
         return false;
     }
-    return (is_multibyte(charset) && to_utf8(entity.body, charset).complete) ||
-           ((says(entity, "8bit") || says(entity, "binary")) &&
-            !(charset.starts_with("iso-8859-") && charset != "iso-8859-1" && has_c1));
+    const auto meant = mail::charset_labelled(charset);
+    return (is_multibyte(meant) && mail::to_utf8(entity.body, charset).complete) ||
+           ((says(entity, "8bit") || says(entity, "binary")) && !(meant.starts_with("ISO-8859-") && has_c1));
 }
 
 bool is_intact_leaf(const Entity& entity) {

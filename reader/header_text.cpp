@@ -1,6 +1,6 @@
 #include "reader/header_text.hpp"
 
-#include "mail/gmime.hpp"
+#include "mail/encoded_words.hpp"
 #include "mail/header.hpp"
 #include "mail/mailboxes.hpp"
 #include "reader/harmless.hpp"
@@ -10,27 +10,12 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <memory>
 
 namespace lockbox::reader {
 namespace {
 
 constexpr std::size_t field_octets_max = 64U << 10U; // a thousand recipients; more nobody reads
 constexpr std::size_t addresses_shown_max = 100;
-
-struct GFree {
-    void operator()(char* text) const noexcept { g_free(text); }
-};
-using GText = std::unique_ptr<char, GFree>;
-
-std::string text_of(GText text) {
-    return text ? std::string(text.get()) : std::string();
-}
-
-std::string decoded(const std::string& text) {
-    mail::start_gmime();
-    return harmless_line(text_of(GText(g_mime_utils_header_decode_text(nullptr, text.c_str()))));
-}
 
 /// What is no phrase of RFC 5322 §3.2.5, or has characters that look like those that separate names and
 /// addresses: fullwidth forms, small forms and angle brackets of all kinds.
@@ -50,7 +35,7 @@ bool has_special_character(std::string_view name) noexcept {
 std::string display_name(const std::string& name) {
     constexpr std::array<std::string_view, 6> quotation_marks{"\"",           "\xe2\x80\x9c", "\xe2\x80\x9d",
                                                               "\xe2\x80\x9e", "\xe2\x80\x9f", "\xef\xbc\x82"};
-    auto text = decoded(name);
+    auto text = harmless_line(mail::decoded_words(name));
     for (const auto mark : quotation_marks) {
         for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at + 1)) {
             text.replace(at, mark.size(), "'");
@@ -71,7 +56,7 @@ void append(std::string& out, const mail::Mailbox& mailbox) {
 } // namespace
 
 std::string header_text(std::string_view field_body) {
-    return decoded(mail::unfold(field_body.substr(0, field_octets_max)));
+    return harmless_line(mail::decoded_words(mail::unfold(field_body.substr(0, field_octets_max))));
 }
 
 std::string header_addresses(std::string_view field_body) {

@@ -266,7 +266,7 @@ World Opening::open(std::string_view bytes, Kind kind, const mail::HeaderSection
         }
         if (peeling.bare()) {
             world.entity = bare_entity(peeling, outer, kind);
-            compare_with_sender(world.signatures, kind == Kind::message ? outer : sender);
+            compare_with_header(world.signatures, kind == Kind::message ? outer : sender);
             return world;
         }
         const bool was_peeled = world.is_sealed || world.is_opaque;
@@ -280,7 +280,7 @@ World Opening::open(std::string_view bytes, Kind kind, const mail::HeaderSection
             }
         }
         const auto& from = kind == Kind::message ? header : sender;
-        compare_with_sender(world.signatures, from);
+        compare_with_header(world.signatures, from);
         PartOpening parts(*this, world, from, depth);
         if (complete) {
             parts.open_parts_of(peeling.root(), peeling.root_is_signed());

@@ -92,7 +92,9 @@ std::vector<Signature> verified(std::string_view content, const Verify& verify) 
     }
     const Secret canonical(mail::to_crlf(content));
     auto signatures = verify(canonical.expose());
-    return any_proves_integrity(signatures) ? std::move(signatures) : verify(content);
+    const bool any_fits = std::any_of(signatures.begin(), signatures.end(),
+                                      [](const Signature& signature) { return signature.fits(); });
+    return any_fits ? std::move(signatures) : verify(content);
 }
 
 Decrypted decrypted(crypto::CmsDecrypted cms) {

@@ -164,7 +164,7 @@ void PartOpening::add_detached(const Entity& entity) {
     part.number = number_of(entity);
     part.form = mail::describe(mail::Layer::multipart_signed);
     part.signatures = opening_.verify(*mail::signed_entity(entity.header, entity.body));
-    compare_with_sender(part.signatures, *sender_);
+    compare_with_header(part.signatures, *sender_);
     world_.parts.push_back(std::move(part));
 }
 
@@ -235,7 +235,7 @@ void PartOpening::add_inline(const std::string& number, std::string_view armor) 
     part.protection = Protection::authenticated;
     part.recipients = std::move(decrypted.recipients);
     part.signatures = std::move(decrypted.signatures);
-    compare_with_sender(part.signatures, *sender_);
+    compare_with_header(part.signatures, *sender_);
     part.warnings.emplace_back("it is not put into the text around it, which nothing protects");
     part.entity = entity_of(header_for_text({}, text), text);
     world_.parts.push_back(std::move(part));
@@ -250,7 +250,7 @@ void PartOpening::add_clear_signed(const std::string& number, std::string_view a
     part.number = number;
     part.form = "signed, OpenPGP in a text";
     part.signatures = std::move(verified->signatures);
-    compare_with_sender(part.signatures, *sender_);
+    compare_with_header(part.signatures, *sender_);
     part.entity = entity_of(header_for_text({}, verified->content), verified->content);
     world_.parts.push_back(std::move(part));
     has_rest_ = true;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <utility>
 
 namespace lockbox::reader {
@@ -38,35 +39,56 @@ MessageWords signer_of(const Signature& signature) {
     return MessageWords(signer.empty() ? "nobody that can be named" : signer);
 }
 
+/// Whom From names is said of every signature that fits, whatever else is wrong with it.
+OwnWords relation_to_sender(const Signature& signature) {
+    return !signature.sender_is_clear ? "; From names nobody to compare it with"_own
+           : signature.is_of_sender   ? "; it is the address in From"_own
+                                      : "; it is NOT the address in From"_own;
+}
+
+OwnWords time_of(const Signature& signature) {
+    return signature.signed_at ? " on "_own + OwnWords::time(*signature.signed_at) : OwnWords();
+}
+
 Verdict verdict_on(const Signature& signature) {
     const auto signer = signer_of(signature);
-    const auto around =
-        signature.is_around_encryption ? ", but around the sealed message, not inside of it"_own : OwnWords();
+    const auto with_reason = MessageWords(signer.text() + "; " + signature.summary);
+    const auto around = signature.is_around_encryption
+                            ? "; it is around the sealed message, not inside of it"_own
+                            : OwnWords();
+    const auto made = "signed"_own + time_of(signature);
+    const auto relation = relation_to_sender(signature);
+    const auto doubtful = signature.sender_is_clear && !signature.is_of_sender ? Tone::bad : Tone::doubtful;
     switch (signature.state) {
     case SignatureState::good:
         if (!signature.is_of_sender) {
-            return {Tone::bad, "signed by somebody who is NOT the address in From"_own + around, signer};
+            return {doubtful, made + relation + around, signer};
         }
-        return {around.empty() ? Tone::good : Tone::doubtful, "signed by the address in From"_own + around,
-                signer};
+        return {around.empty() && !signature.is_far_from_date() ? Tone::good : Tone::doubtful,
+                made + " by the address in From"_own + around, signer};
     case SignatureState::unvouched:
-        return {Tone::doubtful,
-                "signed in a name that nobody vouches for"_own +
-                    (signature.is_of_sender ? OwnWords() : "; it is NOT the address in From"_own) + around,
-                signer};
+        return {doubtful, made + " in a name that nobody vouches for"_own + relation + around, with_reason};
     case SignatureState::expired:
-        return {Tone::doubtful, "signed, but EXPIRED"_own,
-                MessageWords(signer.text() + "; " + signature.summary)};
+        return {doubtful, made + ", but EXPIRED"_own + relation + around, with_reason};
     case SignatureState::revoked:
-        return {Tone::bad, "signed with the REVOKED certificate of"_own, signer};
-    case SignatureState::unknown:
-        return {Tone::doubtful, "signed by an unknown certificate"_own, signer};
+        return {Tone::bad, made + " with a REVOKED certificate"_own + relation + around, with_reason};
+    case SignatureState::unknown: // whose it is, its certificate would tell
+        return {Tone::doubtful, made + " by an unknown certificate"_own + around, signer};
     case SignatureState::bad:
-        return {Tone::bad, "BAD signature, it was not made for this text; said to be by"_own, signer};
+        return {Tone::bad, "BAD signature, it was not made for this text"_own + around, signer};
     case SignatureState::unreadable:
-        return {Tone::doubtful, "a signature that cannot be checked"_own, MessageWords(signature.summary)};
+        return {Tone::doubtful, "a signature that cannot be checked"_own + around,
+                MessageWords(signature.summary)};
     }
     return {Tone::bad, "a signature of no known kind"_own, {}};
+}
+
+/// Days, or hours where they are few.
+OwnWords length_of(std::chrono::seconds gap) {
+    const auto hours = std::chrono::duration_cast<std::chrono::hours>(std::chrono::abs(gap));
+    constexpr std::chrono::hours few_hours{72};
+    return hours < few_hours ? OwnWords::number(static_cast<std::size_t>(hours.count())) + " hours"_own
+                             : OwnWords::number(static_cast<std::size_t>(hours.count() / 24)) + " days"_own;
 }
 
 Verdict verdict_on(const Opened& opened) {
@@ -74,7 +96,7 @@ Verdict verdict_on(const Opened& opened) {
     case Outcome::opened:
         if (opened.protection == Protection::without_integrity &&
             std::any_of(opened.signatures.begin(), opened.signatures.end(), [](const Signature& signature) {
-                return signature.state == SignatureState::good && !signature.is_around_encryption;
+                return signature.proves_integrity() && !signature.is_around_encryption;
             })) {
             return {Tone::good, "sealed, and unchanged since it was signed"_own, {}};
         }
@@ -94,9 +116,9 @@ Verdict verdict_on(const Opened& opened) {
             }
         }
         if (numbers.empty()) {
-            return {Tone::bad, fmt::format("PARTLY SEALED, and that was NOT OPENED: {}; nothing protects "
-                                           "the rest, which is shown",
-                                           harmless_line(opened.reason))};
+            return {Tone::bad,
+                    "PARTLY SEALED, and that was NOT OPENED; nothing protects the rest, which is shown"_own,
+                    MessageWords(opened.reason)};
         }
         return {Tone::doubtful,
                 "PARTLY SEALED: only "_own + (is_one ? "part "_own : "parts "_own) + numbers +
@@ -136,6 +158,13 @@ void add(Page& page, const OwnWords& label, const Verdict& verdict) {
 void add_signatures(Page& page, const std::vector<Signature>& signatures) {
     for (const auto& signature : signatures) {
         add(page, "Signature"_own, verdict_on(signature));
+        if (signature.fits() && signature.is_far_from_date()) {
+            page.say("Warning"_own,
+                     "it was signed "_own + length_of(*signature.behind_date) +
+                         (*signature.behind_date < std::chrono::seconds(0) ? " before"_own : " after"_own) +
+                         " the Date of the message: an old one may have been sent again"_own,
+                     Tone::doubtful);
+        }
     }
 }
 

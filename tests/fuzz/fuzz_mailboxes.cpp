@@ -27,7 +27,7 @@ bool is_of_sender(const mail::Address& address, const std::string& from) {
     header.add("From", from);
     std::vector<reader::Signature> signatures(1);
     signatures.front().addresses.push_back(address);
-    reader::compare_with_sender(signatures, header);
+    reader::compare_with_header(signatures, header);
     return signatures.front().is_of_sender;
 }
 

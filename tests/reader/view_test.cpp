@@ -178,10 +178,9 @@ TEST_CASE("what stands beside a part that cannot be opened is shown, and the par
         viewed(header +
                mixed({"\r\nMailbox quota exceeded.",
                       "Content-Type: message/rfc822\r\n\r\nFrom: b@x.org\r\n" + stub::pgp_mime("!no-key")}));
-    CHECK_THAT(text,
-               contains_text("Protection: PARTLY SEALED, and that was NOT OPENED: part 2: no secret key"));
+    CHECK_THAT(text, contains_text("Protection: PARTLY SEALED, and that was NOT OPENED;"));
     CHECK_THAT(text, contains_text("\u2502 Mailbox quota exceeded.\n"));
-    CHECK_THAT(text, contains_text("this part was NOT OPENED: no secret key"));
+    CHECK_THAT(text, contains_text("this part was NOT OPENED:\n\u2502             no secret key"));
 
     // Of what says that it is sealed, nothing is shown as if it had been.
     const auto broken = viewed(
