@@ -1,458 +1,682 @@
 #include "reader/html_text.hpp"
 
 #include "base/ascii.hpp"
+#include "reader/html_style.hpp"
+#include "reader/html_tree.hpp"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace lockbox::reader {
 namespace {
 
-// ------------------------------------------------------------------------------------------- character
-// references
+// ------------------------------------------------------------------------------------------- characters
 
-struct Named {
-    std::string_view name;
-    std::string_view text;
+struct Character {
+    std::uint32_t code = 0;
+    std::size_t octets = 1;
 };
 
-// Of HTML's 2231 names (WHATWG HTML §13.5) those that mail has.
-constexpr std::array<Named, 56> named{{
-    {"amp", "&"},         {"lt", "<"},          {"gt", ">"},          {"quot", "\""},
-    {"apos", "'"},        {"nbsp", " "},        {"copy", "\u00a9"},   {"reg", "\u00ae"},
-    {"trade", "\u2122"},  {"euro", "\u20ac"},   {"pound", "\u00a3"},  {"yen", "\u00a5"},
-    {"cent", "\u00a2"},   {"sect", "\u00a7"},   {"para", "\u00b6"},   {"deg", "\u00b0"},
-    {"plusmn", "\u00b1"}, {"times", "\u00d7"},  {"divide", "\u00f7"}, {"middot", "\u00b7"},
-    {"bull", "\u2022"},   {"hellip", "\u2026"}, {"ndash", "\u2013"},  {"mdash", "\u2014"},
-    {"lsquo", "\u2018"},  {"rsquo", "\u2019"},  {"sbquo", "\u201a"},  {"ldquo", "\u201c"},
-    {"rdquo", "\u201d"},  {"bdquo", "\u201e"},  {"laquo", "\u00ab"},  {"raquo", "\u00bb"},
-    {"iexcl", "\u00a1"},  {"iquest", "\u00bf"}, {"szlig", "\u00df"},  {"auml", "\u00e4"},
-    {"ouml", "\u00f6"},   {"uuml", "\u00fc"},   {"Auml", "\u00c4"},   {"Ouml", "\u00d6"},
-    {"Uuml", "\u00dc"},   {"aacute", "\u00e1"}, {"eacute", "\u00e9"}, {"iacute", "\u00ed"},
-    {"oacute", "\u00f3"}, {"uacute", "\u00fa"}, {"agrave", "\u00e0"}, {"egrave", "\u00e8"},
-    {"ccedil", "\u00e7"}, {"ntilde", "\u00f1"}, {"aring", "\u00e5"},  {"oslash", "\u00f8"},
-    {"aelig", "\u00e6"},  {"ecirc", "\u00ea"},  {"shy", ""},          {"zwnj", ""},
-}};
-
-void append_utf8(std::string& out, std::uint32_t code) {
-    if (code == 0 || code > 0x10ffffU || (code >= 0xd800U && code < 0xe000U)) {
-        code = 0xfffdU;
-    }
-    const auto put = [&](std::uint32_t octet) { out += static_cast<char>(octet); };
-    if (code < 0x80U) {
-        put(code);
-    } else if (code < 0x800U) {
-        put(0xc0U | code >> 6U);
-        put(0x80U | (code & 0x3fU));
-    } else if (code < 0x10000U) {
-        put(0xe0U | code >> 12U);
-        put(0x80U | (code >> 6U & 0x3fU));
-        put(0x80U | (code & 0x3fU));
-    } else {
-        put(0xf0U | code >> 18U);
-        put(0x80U | (code >> 12U & 0x3fU));
-        put(0x80U | (code >> 6U & 0x3fU));
-        put(0x80U | (code & 0x3fU));
-    }
-}
-
-/// Appends what the reference at the beginning of `text` stands for; returns its octets, 0 where it is none.
-std::size_t append_reference(std::string& out, std::string_view text) {
-    constexpr std::size_t octets_max = 12;
-    const auto end = text.substr(0, octets_max).find(';');
-    if (end == std::string_view::npos) {
-        return 0;
-    }
-    const auto name = text.substr(1, end - 1);
-    if (name.starts_with('#')) {
-        const bool hex = name.size() > 1 && to_lower(name[1]) == 'x';
-        const auto digits = name.substr(hex ? 2 : 1);
-        std::uint32_t code = 0;
-        const auto [last, error] =
-            std::from_chars(digits.data(), digits.data() + digits.size(), code, hex ? 16 : 10);
-        if (error != std::errc() || last != digits.data() + digits.size()) {
-            return 0;
-        }
-        append_utf8(out, code == 0xa0U ? ' ' : code);
-        return end + 1;
-    }
-    const auto* const found =
-        std::find_if(named.begin(), named.end(), [&](const Named& known) { return known.name == name; });
-    if (found == named.end()) {
-        return 0;
-    }
-    out += found->text;
-    return end + 1;
-}
-
-std::string without_references(std::string_view text) {
-    std::string result;
-    while (!text.empty()) {
-        const auto at = std::min(text.find('&'), text.size());
-        result += text.substr(0, at);
-        text.remove_prefix(at);
-        if (!text.empty()) {
-            const auto octets = append_reference(result, text);
-            result += octets == 0 ? "&" : "";
-            text.remove_prefix(std::max<std::size_t>(octets, 1));
-        }
-    }
-    return result;
-}
-
-// ------------------------------------------------------------------------------------------------ tags
-
-struct Tag {
-    std::string name; ///< lower case
-    bool closing = false;
-    bool self_closing = false;
-    bool complete = false; ///< its ">" is there
-    bool hides = false;    ///< what is in it is not seen
-    std::string href;
-    std::string alt;
-};
-
-/// Of one style attribute.
-bool style_hides(std::string_view style) {
-    std::string compact;
-    for (const char c : style) {
-        if (!is_space(c)) {
-            compact += to_lower(c);
-        }
-    }
-    const auto has = [&](std::string_view what) {
-        return (';' + compact + ';').find(what) != std::string::npos;
+/// Of well-formed UTF-8, which is what gumbo gives.
+Character first_of(std::string_view text) noexcept {
+    const auto octet = [&](std::size_t at) {
+        return at < text.size() ? static_cast<std::uint32_t>(static_cast<unsigned char>(text[at])) : 0U;
     };
-    return has(";display:none") || has(";visibility:hidden") || has(";font-size:0;") ||
-           has(";font-size:0p") || has(";font-size:0e") || has(";opacity:0;") || has(";mso-hide:all") ||
-           has(";opacity:0.0");
+    const auto lead = octet(0);
+    if (lead < 0x80U) {
+        return {lead, 1};
+    }
+    const std::size_t octets = lead >= 0xf0U ? 4 : lead >= 0xe0U ? 3 : 2;
+    auto code = lead & (0x7fU >> octets);
+    for (std::size_t at = 1; at < octets; ++at) {
+        code = code << 6U | (octet(at) & 0x3fU);
+    }
+    return {code, std::min(octets, text.size())};
 }
 
-class TagReader {
-public:
-    /// `text` begins with "<" and a letter or "/".
-    explicit TagReader(std::string_view text) : text_(text.substr(1)) {}
+/// No-break spaces and the fixed ones up to the hair space: what fills previews, and breaks lines.
+bool is_wide_space(std::uint32_t code) noexcept {
+    return code == 0xa0U || (code >= 0x2000U && code <= 0x200aU) || code == 0x202fU || code == 0x205fU;
+}
 
-    /// Leaves at() behind the tag; an unfinished one goes to the end.
-    Tag read() {
-        Tag tag;
-        if (text_.starts_with('/')) {
-            tag.closing = true;
-            text_.remove_prefix(1);
-        }
-        tag.name = lockbox::to_lower(take_until(" \t\r\n/>"));
-        while (!text_.empty()) {
-            skip_space();
-            if (text_.starts_with('>')) {
-                text_.remove_prefix(1);
-                tag.complete = true;
-                break;
-            }
-            if (text_.starts_with('/')) {
-                text_.remove_prefix(1);
-                tag.self_closing = text_.starts_with('>');
-                continue;
-            }
-            read_attribute(tag);
-        }
-        return tag;
-    }
-    [[nodiscard]] std::string_view rest() const noexcept { return text_; }
+/// Never seen: soft hyphen, combining grapheme joiner, zero width space, marks of direction, word joiner,
+/// byte order mark. (Those that turn the direction of text around stay, for harmless() to replace.)
+bool is_never_seen(std::uint32_t code) noexcept {
+    constexpr std::array<std::uint32_t, 9> codes{0xad,   0x34f,  0x61c,  0x180e, 0x200b,
+                                                 0x200e, 0x200f, 0x2060, 0xfeff};
+    return std::find(codes.begin(), codes.end(), code) != codes.end();
+}
 
-private:
-    void read_attribute(Tag& tag) {
-        const auto name = lockbox::to_lower(take_until(" \t\r\n/>="));
-        skip_space();
-        std::string_view value;
-        if (text_.starts_with('=')) {
-            text_.remove_prefix(1);
-            skip_space();
-            if (text_.starts_with('"') || text_.starts_with('\'')) {
-                const auto quote = text_.front();
-                text_.remove_prefix(1);
-                const auto end = std::min(text_.find(quote), text_.size());
-                value = text_.substr(0, end);
-                text_.remove_prefix(std::min(end + 1, text_.size()));
-            } else {
-                value = take_until(" \t\r\n>");
-            }
-        } else if (name.empty() && !text_.empty()) {
-            text_.remove_prefix(1); // a stray quote or equals sign
-        }
-        if (name == "href") {
-            tag.href = without_references(value);
-        } else if (name == "alt") {
-            tag.alt = without_references(value);
-        } else if (name == "hidden") {
-            tag.hides = true;
-        } else if (name == "style") {
-            tag.hides = tag.hides || style_hides(without_references(value));
-        }
-    }
+bool is_joiner(std::uint32_t code) noexcept {
+    return code == 0x200cU || code == 0x200dU;
+}
 
-    std::string_view take_until(std::string_view characters) {
-        const auto end = std::min(text_.find_first_of(characters), text_.size());
-        const auto taken = text_.substr(0, end);
-        text_.remove_prefix(end);
-        return taken;
-    }
-    void skip_space() {
-        while (!text_.empty() && is_space(text_.front())) {
-            text_.remove_prefix(1);
-        }
-    }
+/// Behind letters of scripts that need them, and behind emoji.
+bool may_be_joined(std::uint32_t code) noexcept {
+    constexpr std::uint32_t hebrew = 0x590;
+    return code >= hebrew && !is_wide_space(code) && !is_joiner(code);
+}
 
-    std::string_view text_;
-};
+// --------------------------------------------------------------------------------------------- elements
 
 template <std::size_t Size>
-bool is_one_of(std::string_view name, const std::array<std::string_view, Size>& names) noexcept {
-    return std::find(names.begin(), names.end(), name) != names.end();
+bool is_one_of(GumboTag tag, const std::array<GumboTag, Size>& tags) noexcept {
+    return std::find(tags.begin(), tags.end(), tag) != tags.end();
 }
 
-constexpr std::array<std::string_view, 12> without_end{"br",   "hr",   "img", "input", "meta", "link",
-                                                       "area", "base", "col", "embed", "wbr",  "source"};
-/// What is in them is no text.
-constexpr std::array<std::string_view, 9> unseen{"head",   "template", "noscript", "object", "svg",
-                                                 "select", "math",     "iframe",   "video"};
-/// Their content ends at their end tag alone (WHATWG HTML §13.1.2, raw text).
-constexpr std::array<std::string_view, 5> raw{"script", "style", "title", "textarea", "xmp"};
-constexpr std::array<std::string_view, 13> paragraphs{"p",  "blockquote", "ul", "ol", "table", "pre", "h1",
-                                                      "h2", "h3",         "h4", "h5", "h6",    "dl"};
-constexpr std::array<std::string_view, 14> lines{"div",     "tr",      "li",      "dt",     "dd",
-                                                 "section", "article", "header",  "footer", "center",
-                                                 "address", "form",    "caption", "hr"};
+/// What is in them is no text, or is not shown where nothing is run and fetched.
+constexpr std::array unseen{GUMBO_TAG_HEAD,   GUMBO_TAG_TITLE,    GUMBO_TAG_SCRIPT,   GUMBO_TAG_STYLE,
+                            GUMBO_TAG_IFRAME, GUMBO_TAG_TEMPLATE, GUMBO_TAG_NOFRAMES, GUMBO_TAG_DATALIST,
+                            GUMBO_TAG_RP,     GUMBO_TAG_DESC,     GUMBO_TAG_FRAMESET};
+constexpr std::array paragraphs{GUMBO_TAG_P,  GUMBO_TAG_BLOCKQUOTE, GUMBO_TAG_TABLE, GUMBO_TAG_PRE,
+                                GUMBO_TAG_H1, GUMBO_TAG_H2,         GUMBO_TAG_H3,    GUMBO_TAG_H4,
+                                GUMBO_TAG_H5, GUMBO_TAG_H6,         GUMBO_TAG_DL,    GUMBO_TAG_FIGURE};
+constexpr std::array lines{
+    GUMBO_TAG_DIV,     GUMBO_TAG_TR,         GUMBO_TAG_DT,       GUMBO_TAG_DD,     GUMBO_TAG_SECTION,
+    GUMBO_TAG_ARTICLE, GUMBO_TAG_HEADER,     GUMBO_TAG_FOOTER,   GUMBO_TAG_CENTER, GUMBO_TAG_ADDRESS,
+    GUMBO_TAG_FORM,    GUMBO_TAG_CAPTION,    GUMBO_TAG_HR,       GUMBO_TAG_ASIDE,  GUMBO_TAG_MAIN,
+    GUMBO_TAG_NAV,     GUMBO_TAG_FIGCAPTION, GUMBO_TAG_FIELDSET, GUMBO_TAG_LEGEND, GUMBO_TAG_OPTION,
+    GUMBO_TAG_SUMMARY, GUMBO_TAG_DETAILS,    GUMBO_TAG_LISTING,  GUMBO_TAG_HGROUP, GUMBO_TAG_TEXTAREA,
+    GUMBO_TAG_DIR,     GUMBO_TAG_MENU,       GUMBO_TAG_UL,       GUMBO_TAG_OL,     GUMBO_TAG_LI,
+    GUMBO_TAG_THEAD,   GUMBO_TAG_TBODY,      GUMBO_TAG_TFOOT,    GUMBO_TAG_XMP};
 
-// ------------------------------------------------------------------------------------------------ text
+bool is_list(GumboTag tag) noexcept {
+    return tag == GUMBO_TAG_UL || tag == GUMBO_TAG_OL || tag == GUMBO_TAG_MENU || tag == GUMBO_TAG_DIR;
+}
 
+std::string_view value_of(const GumboElement& element, const char* name) noexcept {
+    const auto* const value = html_attribute(element, name);
+    return value != nullptr ? std::string_view(value) : std::string_view();
+}
+
+std::optional<int> number_in(std::string_view text) noexcept {
+    text = trim(text);
+    int number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc() && end != text.data() ? std::optional<int>(number) : std::nullopt;
+}
+
+/// "width=1", "height=0": nobody is meant to see it.
+bool is_dot(const GumboElement& element, const HtmlStyle& style) {
+    const auto is_small = [&](const char* name) {
+        return number_in(value_of(element, name)).value_or(2) < 2;
+    };
+    return style.is_dot || is_small("width") || is_small("height");
+}
+
+/// 27 is "aa".
+std::string in_letters(int number) {
+    constexpr int letters = 26;
+    std::string text;
+    for (; number > 0; number = (number - 1) / letters) {
+        text.insert(text.begin(), static_cast<char>('a' + (number - 1) % letters));
+    }
+    return text;
+}
+
+std::string in_roman(int number) {
+    struct Step {
+        int value;
+        const char* text;
+    };
+    constexpr std::array<Step, 13> steps{{{1000, "m"},
+                                          {900, "cm"},
+                                          {500, "d"},
+                                          {400, "cd"},
+                                          {100, "c"},
+                                          {90, "xc"},
+                                          {50, "l"},
+                                          {40, "xl"},
+                                          {10, "x"},
+                                          {9, "ix"},
+                                          {5, "v"},
+                                          {4, "iv"},
+                                          {1, "i"}}};
+    std::string text;
+    for (const auto& step : steps) {
+        for (; number >= step.value; number -= step.value) {
+            text += step.text;
+        }
+    }
+    return text;
+}
+
+/// The mark of a list item: "3. ", "c. ", "III. ".
+std::string mark_of(int number, std::string_view type) {
+    constexpr int roman_max = 3999;
+    std::string text;
+    const char kind = type.empty() ? '1' : type.front();
+    if ((kind == 'a' || kind == 'A') && number > 0) {
+        text = in_letters(number);
+    } else if ((kind == 'i' || kind == 'I') && number > 0 && number <= roman_max) {
+        text = in_roman(number);
+    } else {
+        text = std::to_string(number);
+    }
+    if (kind == 'A' || kind == 'I') {
+        std::transform(text.begin(), text.end(), text.begin(), [](char c) { return lockbox::to_upper(c); });
+    }
+    return text + ". ";
+}
+
+std::string_view without_scheme(std::string_view target) noexcept {
+    for (const std::string_view scheme : {"https://", "http://", "mailto:", "tel:"}) {
+        if (starts_with_ignoring_case(target, scheme)) {
+            return target.substr(scheme.size());
+        }
+    }
+    return target;
+}
+
+/// The text of a link says where it leads: the same, or without what everybody adds.
+bool says(std::string_view text, std::string_view target) noexcept {
+    const auto bare = [](std::string_view address) {
+        address = without_scheme(address);
+        return address.ends_with('/') ? address.substr(0, address.size() - 1) : address;
+    };
+    // "http://bank.example" over "https://bank.example" is another address.
+    const bool has_scheme = without_scheme(text) != text;
+    return text == target ||
+           (has_scheme ? text == target || std::string(text) + '/' == target : bare(text) == bare(target));
+}
+
+// ------------------------------------------------------------------------------------------------- text
+
+/// Lines, with what stands in front of each.
 class Writer {
 public:
-    explicit Writer(std::string_view html) : html_(html.substr(0, html_octets_max)) {}
+    explicit Writer(HtmlText& result) : result_(result) { frames_.emplace_back(); }
 
-    std::string write() {
-        while (!html_.empty()) {
-            const auto at = std::min(html_.find('<'), html_.size());
-            add_text(html_.substr(0, at));
-            html_.remove_prefix(at);
-            if (!html_.empty()) {
-                read_markup();
-            }
-        }
-        while (!open_.empty()) {
-            close_last();
-        }
-        while (!out_.empty() && is_space(out_.back())) {
-            out_.pop_back();
-        }
-        return out_.empty() ? out_ : out_ + '\n';
-    }
-
-private:
-    struct Open {
-        std::string name;
-        bool hides;
-        bool is_preformatted;
-        std::string href;
-        std::size_t text_begin;
-    };
-
-    void read_markup() {
-        if (html_.starts_with("<!--")) {
-            const auto end = html_.find("-->", 4);
-            html_.remove_prefix(end == std::string_view::npos ? html_.size() : end + 3);
-            return;
-        }
-        if (html_.starts_with("<!") || html_.starts_with("<?")) {
-            const auto end = html_.find('>');
-            html_.remove_prefix(end == std::string_view::npos ? html_.size() : end + 1);
-            return;
-        }
-        const bool is_tag = html_.size() > 1 && (is_alpha(html_[1]) || html_[1] == '/');
-        if (!is_tag) {
-            add_text("<");
-            html_.remove_prefix(1);
-            return;
-        }
-        TagReader reader(html_);
-        const auto tag = reader.read();
-        html_ = reader.rest();
-        if (!tag.complete) {
-            return;
-        }
-        if (tag.closing) {
-            close(tag.name);
-        } else {
-            open(tag);
-        }
-    }
-
-    void open(const Tag& tag) {
-        if (is_one_of(tag.name, raw)) {
-            skip_raw(tag.name);
-            return;
-        }
-        if (is_one_of(tag.name, paragraphs)) {
-            break_lines(2);
-        } else if (is_one_of(tag.name, lines)) {
-            break_lines(1);
-        }
-        if (!tag.hides && hidden_ == 0) {
-            if (tag.name == "br") {
-                out_ += '\n';
-                space_ = false;
-            } else if (tag.name == "hr") {
-                add_word("----------");
-                break_lines(1);
-            } else if (tag.name == "img" && !trim(tag.alt).empty()) {
-                add_text(" [image: " + tag.alt + "] ");
-            } else if (tag.name == "li") {
-                add_word("* ");
-            } else if (tag.name == "td" || tag.name == "th") {
-                space_ = space_ || !at_line_begin();
-            }
-        }
-        if (is_one_of(tag.name, without_end) || tag.self_closing || open_.size() >= html_depth_max) {
-            return;
-        }
-        const bool hides = tag.hides || is_one_of(tag.name, unseen);
-        hidden_ += hides ? 1U : 0U;
-        preformatted_ += tag.name == "pre" ? 1U : 0U;
-        open_.push_back({tag.name, hides, tag.name == "pre", tag.name == "a" ? tag.href : "", out_.size()});
-    }
-
-    /// An end tag closes what is open inside of its element; one without an element closes nothing.
-    void close(std::string_view name) {
-        constexpr std::size_t looked_at_max = 32; // keeps nonsense linear
-        const auto from = open_.size() - std::min(open_.size(), looked_at_max);
-        for (auto at = open_.size(); at > from; --at) {
-            if (open_[at - 1].name == name) {
-                while (open_.size() >= at) {
-                    close_last();
-                }
-                return;
-            }
-        }
-        if (name == "p" || name == "br") {
-            break_lines(1);
-        }
-    }
-
-    void close_last() {
-        const auto element = std::move(open_.back());
-        open_.pop_back();
-        if (hidden_ == 0) {
-            add_target(element);
-        }
-        hidden_ -= element.hides ? 1U : 0U;
-        preformatted_ -= element.is_preformatted ? 1U : 0U;
-        if (is_one_of(element.name, paragraphs)) {
-            break_lines(2);
-        } else if (is_one_of(element.name, lines)) {
-            break_lines(1);
-        }
-    }
-
-    void add_target(const Open& element) {
-        const auto target = trim(element.href);
-        if (target.empty() || target.starts_with('#')) {
-            return;
-        }
-        const auto begin = std::min(element.text_begin, out_.size());
-        const auto text = trim(std::string_view(out_).substr(begin));
-        if (text != target && "mailto:" + std::string(text) != target) {
-            add_text(" <" + std::string(target) + ">");
-        }
-    }
-
-    void skip_raw(const std::string& name) {
-        const auto end_tag = "</" + name;
-        while (!html_.empty()) {
-            const auto at = html_.find('<');
-            if (at == std::string_view::npos) {
-                html_ = {};
-                return;
-            }
-            html_.remove_prefix(at);
-            if (starts_with_ignoring_case(html_, end_tag)) {
-                const auto end = html_.find('>');
-                html_.remove_prefix(end == std::string_view::npos ? html_.size() : end + 1);
-                return;
-            }
-            html_.remove_prefix(1);
-        }
-    }
-
-    void add_text(std::string_view text) {
-        if (hidden_ > 0) {
-            return;
-        }
+    void add_text(std::string_view text, bool is_preformatted) {
         while (!text.empty()) {
-            const char c = text.front();
-            if (preformatted_ > 0 && is_space(c)) {
-                out_ += c == '\r' ? "" : std::string(1, c);
-                space_ = false;
-                text.remove_prefix(1);
-            } else if (is_space(c)) {
-                space_ = !at_line_begin();
-                text.remove_prefix(1);
-            } else if (c == '&') {
-                std::string character;
-                const auto octets = append_reference(character, text);
-                add_word(octets == 0 ? "&" : character);
-                text.remove_prefix(std::max<std::size_t>(octets, 1));
-            } else {
-                const auto end = std::min(text.find_first_of(" \t\r\n&"), text.size());
-                add_word(text.substr(0, end));
-                text.remove_prefix(end);
+            const auto character = first_of(text);
+            const auto piece = text.substr(0, character.octets);
+            text.remove_prefix(character.octets);
+            auto& frame = frames_.back();
+            if (is_preformatted && character.code == '\n') {
+                break_line();
+            } else if (is_preformatted && (character.code == ' ' || character.code == '\t')) {
+                put(piece);
+            } else if (character.code < 0x80U ? is_space(piece.front()) || piece.front() == '\f'
+                                              : is_wide_space(character.code)) {
+                frame.is_space_due = frame.is_space_due || !is_at_line_begin(frame);
+            } else if (!is_never_seen(character.code) &&
+                       !(is_joiner(character.code) && !may_be_joined(before_))) {
+                put_word(piece);
+                before_ = character.code;
             }
         }
     }
 
     void add_word(std::string_view word) {
-        if (word == " ") {
-            space_ = !at_line_begin();
-            return;
-        }
-        if (hidden_ > 0 || word.empty()) {
-            return;
-        }
-        if (space_) {
-            out_ += ' ';
-        }
-        space_ = false;
-        out_ += word;
+        put_word(word);
+        before_ = 0;
+    }
+    void add_space() {
+        auto& frame = frames_.back();
+        frame.is_space_due = frame.is_space_due || !is_at_line_begin(frame);
     }
 
-    void break_lines(std::size_t line_ends) {
-        if (hidden_ > 0 || out_.empty()) {
-            return;
+    /// One line end, whatever is there already.
+    void break_line() {
+        auto& frame = frames_.back();
+        if (is_at_line_begin(frame) && !frame.out.empty()) {
+            constexpr std::size_t line_ends_max = 3;
+            frame.line_ends_due = std::min(std::max<std::size_t>(frame.line_ends_due, 1) + 1, line_ends_max);
+            frame.prefixes_between = std::min(frame.prefixes_between, frame.prefixes.size());
+        } else {
+            need_line_ends(1);
         }
-        space_ = false;
-        std::size_t there = 0;
-        while (there < line_ends && there < out_.size() && out_[out_.size() - 1 - there] == '\n') {
-            ++there;
-        }
-        out_.append(line_ends - there, '\n');
     }
 
-    [[nodiscard]] bool at_line_begin() const noexcept { return out_.empty() || out_.back() == '\n'; }
+    /// At least so many before what follows.
+    void need_line_ends(std::size_t line_ends) {
+        auto& frame = frames_.back();
+        frame.is_space_due = false;
+        if (!frame.out.empty()) {
+            frame.line_ends_due = std::max(frame.line_ends_due, line_ends);
+            frame.prefixes_between = std::min(frame.prefixes_between, frame.prefixes.size());
+        }
+    }
 
-    std::string_view html_;
-    std::string out_;
-    std::vector<Open> open_;
-    std::size_t hidden_ = 0;
-    std::size_t preformatted_ = 0;
-    bool space_ = false; // one is due before the next word
+    void push_prefix(std::string first, std::string rest) {
+        frames_.back().prefixes.push_back({std::move(first), std::move(rest)});
+    }
+    void pop_prefix() {
+        auto& frame = frames_.back();
+        frame.prefixes.pop_back();
+        frame.prefixes_between = std::min(frame.prefixes_between, frame.prefixes.size());
+    }
+
+    /// What is written from here on is taken apart from the rest, until pop_frame().
+    void push_frame() { frames_.emplace_back(); }
+    std::string pop_frame() {
+        auto text = std::move(frames_.back().out);
+        frames_.pop_back();
+        written_ -= std::min(written_, text.size());
+        return text;
+    }
+
+    /// Of a frame.
+    void add_lines(std::string_view text) {
+        while (!text.empty()) {
+            const auto end = std::min(text.find('\n'), text.size());
+            if (end > 0) {
+                put(text.substr(0, end));
+            }
+            text.remove_prefix(std::min(end + 1, text.size()));
+            break_line();
+        }
+    }
+
+    /// A text without line ends, behind `separator`.
+    void add_lines_of_cell(std::string_view separator, std::string_view text) {
+        put(separator);
+        put(text);
+    }
+
+    [[nodiscard]] std::size_t place() const noexcept { return frames_.back().out.size(); }
+    [[nodiscard]] std::string_view since(std::size_t place) const noexcept {
+        const std::string_view out = frames_.back().out;
+        return trim(out.substr(std::min(place, out.size())));
+    }
+
+    std::string take() {
+        auto text = std::move(frames_.front().out);
+        while (!text.empty() && is_space(text.back())) {
+            text.pop_back();
+        }
+        return text.empty() ? text : text + '\n';
+    }
+
+private:
+    struct Prefix {
+        std::string first; ///< of the first line; then empty
+        std::string rest;  ///< of all others
+        bool is_used = false;
+    };
+    struct Frame {
+        std::string out;
+        std::vector<Prefix> prefixes;
+        std::size_t line_ends_due = 0;
+        std::size_t prefixes_between = static_cast<std::size_t>(-1); ///< those that empty lines keep
+        bool is_space_due = false;
+    };
+
+    static bool is_at_line_begin(const Frame& frame) noexcept {
+        return frame.out.empty() || frame.line_ends_due > 0;
+    }
+
+    void put_word(std::string_view word) {
+        auto& frame = frames_.back();
+        if (frame.is_space_due && !is_at_line_begin(frame)) {
+            append(frame, " ");
+        }
+        frame.is_space_due = false;
+        put(word);
+    }
+
+    void put(std::string_view text) {
+        auto& frame = frames_.back();
+        if (is_at_line_begin(frame)) {
+            begin_line(frame);
+        }
+        append(frame, text);
+    }
+
+    void begin_line(Frame& frame) {
+        for (; frame.line_ends_due > 0; --frame.line_ends_due) {
+            append(frame, "\n");
+            if (frame.line_ends_due > 1) {
+                std::string prefix;
+                for (std::size_t i = 0; i < std::min(frame.prefixes_between, frame.prefixes.size()); ++i) {
+                    prefix += frame.prefixes[i].rest;
+                }
+                while (prefix.ends_with(' ')) {
+                    prefix.pop_back();
+                }
+                append(frame, prefix);
+            }
+        }
+        frame.prefixes_between = static_cast<std::size_t>(-1);
+        for (auto& prefix : frame.prefixes) {
+            append(frame, prefix.is_used ? prefix.rest : prefix.first);
+            prefix.is_used = true;
+        }
+        frame.is_space_due = false;
+        before_ = 0;
+    }
+
+    void append(Frame& frame, std::string_view text) {
+        if (text.size() > html_text_octets_max - std::min(written_, html_text_octets_max)) {
+            result_.is_complete = false;
+            return;
+        }
+        written_ += text.size();
+        frame.out += text;
+    }
+
+    HtmlText& result_;
+    std::vector<Frame> frames_;
+    std::size_t written_ = 0;
+    std::uint32_t before_ = 0; ///< the last character of a text, 0 at the beginning of a line
 };
+
+// ------------------------------------------------------------------------------------------------- page
+
+/// What an element hands to those in it.
+struct Context {
+    bool is_gone = false;
+    bool is_invisible = false;
+    bool is_tiny = false;
+    bool is_preformatted = false;
+    [[nodiscard]] bool is_seen() const noexcept { return !is_gone && !is_invisible && !is_tiny; }
+};
+
+class Page {
+public:
+    explicit Page(HtmlText& result) : result_(result), writer_(result) {}
+
+    void write(const GumboNode& document) {
+        open_.emplace_back();
+        open_.back().node = &document;
+        while (!open_.empty()) {
+            auto& last = open_.back();
+            const auto* const child = next_child(last);
+            if (child == nullptr) {
+                close();
+            } else if (child->type == GUMBO_NODE_ELEMENT) {
+                open(*child, last.context);
+            } else if (child->type == GUMBO_NODE_TEXT || child->type == GUMBO_NODE_WHITESPACE ||
+                       child->type == GUMBO_NODE_CDATA) {
+                add_text(child->v.text.text, last.context);
+            }
+        }
+        result_.text = writer_.take();
+    }
+
+private:
+    struct Open {
+        const GumboNode* node = nullptr;
+        Context context;
+        unsigned next = 0;        ///< child
+        std::size_t place = 0;    ///< of its text
+        bool is_laid_out = false; ///< seen, and not beyond html_depth_max
+        bool has_prefix = false;
+        bool is_cell = false;
+        // Of a list:
+        int number = 1; ///< of the next item
+        bool is_ordered = false;
+        bool is_nested_list = false;
+        std::string_view mark_type;
+        // Of a row:
+        std::vector<std::string> cells;
+    };
+
+    static const GumboNode* next_child(Open& open) noexcept {
+        const auto* const children = open.node->type == GUMBO_NODE_DOCUMENT  ? &open.node->v.document.children
+                                     : open.node->type == GUMBO_NODE_ELEMENT ? &open.node->v.element.children
+                                                                             : nullptr;
+        return children != nullptr && open.next < children->length
+                   ? static_cast<const GumboNode*>(children->data[open.next++])
+                   : nullptr;
+    }
+
+    void add_text(std::string_view text, const Context& context) {
+        if (context.is_seen()) {
+            writer_.add_text(text, context.is_preformatted);
+        } else if (!all_space(text)) {
+            result_.has_hidden_text = true;
+        }
+    }
+
+    static Context context_of(const GumboElement& element, const HtmlStyle& style, Context context) {
+        context.is_gone = context.is_gone || style.is_gone || html_attribute(element, "hidden") != nullptr;
+        context.is_invisible = style.is_invisible.value_or(context.is_invisible);
+        const bool has_font_size =
+            element.tag == GUMBO_TAG_FONT && html_attribute(element, "size") != nullptr;
+        context.is_tiny = style.is_tiny.value_or(has_font_size ? false : context.is_tiny);
+        const bool is_pre = element.tag == GUMBO_TAG_PRE || element.tag == GUMBO_TAG_TEXTAREA ||
+                            element.tag == GUMBO_TAG_LISTING || element.tag == GUMBO_TAG_XMP ||
+                            element.tag == GUMBO_TAG_PLAINTEXT;
+        context.is_preformatted = style.is_preformatted.value_or(context.is_preformatted || is_pre);
+        return context;
+    }
+
+    /// Outlook's paragraphs have no space between them.
+    static std::size_t line_ends_around(const GumboElement& element) {
+        if (element.tag == GUMBO_TAG_P && value_of(element, "class").find("Mso") != std::string_view::npos) {
+            return 1;
+        }
+        return is_one_of(element.tag, paragraphs) ? 2 : is_one_of(element.tag, lines) ? 1 : 0;
+    }
+
+    void open(const GumboNode& node, const Context& inherited) {
+        const auto& element = node.v.element;
+        if (is_one_of(element.tag, unseen)) {
+            return;
+        }
+        const auto style = html_style(value_of(element, "style"));
+        Open entry;
+        entry.node = &node;
+        entry.context = context_of(element, style, inherited);
+        entry.is_laid_out = !entry.context.is_gone && open_.size() < html_depth_max;
+        if (entry.is_laid_out) {
+            begin(element, style, entry);
+        }
+        entry.place = writer_.place();
+        open_.push_back(std::move(entry));
+    }
+
+    void begin(const GumboElement& element, const HtmlStyle& style, Open& entry) {
+        const auto tag = element.tag;
+        if (const auto line_ends = line_ends_around(element); line_ends > 0) {
+            writer_.need_line_ends(line_ends);
+        }
+        if (tag == GUMBO_TAG_BR) {
+            writer_.break_line();
+        } else if (tag == GUMBO_TAG_HR) {
+            writer_.add_word("----------");
+        } else if (tag == GUMBO_TAG_IMG) {
+            begin_image(element, style);
+        } else if (tag == GUMBO_TAG_INPUT) {
+            begin_input(element);
+        } else if (tag == GUMBO_TAG_BLOCKQUOTE) {
+            writer_.push_prefix("> ", "> ");
+            entry.has_prefix = true;
+        } else if (tag == GUMBO_TAG_DD) {
+            writer_.push_prefix("  ", "  ");
+            entry.has_prefix = true;
+        } else if (is_list(tag)) {
+            begin_list(element, entry);
+        } else if (tag == GUMBO_TAG_LI) {
+            begin_item(element, entry);
+        } else if (tag == GUMBO_TAG_TD || tag == GUMBO_TAG_TH) {
+            writer_.push_frame();
+            entry.is_cell = true;
+        } else if (tag == GUMBO_TAG_Q) {
+            writer_.add_word("\u201c");
+        }
+    }
+
+    void begin_image(const GumboElement& element, const HtmlStyle& style) {
+        const auto alternative = trim(value_of(element, "alt"));
+        if (!alternative.empty() && !is_dot(element, style)) {
+            writer_.add_space();
+            writer_.add_word("[image:");
+            writer_.add_space();
+            writer_.add_text(alternative, false);
+            writer_.add_word("]");
+            writer_.add_space();
+        }
+    }
+
+    void begin_input(const GumboElement& element) {
+        const auto type = value_of(element, "type");
+        const bool is_button = equal_ignoring_case(type, "submit") || equal_ignoring_case(type, "button");
+        if (is_button && !trim(value_of(element, "value")).empty()) {
+            writer_.add_space();
+            writer_.add_word("[");
+            writer_.add_text(value_of(element, "value"), false);
+            writer_.add_word("]");
+            writer_.add_space();
+        }
+    }
+
+    void begin_list(const GumboElement& element, Open& entry) {
+        const bool is_nested = std::any_of(open_.begin(), open_.end(), [](const Open& open) {
+            return open.node->type == GUMBO_NODE_ELEMENT && open.node->v.element.tag == GUMBO_TAG_LI;
+        });
+        if (!is_nested) {
+            writer_.need_line_ends(2);
+        }
+        entry.number = number_in(value_of(element, "start")).value_or(1);
+        entry.is_ordered = element.tag == GUMBO_TAG_OL;
+        entry.mark_type = trim(value_of(element, "type"));
+        entry.is_nested_list = is_nested;
+    }
+
+    void begin_item(const GumboElement& element, Open& entry) {
+        auto* const list = !open_.empty() && open_.back().node->type == GUMBO_NODE_ELEMENT &&
+                                   is_list(open_.back().node->v.element.tag)
+                               ? &open_.back()
+                               : nullptr;
+        std::string mark = "* ";
+        if (list != nullptr && list->is_ordered) {
+            constexpr int number_max = 1'000'000;
+            const auto number = number_in(value_of(element, "value")).value_or(list->number);
+            list->number = std::clamp(number, -number_max, number_max) + 1;
+            mark = mark_of(list->number - 1, list->mark_type);
+        }
+        std::string rest(mark.size(), ' ');
+        writer_.push_prefix(std::move(mark), std::move(rest));
+        entry.has_prefix = true;
+    }
+
+    void close() {
+        auto entry = std::move(open_.back());
+        open_.pop_back();
+        if (!entry.is_laid_out || entry.node->type != GUMBO_NODE_ELEMENT) {
+            return;
+        }
+        const auto& element = entry.node->v.element;
+        if (element.tag == GUMBO_TAG_A || element.tag == GUMBO_TAG_AREA) {
+            add_target(element, entry);
+        } else if (element.tag == GUMBO_TAG_Q) {
+            writer_.add_word("\u201d");
+        }
+        if (entry.is_cell) {
+            end_cell(writer_.pop_frame());
+        }
+        if (element.tag == GUMBO_TAG_TR) {
+            end_row(entry.cells);
+        }
+        if (entry.has_prefix) {
+            writer_.pop_prefix();
+        }
+        const auto line_ends = line_ends_around(element);
+        if (const auto needed = is_list(element.tag) && !entry.is_nested_list ? 2U : line_ends; needed > 0) {
+            writer_.need_line_ends(needed);
+        }
+    }
+
+    void add_target(const GumboElement& element, const Open& entry) {
+        auto target = trim(value_of(element, "href"));
+        if (target.empty() || target.starts_with('#') || says(writer_.since(entry.place), target)) {
+            return;
+        }
+        const bool is_cut = target.size() > html_target_octets_max;
+        auto end = std::min(target.size(), html_target_octets_max);
+        while (is_cut && end > 0 && (static_cast<unsigned char>(target[end]) & 0xc0U) == 0x80U) {
+            --end;
+        }
+        std::string text(target.substr(0, end));
+        std::replace_if(
+            text.begin(), text.end(), [](char c) { return is_space(c); }, ' ');
+        writer_.add_space();
+        writer_.add_word('<' + text + (is_cut ? "\u2026>" : ">"));
+    }
+
+    /// Its text is written when its row is complete, or at once where it stands in none.
+    void end_cell(std::string text) {
+        while (!text.empty() && is_space(text.back())) {
+            text.pop_back();
+        }
+        if (text.empty()) {
+            return;
+        }
+        const bool is_in_row = !open_.empty() && open_.back().is_laid_out &&
+                               open_.back().node->type == GUMBO_NODE_ELEMENT &&
+                               open_.back().node->v.element.tag == GUMBO_TAG_TR;
+        if (is_in_row) {
+            open_.back().cells.push_back(std::move(text));
+        } else {
+            end_row({std::move(text)});
+        }
+    }
+
+    void end_row(const std::vector<std::string>& cells) {
+        constexpr std::size_t columns_max = 100;
+        std::size_t octets = 0;
+        bool are_short = true;
+        for (const auto& cell : cells) {
+            octets += cell.size();
+            are_short = are_short && cell.find('\n') == std::string::npos;
+        }
+        if (are_short && octets <= columns_max) {
+            for (const auto& cell : cells) {
+                writer_.add_lines_of_cell(&cell == &cells.front() ? "" : " | ", cell);
+            }
+            return;
+        }
+        for (const auto& cell : cells) {
+            const std::size_t line_ends = cell.find("\n\n") == std::string::npos ? 1 : 2;
+            writer_.need_line_ends(line_ends);
+            writer_.add_lines(cell);
+            writer_.need_line_ends(line_ends);
+        }
+    }
+
+    HtmlText& result_;
+    Writer writer_;
+    std::vector<Open> open_;
+};
+
+/// Of a page that cannot be parsed: all that is not between angle brackets.
+std::string without_tags(std::string_view html) {
+    std::string text;
+    while (!html.empty()) {
+        const auto begin = std::min(html.find('<'), html.size());
+        text += html.substr(0, begin);
+        html.remove_prefix(begin);
+        const auto end = html.find('>');
+        if (!html.empty() && !text.ends_with(' ')) {
+            text += ' ';
+        }
+        html.remove_prefix(end == std::string_view::npos ? html.size() : end + 1);
+    }
+    return text;
+}
 
 } // namespace
 
-std::string html_to_text(std::string_view html) {
-    return Writer(html).write();
+HtmlText html_to_text(std::string_view html) {
+    HtmlText result;
+    result.is_complete = html.size() <= html_octets_max;
+    const HtmlTree tree(html.substr(0, html_octets_max));
+    if (tree.document() != nullptr) {
+        Page(result).write(*tree.document());
+    } else {
+        result.text = without_tags(html.substr(0, html_octets_max));
+        result.is_laid_out = false;
+    }
+    return result;
 }
 
 } // namespace lockbox::reader

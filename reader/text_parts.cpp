@@ -48,8 +48,16 @@ TextPart read_text(const Entity& entity) {
                                        : fmt::format("not all of it is text in {}", harmless_line(charset)));
     }
     if (entity.media_type == "text/html" || entity.media_type == "application/xhtml+xml") {
-        part.text = harmless(html_to_text(converted.text));
-        add_note(part, "HTML, shown as text");
+        const auto html = html_to_text(converted.text);
+        part.text = harmless(html.text);
+        add_note(part, html.is_laid_out ? "HTML, shown as text"
+                                        : "HTML too entangled to be read, shown without its tags");
+        if (!html.is_complete) {
+            add_note(part, "only its beginning is shown");
+        }
+        if (html.has_hidden_text) {
+            add_note(part, "text that its markup hides is left out");
+        }
     } else if (equal_ignoring_case(parameter(entity, "format"), "flowed")) {
         part.text = harmless(unflowed(with_lf(std::move(converted.text)),
                                       equal_ignoring_case(parameter(entity, "delsp"), "yes")));

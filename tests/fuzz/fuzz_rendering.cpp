@@ -70,7 +70,7 @@ void require_harmless(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const auto text = fuzz::text(data, size);
     require_harmless(text);
-    require_harmless(html_to_text(text));
+    require_harmless(html_to_text(text).text);
     require_harmless(unflowed(text, false));
     require_harmless(to_utf8(text, "").text);
     for (const auto* const charset : {"utf-8", "iso-2022-jp", "shift_jis", "utf-16", "gb18030"}) {

@@ -45,3 +45,16 @@ TEST_CASE("a multipart whose parts cannot be told apart is shown as it is, and n
     CHECK(attachments_in(mail::parse_entity(message)).size() == 1);
     CHECK(texts_of("Content-Type: " + type + "\r\n\r\n \r\n").empty());
 }
+
+TEST_CASE("HTML whose optional tags are left out is shown", "[reader]") {
+    const auto texts = texts_of(data("html-optional-end-tags.eml"));
+    REQUIRE(texts.size() == 1);
+    CHECK(texts.front().text == "Dear Bob, the meeting is at ten.\n");
+}
+
+TEST_CASE("a text in a charset of many names, and one behind a byte order mark, is shown", "[reader]") {
+    CHECK(texts_of(data("charset-ks_c_5601-1987.eml")).at(0).text ==
+          "\xec\x95\x88\xeb\x85\x95\xed\x95\x98\xec\x84\xb8\xec\x9a\x94\n");
+    CHECK(texts_of(data("charset-ks_c_5601-1987.eml")).at(0).note.empty());
+    CHECK(texts_of(data("utf8-bom.eml")).at(0).text == "Hello\n");
+}
