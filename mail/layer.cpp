@@ -8,6 +8,8 @@
 #include "mail/transfer_encoding.hpp"
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 #include <optional>
 
 namespace lockbox::mail {
@@ -26,7 +28,8 @@ constexpr std::size_t mixed_up_beginning_octets = preamble_octets_max + 3 * part
 
 struct Judged {
     Layer layer = Layer::none;
-    std::string bytes; ///< of a sealed layer
+    std::string bytes;          ///< of a sealed layer
+    std::string_view only_part; ///< only_sealed_part()
 };
 
 // ----------------------------------------------------------------------------------------------------------
@@ -94,62 +97,163 @@ bool has_one_meaning(const HeaderSection& header) {
     return !type || !(type->is_ambiguous("boundary") || type->is_ambiguous("protocol"));
 }
 
-/// The decoded body of a part of that type, which has nothing more to read in its header section than names
-/// and descriptions. nullopt: it is another part. `storage` as for strictly_decoded().
-std::optional<std::string_view> content_of(std::string_view part, std::string_view media_type,
-                                           std::string& storage) {
+/// Whether an encrypted message may begin so. A text is one only in armor.
+bool begins_like_sealed(std::string_view beginning, bool is_text) noexcept {
+    return trim(beginning).starts_with(message_armor_begin) ||
+           (!is_text && !beginning.empty() && !is_ascii(beginning.front()));
+}
+
+/// Of a body that is an encrypted message from its first octet to its last, in the transfer encoding that it
+/// names, or in another one where that may be wrong.
+std::optional<std::string> packets_of_body(std::string_view body, TransferEncoding named, Beside beside,
+                                           bool is_text) {
+    const auto begins = [&](TransferEncoding encoding) {
+        return begins_like_sealed(transfer_decoded(body.substr(0, beginning_octets), encoding), is_text);
+    };
+    if (begins(named)) {
+        std::string storage;
+        const auto content = strictly_decoded(body, named, storage);
+        auto packets = content ? sealed_packets(*content) : std::nullopt;
+        if (packets || beside == Beside::nothing) {
+            return packets;
+        }
+    }
+    if (beside == Beside::unshown) {
+        for (const auto other :
+             {TransferEncoding::identity, TransferEncoding::base64, TransferEncoding::quoted_printable}) {
+            if (begins(other)) {
+                if (auto packets = sealed_packets(transfer_decoded(body, other))) {
+                    return packets;
+                }
+            }
+        }
+    }
+    return std::nullopt;
+}
+
+/// Such a part has nothing more to read in its header section than names and descriptions.
+bool is_short(std::string_view part, const MessageView& view) noexcept {
+    return part.size() - view.body.size() <= part_header_octets_max;
+}
+
+/// A part that is a text with nothing in it.
+bool is_empty_text(std::string_view part) {
     const auto view = MessageView::parse(part);
     const auto type = content_type_of(view.header);
-    if (!has_one_meaning(view.header) || !type || !type->is(media_type) ||
-        part.size() - view.body.size() > part_header_octets_max) {
-        return std::nullopt;
+    if (!has_one_meaning(view.header) || !type || !type->is("text/plain") || !is_short(part, view)) {
+        return false;
     }
-    return strictly_decoded(view.body, transfer_encoding_of(view.header), storage);
-}
-
-/// The packets of the two parts of PGP/MIME (RFC 3156 §4).
-std::optional<std::string> packets_of_two_parts(std::string_view control, std::string_view data) {
     std::string storage;
-    const auto version = content_of(control, "application/pgp-encrypted", storage);
-    if (!version || !equal_ignoring_case(trim(*version), "Version: 1")) {
-        return std::nullopt;
-    }
-    const auto text = content_of(data, "application/octet-stream", storage);
-    return text ? sealed_packets(*text) : std::nullopt;
+    const auto text = strictly_decoded(view.body, transfer_encoding_of(view.header), storage);
+    return text && all_space(*text);
 }
 
-/// All parts, where there is nothing to read around them.
-std::vector<std::string_view> parts_alone(const ContentType& type, std::string_view body) {
+/// "Version: 1" (RFC 3156 §4), which some programs repeat, fold or leave out.
+bool says_version_1(std::string_view text) {
+    std::string words;
+    std::copy_if(text.begin(), text.end(), std::back_inserter(words), [](char c) { return !is_space(c); });
+    constexpr std::string_view version = "Version:1";
+    std::string_view rest = words;
+    while (equal_ignoring_case(rest.substr(0, version.size()), version)) {
+        rest.remove_prefix(version.size());
+    }
+    return rest.empty();
+}
+
+bool is_control(std::string_view part, Beside beside) {
+    const auto view = MessageView::parse(part);
+    const auto type = content_type_of(view.header);
+    if (!has_one_meaning(view.header) || !type || !type->is("application/pgp-encrypted")) {
+        return false;
+    }
+    if (beside == Beside::unshown) {
+        return true;
+    }
+    std::string storage;
+    const auto text = strictly_decoded(view.body, transfer_encoding_of(view.header), storage);
+    return is_short(part, view) && text && says_version_1(*text);
+}
+
+/// The packets in the second part of PGP/MIME (RFC 3156 §4).
+std::optional<std::string> packets_of_data(std::string_view part, Beside beside) {
+    const auto view = MessageView::parse(part);
+    const auto type = content_type_of(view.header);
+    const bool is_lenient = beside == Beside::unshown;
+    if (!has_one_meaning(view.header) || !type || !(is_lenient || is_short(part, view)) ||
+        !(type->is("application/octet-stream") ||
+          (is_lenient && (type->is("application/pgp-encrypted") || type->is("text/plain"))))) {
+        return std::nullopt;
+    }
+    return packets_of_body(view.body, transfer_encoding_of(view.header), beside, /*is_text=*/false);
+}
+
+/// All parts, where no more stands around them than is allowed.
+std::vector<std::string_view> parts_alone(const ContentType& type, std::string_view body, Beside beside) {
     auto cut = split_multipart(body, type.parameter("boundary").value_or(""));
-    const bool alone = cut.closed && cut.preamble.size() <= preamble_octets_max && all_space(cut.epilogue);
-    return alone ? std::move(cut.parts) : std::vector<std::string_view>();
+    const bool alone =
+        beside == Beside::unshown || (cut.preamble.size() <= preamble_octets_max && all_space(cut.epilogue));
+    return cut.closed && alone ? std::move(cut.parts) : std::vector<std::string_view>();
 }
 
 /// RFC 3156 §4: exactly two parts, with nothing to read around or inside them.
-Judged judge_multipart_encrypted(const ContentType& type, std::string_view body) {
+Judged judge_multipart_encrypted(const ContentType& type, std::string_view body, Beside beside) {
     const auto protocol = type.parameter("protocol");
     if (protocol && !equal_ignoring_case(*protocol, "application/pgp-encrypted")) {
         return {};
     }
-    const auto parts = parts_alone(type, body);
-    auto packets = parts.size() == 2 ? packets_of_two_parts(parts[0], parts[1]) : std::nullopt;
-    return packets ? Judged{Layer::openpgp_mime, std::move(*packets)} : Judged{};
+    const auto parts = parts_alone(type, body, beside);
+    const bool has_control = parts.size() == 2 && is_control(parts[0], beside);
+    const bool lacks_control = parts.size() == 1 && beside == Beside::unshown;
+    auto packets = has_control || lacks_control ? packets_of_data(parts.back(), beside) : std::nullopt;
+    return packets ? Judged{Layer::openpgp_mime, std::move(*packets), {}} : Judged{};
 }
 
-/// Exchange and some gateways write PGP/MIME as a multipart/mixed, with an empty text in front of it.
-Judged judge_mixed_up(const ContentType& type, std::string_view body) {
-    if (lockbox::to_lower(body.substr(0, mixed_up_beginning_octets)).find("application/pgp-encrypted") ==
-        std::string::npos) {
-        return {}; // ordinary mail, which may be large
-    }
-    const auto parts = parts_alone(type, body);
-    if (parts.size() != 3) {
+/// Of ordinary mail, which may be large, the rest need not be read.
+bool may_have_sealed_part(std::string_view body) {
+    const auto beginning = lockbox::to_lower(body.substr(0, mixed_up_beginning_octets));
+    constexpr std::array<std::string_view, 10> signs{"application/pgp-encrypted",
+                                                     "multipart/encrypted",
+                                                     "pkcs7-mime",
+                                                     "octet-stream",
+                                                     "begin pgp message",
+                                                     "ls0tls1crudjtibqr1agtuvtu0fhr", // the same in base64
+                                                     ".asc",
+                                                     ".pgp",
+                                                     ".gpg",
+                                                     ".p7m"};
+    return std::any_of(signs.begin(), signs.end(),
+                       [&](std::string_view sign) { return beginning.find(sign) != std::string::npos; });
+}
+
+Judged judge_layer(const HeaderSection& header, std::string_view body, Beside beside, unsigned depth);
+
+/// A multipart/mixed of which all is sealed: FlowCrypt writes one part; Exchange and some gateways make it of
+/// PGP/MIME, with an empty text in front of the control part.
+Judged judge_mixed(const ContentType& type, std::string_view body, Beside beside, unsigned depth) {
+    if (depth == only_parts_max || (beside == Beside::nothing && !may_have_sealed_part(body))) {
         return {};
     }
-    std::string storage;
-    const auto text = content_of(parts[0], "text/plain", storage);
-    auto packets = text && all_space(*text) ? packets_of_two_parts(parts[1], parts[2]) : std::nullopt;
-    return packets ? Judged{Layer::openpgp_mixed_up, std::move(*packets)} : Judged{};
+    auto parts = parts_alone(type, body, beside);
+    const auto all = parts.size();
+    parts.erase(std::remove_if(parts.begin(), parts.end(), is_empty_text), parts.end());
+    const bool has_text = parts.size() < all; // without it, no program takes the parts for PGP/MIME
+    if (parts.size() == 2 && (has_text || beside == Beside::unshown) && is_control(parts[0], beside)) {
+        auto packets = packets_of_data(parts[1], beside);
+        return packets ? Judged{Layer::openpgp_mixed_up, std::move(*packets), {}} : Judged{};
+    }
+    if (parts.size() != 1) {
+        return {};
+    }
+    const auto view = MessageView::parse(parts[0]);
+    if (!is_short(parts[0], view) && beside == Beside::nothing) {
+        return {};
+    }
+    auto judged = judge_layer(view.header, view.body, beside, depth + 1);
+    if (!is_sealed(judged.layer)) {
+        return {};
+    }
+    judged.only_part = parts[0];
+    return judged;
 }
 
 /// RFC 1847 §2.1: two parts, the second of the protocol's type.
@@ -162,18 +266,14 @@ Judged judge_multipart_signed(const ContentType& type, std::string_view body) {
     const bool is_signature = signature && (signature->is("application/pgp-signature") ||
                                             signature->is("application/pkcs7-signature") ||
                                             signature->is("application/x-pkcs7-signature"));
-    return is_signature ? Judged{Layer::multipart_signed, {}} : Judged{};
+    return is_signature ? Judged{Layer::multipart_signed, {}, {}} : Judged{};
 }
 
-Judged judge_cms(const HeaderSection& header, std::string_view body) {
-    const auto encoding = transfer_encoding_of(header);
-    if (encoding == TransferEncoding::unknown) {
-        return {};
-    }
-    const auto beginning = transfer_decoded(body.substr(0, beginning_octets), transfer_encoding_of(header));
+Judged judge_cms_in(TransferEncoding encoding, std::string_view body) {
+    const auto beginning = transfer_decoded(body.substr(0, beginning_octets), encoding);
     const auto content_type = cms_content_type(beginning);
     if (content_type == signed_data) {
-        return {Layer::smime_signed, {}};
+        return {Layer::smime_signed, {}, {}};
     }
     if (content_type != enveloped_data && content_type != auth_enveloped_data) {
         return {};
@@ -191,26 +291,27 @@ Judged judge_cms(const HeaderSection& header, std::string_view body) {
         return {};
     }
     return {content_type == enveloped_data ? Layer::smime_enveloped : Layer::smime_auth_enveloped,
-            std::string(*bytes)};
+            std::string(*bytes),
+            {}};
 }
 
-/// Whether an encrypted message may begin so. A text is one only in armor.
-bool begins_like_sealed(std::string_view beginning, bool is_text) noexcept {
-    return trim(beginning).starts_with(message_armor_begin) ||
-           (!is_text && !beginning.empty() && !is_ascii(beginning.front()));
-}
-
-/// A body that is an encrypted message from its first octet to its last.
-Judged judge_whole_body(Layer layer, const HeaderSection& header, std::string_view body) {
+Judged judge_cms(const HeaderSection& header, std::string_view body, Beside beside) {
     const auto encoding = transfer_encoding_of(header);
-    const auto beginning = transfer_decoded(body.substr(0, beginning_octets), encoding);
-    if (!begins_like_sealed(beginning, layer == Layer::openpgp_inline)) {
-        return {};
+    auto judged = encoding != TransferEncoding::unknown ? judge_cms_in(encoding, body) : Judged{};
+    if (judged.layer == Layer::none && beside == Beside::unshown) {
+        for (const auto other : {TransferEncoding::base64, TransferEncoding::identity}) {
+            if (auto found = judge_cms_in(other, body); is_sealed(found.layer)) {
+                return found;
+            }
+        }
     }
-    std::string storage;
-    const auto content = strictly_decoded(body, encoding, storage);
-    auto packets = content ? sealed_packets(*content) : std::nullopt;
-    return packets ? Judged{layer, std::move(*packets)} : Judged{};
+    return judged;
+}
+
+Judged judge_whole_body(Layer layer, const HeaderSection& header, std::string_view body, Beside beside) {
+    auto packets =
+        packets_of_body(body, transfer_encoding_of(header), beside, layer == Layer::openpgp_inline);
+    return packets ? Judged{layer, std::move(*packets), {}} : Judged{};
 }
 
 /// One of its names, of all that readers may take, is such a name.
@@ -239,7 +340,7 @@ bool is_file_type(const ContentType& type, const HeaderSection& header) {
             is_named(type, header, names_encrypted_file));
 }
 
-Judged judge_layer(const HeaderSection& header, std::string_view body) {
+Judged judge_layer(const HeaderSection& header, std::string_view body, Beside beside, unsigned depth) {
     if (!has_one_meaning(header)) {
         return {};
     }
@@ -248,19 +349,19 @@ Judged judge_layer(const HeaderSection& header, std::string_view body) {
         return {};
     }
     if (type->is("text/plain")) {
-        return judge_whole_body(Layer::openpgp_inline, header, body);
+        return judge_whole_body(Layer::openpgp_inline, header, body, beside);
     }
     if (type->is_multipart()) {
         if (transfer_encoding_of(header) != TransferEncoding::identity) {
             return {}; // RFC 2045 §6.4 forbids it, and who decodes it sees other parts
         }
-        return type->is("multipart/encrypted") ? judge_multipart_encrypted(*type, body)
-               : type->is("multipart/mixed")   ? judge_mixed_up(*type, body)
+        return type->is("multipart/encrypted") ? judge_multipart_encrypted(*type, body, beside)
+               : type->is("multipart/mixed")   ? judge_mixed(*type, body, beside, depth)
                : type->is("multipart/signed")  ? judge_multipart_signed(*type, body)
                                                : Judged{};
     }
-    return is_cms_type(*type, header)    ? judge_cms(header, body)
-           : is_file_type(*type, header) ? judge_whole_body(Layer::openpgp_file, header, body)
+    return is_cms_type(*type, header)    ? judge_cms(header, body, beside)
+           : is_file_type(*type, header) ? judge_whole_body(Layer::openpgp_file, header, body, beside)
                                          : Judged{};
 }
 
@@ -300,12 +401,16 @@ bool names_encrypted_file(std::string_view name) noexcept {
            equal_ignoring_case(suffix, ".gpg");
 }
 
-Layer outermost_layer(const HeaderSection& header, std::string_view body) {
-    return judge_layer(header, body).layer;
+Layer outermost_layer(const HeaderSection& header, std::string_view body, Beside beside) {
+    return judge_layer(header, body, beside, 0).layer;
 }
 
-std::string sealed_bytes(const HeaderSection& header, std::string_view body) {
-    return judge_layer(header, body).bytes;
+std::string_view only_sealed_part(const HeaderSection& header, std::string_view body, Beside beside) {
+    return judge_layer(header, body, beside, 0).only_part;
+}
+
+std::string sealed_bytes(const HeaderSection& header, std::string_view body, Beside beside) {
+    return judge_layer(header, body, beside, 0).bytes;
 }
 
 HeaderSection signed_part_header(const HeaderSection& header, std::string_view body) {

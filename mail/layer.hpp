@@ -1,7 +1,8 @@
 // What a sealed message looks like: the outermost Cryptographic Layer (RFC 9787), judged by structure.
 //
 // This is the one definition of "sealed". The milter leaves alone what it says is sealed, and the reader
-// opens it: see reader/sealed_forms.hpp.
+// opens that, and where something stands beside it that nobody is shown: see Beside, and
+// reader/sealed_forms.hpp.
 #pragma once
 
 #include "mail/header.hpp"
@@ -40,11 +41,29 @@ enum class Layer {
 /// "OpenPGP, PGP/MIME", "S/MIME, EnvelopedData", …
 [[nodiscard]] std::string_view describe(Layer layer) noexcept;
 
+/// What may stand beside what is sealed. Who seals and who opens ask about the same bytes for two reasons,
+/// and this is all in which their answers differ.
+enum class Beside {
+    /// Nothing that anybody could read on the way: such a message may leave as it is.
+    nothing,
+    /// What no mail program shows: preamble and epilogue (RFC 2046 §5.1.1), and what a control part says. Nor
+    /// does a label that is wrong matter: of the transfer encoding, or of the part with the data. Such a
+    /// message opens, and what stands beside goes with its sealed form.
+    unshown,
+};
+
 /// The outermost layer. Labels are not believed: a sealed layer is one only when its bytes are an encrypted
-/// container down to the first OpenPGP packets or the CMS content type, and when nothing readable stands
-/// beside it. A text that merely claims to be sealed is Layer::none. A wrong or missing CRC-24 changes
-/// nothing (RFC 9580 §6.1).
-[[nodiscard]] Layer outermost_layer(const HeaderSection& header, std::string_view body);
+/// container down to the first OpenPGP packets or the CMS content type, and when no more stands beside it
+/// than is allowed. A text that merely claims to be sealed is Layer::none. A wrong or missing CRC-24 changes
+/// nothing (RFC 9580 §6.1). A multipart/mixed of one sealed part and empty texts has the layer of that part.
+[[nodiscard]] Layer outermost_layer(const HeaderSection& header, std::string_view body,
+                                    Beside beside = Beside::nothing);
+
+/// Of such a multipart/mixed its sealed part, a view of the body. Empty: the message is none.
+[[nodiscard]] std::string_view only_sealed_part(const HeaderSection& header, std::string_view body,
+                                                Beside beside = Beside::nothing);
+/// Multiparts around each other with one part each. More are not looked through.
+constexpr unsigned only_parts_max = 4;
 
 /// The names of files that OpenPGP programs write: notes.pdf.asc, .pgp, .gpg; in any case.
 [[nodiscard]] bool names_encrypted_file(std::string_view name) noexcept;
@@ -56,7 +75,8 @@ constexpr std::size_t preamble_octets_max = 200;
 constexpr std::size_t part_header_octets_max = 1000;
 
 /// The decoded OpenPGP packets or CMS bytes of a sealed layer; empty where the message is not sealed.
-[[nodiscard]] std::string sealed_bytes(const HeaderSection& header, std::string_view body);
+[[nodiscard]] std::string sealed_bytes(const HeaderSection& header, std::string_view body,
+                                       Beside beside = Beside::nothing);
 
 /// The header section of what a signed message signs: of the first part of multipart/signed, or of the
 /// content of a CMS SignedData. Empty where the message is not signed or there is none.

@@ -60,6 +60,13 @@ mail::HeaderSection unprotected_header(const Peeling& peeling, const mail::Heade
     return header;
 }
 
+/// RFC 2045 §4: a message needs it, a part does not.
+void add_mime_version(mail::HeaderSection& header, Kind kind) {
+    if (kind == Kind::message && header.count("MIME-Version") == 0 && header.count("Content-Type") > 0) {
+        header.add("MIME-Version", " 1.0");
+    }
+}
+
 /// What is left when the last layer is off. Its fields are those outside, the protected ones and those that
 /// describe what was inside. A signature that is not right protects none (RFC 9788 §4).
 mail::HeaderSection opened_header(const Peeling& peeling, const mail::HeaderSection& outer, Kind kind,
@@ -71,9 +78,7 @@ mail::HeaderSection opened_header(const Peeling& peeling, const mail::HeaderSect
     auto restored = is_protected ? restored_header(peeling, outer)
                                  : mail::RestoredHeader{unprotected_header(peeling, outer), false, {}};
     auto& header = restored.header;
-    if (header.count("MIME-Version") == 0 && header.count("Content-Type") > 0) {
-        header.add("MIME-Version", " 1.0"); // RFC 2045 §4: a message needs it, a part does not
-    }
+    add_mime_version(header, kind);
     header = without_bare_cr(header);
     if (world.is_sealed) {
         world.header_was_protected = restored.was_protected;
@@ -88,8 +93,12 @@ Secret bare_entity(const Peeling& peeling, const mail::HeaderSection& outer, Kin
     const auto content = peeling.bare_bytes();
     if (peeling.bare() == Content::text) {
         const Secret text(mail::to_crlf(content));
-        return entity_of(header_for_text(kind == Kind::message ? outer : header_for_part(outer), content),
-                         text.expose());
+        const auto& root = peeling.root().header; // it describes the armor
+        auto header = kind == Kind::part                      ? header_for_part(root)
+                      : root.to_string() == outer.to_string() ? outer
+                                                              : unprotected_header(peeling, outer);
+        add_mime_version(header, kind);
+        return entity_of(header_for_text(header, content), text.expose());
     }
     auto file = entity_of_file(peeling.file_name(), content);
     if (kind == Kind::part) {

@@ -91,11 +91,12 @@ void PartOpening::walk(const Entity& entity, Kind kind, bool is_signed) {
 }
 
 void PartOpening::walk_one(const Entity& entity, Kind kind, bool is_signed) {
-    if (auto form = sealed_form(entity)) {
+    auto form = only_sealed_part(entity).empty() ? sealed_form(entity) : std::nullopt;
+    if (form) {
         add_world(entity, kind, std::move(form->words), is_signed);
         return;
     }
-    const auto layer = mail::outermost_layer(entity.header, entity.body);
+    const auto layer = layer_of(entity);
     if (layer == mail::Layer::smime_signed) {
         add_world(entity, kind, std::string(mail::describe(layer)), true);
         return;

@@ -38,8 +38,16 @@ void Peeling::peel() {
 }
 
 bool Peeling::take_off_one() {
+    const auto layer = layer_of(root_);
+    if (mail::is_sealed(layer) && has_unshown_text(root_)) {
+        world_.warnings.emplace_back("text stands around the sealed part, where no mail program shows it; "
+                                     "nothing protects it, and it is left out");
+    }
+    if (const auto part = only_sealed_part(root_); !part.empty()) {
+        go_into(mail::parse_entity(part));
+        return true;
+    }
     const auto form = sealed_form(root_);
-    const auto layer = mail::outermost_layer(root_.header, root_.body);
     if ((form || mail::is_signed(layer)) && world_.layers.size() >= layers_max) {
         throw Error(ErrorKind::too_large,
                     fmt::format("the message has more than {} layers around each other", layers_max));

@@ -50,11 +50,7 @@ std::optional<std::string> broken_multipart_encrypted(const Entity& entity) {
     if (entity.children.size() != 2) {
         return fmt::format("{}it has {} parts and not 2", says, entity.children.size());
     }
-    if (multipart.preamble.size() > mail::preamble_octets_max || !all_space(multipart.epilogue)) {
-        return fmt::format("{}text stands beside its parts", says);
-    }
-    if (entity.children[0].media_type != "application/pgp-encrypted" ||
-        entity.children[1].media_type != "application/octet-stream") {
+    if (entity.children[0].media_type != "application/pgp-encrypted") {
         return fmt::format("{}its parts are {} and {}", says, printable(entity.children[0].media_type),
                            printable(entity.children[1].media_type));
     }
@@ -112,13 +108,31 @@ std::string_view name_of_encrypted_file(std::string_view name) noexcept {
     return mail::names_encrypted_file(name) ? name.substr(0, name.rfind('.')) : std::string_view();
 }
 
+mail::Layer layer_of(const Entity& entity) {
+    return mail::outermost_layer(entity.header, entity.body, mail::Beside::unshown);
+}
+
+std::string_view only_sealed_part(const Entity& entity) {
+    return mail::only_sealed_part(entity.header, entity.body, mail::Beside::unshown);
+}
+
+bool has_unshown_text(const Entity& entity) {
+    if (!entity.is_multipart()) {
+        return false;
+    }
+    const auto type = mail::ContentType::parse(entity.header.first("Content-Type").value_or(""));
+    const auto multipart =
+        mail::split_multipart(entity.body, type ? type->parameter("boundary").value_or("") : "");
+    return multipart.preamble.size() > mail::preamble_octets_max || !all_space(multipart.epilogue);
+}
+
 std::optional<SealedForm> sealed_form(const Entity& entity) {
-    const auto layer = mail::outermost_layer(entity.header, entity.body);
+    const auto layer = layer_of(entity);
     if (!mail::is_sealed(layer)) {
         return std::nullopt;
     }
     SealedForm form{!mail::is_openpgp(layer), Content::entity, std::string(mail::describe(layer)),
-                    mail::sealed_bytes(entity.header, entity.body)};
+                    mail::sealed_bytes(entity.header, entity.body, mail::Beside::unshown)};
     if (layer == mail::Layer::openpgp_file ||
         (layer == mail::Layer::openpgp_inline && entity.is_attachment())) {
         if (is_markup(entity)) {
@@ -142,9 +156,7 @@ std::optional<std::string> broken_seal(const Entity& entity) {
         return broken_multipart_encrypted(entity);
     }
     if (is_cms_type(entity)) {
-        return mail::outermost_layer(entity.header, entity.body) == mail::Layer::smime_signed
-                   ? std::nullopt
-                   : broken_cms(entity);
+        return layer_of(entity) == mail::Layer::smime_signed ? std::nullopt : broken_cms(entity);
     }
     if (!is_leaf(entity)) {
         return std::nullopt;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "mail/entity.hpp"
+#include "mail/layer.hpp"
 
 #include <optional>
 #include <string>
@@ -27,7 +28,14 @@ struct SealedForm {
 /// Names of encrypted files: notes.pdf.asc. Of another name it is empty.
 [[nodiscard]] std::string_view name_of_encrypted_file(std::string_view name) noexcept;
 
-/// What mail::outermost_layer() calls sealed, and how it is opened. nullopt: it is not sealed, or it is a
+/// mail::outermost_layer(), mail::only_sealed_part(): as for who opens.
+[[nodiscard]] mail::Layer layer_of(const mail::Entity& entity);
+[[nodiscard]] std::string_view only_sealed_part(const mail::Entity& entity);
+
+/// Of a multipart: text stands around its parts, where no mail program shows it.
+[[nodiscard]] bool has_unshown_text(const mail::Entity& entity);
+
+/// What layer_of() calls sealed, and how it is opened. nullopt: it is not sealed, or it is a
 /// file that says it is markup, which could send away what would be opened.
 [[nodiscard]] std::optional<SealedForm> sealed_form(const mail::Entity& entity);
 

@@ -294,11 +294,16 @@ def test_third_part(lockbox, sealed):
 
 @pytest.mark.parametrize("preamble, epilogue", [(b"x" * 300 + b"\n", b""), (b"", b"pay at http://evil.example\n")])
 def test_text_around_the_parts(lockbox, bob_home, preamble, epilogue):
+    """No program shows it (RFC 2046 §5.1.1), nor does Lockbox; that it was there is said."""
     body = multipart(b'encrypted; protocol="application/pgp-encrypted"',
                      b"Content-Type: application/pgp-encrypted\n\nVersion: 1\n",
                      b"Content-Type: application/octet-stream\n\n" + bob_home.encrypt(PAYLOAD, BOB),
                      preamble=preamble, epilogue=epilogue)
-    is_refused(lockbox, HEADER + body, "text stands beside its parts")
+    result = decrypt(lockbox, HEADER + body)
+    assert result.status == OPENED and SECRET in result.out and b"evil" not in result.out, result
+    assert "text stands around the sealed part" in result.err
+    shown = read(lockbox, HEADER + body)
+    assert "evil" not in shown.text and "x" * 60 not in shown.text, shown
 
 
 def test_another_protocol(lockbox, sealed):

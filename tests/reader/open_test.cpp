@@ -35,6 +35,11 @@ std::string mixed(const std::vector<std::string>& parts) {
     return body + "--m--\r\n";
 }
 
+/// A multipart in a multipart.
+std::string nested(const std::string& part) {
+    return mixed({"Content-Type: multipart/mixed; boundary=i\r\n\r\n--i\r\n" + part + "\r\n--i--"});
+}
+
 std::string signed_part(const std::string& content, const std::string& signature) {
     return "Content-Type: multipart/signed; protocol=\"application/pgp-signature\"; "
            "boundary=\"s\"\r\n\r\n--s\r\n" +
@@ -80,7 +85,7 @@ TEST_CASE("protected header fields come from the root of what was sealed, and fr
     CHECK_FALSE(not_the_root.header_was_protected);
     CHECK(not_the_root.message.expose().starts_with(header));
 
-    const auto part = opened(header + mixed({stub::pgp_mime(sealed)}));
+    const auto part = opened(header + mixed({stub::pgp_mime(sealed), "\r\nfooter"}));
     CHECK_FALSE(part.header_was_protected);
     CHECK(part.message.expose().starts_with(header));
     CHECK_FALSE(holds(part, "Dawn"));
@@ -196,8 +201,88 @@ TEST_CASE("what the milter leaves alone as sealed is what is opened, and nothing
             stub::cms(stub::auth_enveloped, text));
     CAPTURE(message);
     const auto parsed = mail::Message::parse(header + message);
-    CHECK((opened(header + message).outcome == Outcome::opened) ==
-          mail::is_sealed(mail::outermost_layer(parsed.header, parsed.body)));
+    const bool is_opened = opened(header + message).outcome == Outcome::opened;
+    CHECK(is_opened ==
+          mail::is_sealed(mail::outermost_layer(parsed.header, parsed.body, mail::Beside::unshown)));
+    if (mail::is_sealed(mail::outermost_layer(parsed.header, parsed.body))) {
+        CHECK(is_opened);
+    }
+}
+
+TEST_CASE("what no program shows beside a sealed part does not keep it closed, and is not shown",
+          "[reader]") {
+    const std::string link = "see https://example.com\r\n";
+    const auto with = [&](std::string_view what, std::string_view instead) {
+        auto message = stub::pgp_mime(text);
+        return message.replace(message.find(what), what.size(), instead);
+    };
+    struct Case {
+        std::string message;
+        bool is_warned_of = false;
+    };
+    const auto c = GENERATE_COPY(values<Case>({
+        {stub::pgp_mime(text) + link, true},
+        {with("\r\n\r\n--=_b", "\r\n\r\n" + std::string(300, 'x') + link + "--=_b"), true},
+        {with("Version: 1", "Version: 1\r\nVersion: 1")},
+        {with("Version: 1", "Version:\r\n 1")},
+        {with("Version: 1", "")},
+        {with("Version: 1", link)},
+        {with("--=_b\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n\r\n", "")},
+        {with("octet-stream; name=\"encrypted.asc\"", "octet-stream\r\nContent-Transfer-Encoding: base64")},
+        {with("octet-stream; name=\"encrypted.asc\"",
+              "octet-stream\r\nContent-Transfer-Encoding: quoted-printable")},
+        {with("application/octet-stream; name=\"encrypted.asc\"", "text/plain")},
+        {"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
+         stub::armored("Attack at dawn.")},
+        {"Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" +
+         stub::armored("Attack at dawn.")},
+    }));
+    CAPTURE(c.message);
+    const auto result = opened(header + c.message);
+    CHECK(result.outcome == Outcome::opened);
+    CHECK(holds(result, "Attack at dawn."));
+    CHECK_FALSE(holds(result, "example.com"));
+    CHECK(result.warnings.size() == (c.is_warned_of ? 1 : 0));
+}
+
+TEST_CASE("one sealed part and empty texts are a sealed message", "[reader]") {
+    const std::string subject =
+        "Subject: Dawn\r\nContent-Type: text/plain; hp=\"cipher\"\r\n\r\nAttack at dawn.";
+    const std::string empty = "Content-Type: text/plain; charset=us-ascii\r\n\r\n \r\n";
+    const std::string file = "Content-Type: application/octet-stream; name=message.asc\r\n\r\n";
+    const auto sealed =
+        GENERATE_COPY(as<std::string>{}, stub::pgp_mime(subject), stub::smime(stub::auth_enveloped, subject),
+                      "Content-Type: text/plain; charset=utf-8\r\n\r\n" + stub::armored("Attack at dawn."),
+                      file + stub::armored(subject));
+    const auto message =
+        GENERATE_COPY(mixed({sealed}), mixed({empty, sealed}), mixed({sealed, empty}), nested(sealed));
+    CAPTURE(message);
+    const auto result = opened(header + message);
+    CHECK(result.outcome == Outcome::opened);
+    CHECK(result.parts.empty());
+    const auto parsed = mail::parse_entity(result.message.expose());
+    CHECK(parsed.media_type == "text/plain");
+    CHECK(parsed.body == "Attack at dawn.");
+    CHECK(parsed.header.first("From") == "alice@example.org");
+    CHECK(parsed.header.count("Content-Type") <= 1);
+
+    const auto no_key = opened(header + mixed({empty, stub::pgp_mime("!no-key")}));
+    CHECK(no_key.outcome == Outcome::no_key);
+    CHECK(no_key.parts.empty());
+
+    // What can be read beside it makes a part of it.
+    const auto other = GENERATE(as<std::string>{}, "\r\nfooter", "Content-Type: text/html\r\n\r\n",
+                                "Content-Type: image/png\r\n\r\n",
+                                "Content-Type: text/plain\r\nContent-"
+                                "Transfer-Encoding: base64\r\n\r\neA==");
+    CHECK(opened(header + mixed({other, sealed})).outcome == Outcome::partly_sealed);
+}
+
+TEST_CASE("what inline armor opens to is described by the part that it stood in", "[reader]") {
+    const auto result = opened(header + stub::smime(stub::auth_enveloped, "Content-Type: text/plain\r\n\r\n" +
+                                                                              stub::armored("Attack.")));
+    CHECK(result.outcome == Outcome::opened);
+    CHECK(message_of(result) == header + "Content-Type: text/plain\r\nMIME-Version: 1.0\r\n\r\nAttack.");
 }
 
 TEST_CASE("armor with a wrong checksum, or without the empty line, is opened", "[reader]") {
@@ -290,7 +375,8 @@ TEST_CASE("nothing that was opened is put beside markup that was sealed, too", "
 
 TEST_CASE("an opened part with a delimiter of what is around it is not put in its place", "[reader]") {
     const auto result =
-        opened(header + mixed({stub::pgp_mime("Content-Type: text/plain\r\n\r\none\r\n--m\r\n" + html)}));
+        opened(header + mixed({stub::pgp_mime("Content-Type: text/plain\r\n\r\none\r\n--m\r\n" + html),
+                               "\r\nfooter"}));
     CHECK(result.outcome == Outcome::partly_sealed);
     CHECK(result.message.size() == 0);
 }
@@ -383,7 +469,7 @@ TEST_CASE("layers are taken off one after the other", "[reader]") {
 TEST_CASE("sealed parts inside each other are opened to a depth", "[reader]") {
     std::string deep = text;
     for (int i = 0; i < 20; ++i) {
-        deep = mixed({stub::pgp_mime(deep)});
+        deep = mixed({stub::pgp_mime(deep), "\r\nfooter"});
     }
     const auto result = opened(header + deep);
     CHECK(result.outcome == Outcome::partly_sealed);
@@ -581,7 +667,6 @@ TEST_CASE("what says that it is sealed and is not in such a form is refused with
          "application/x-other"},
         {third, "3 parts and not 2"},
         {stub::pgp_mime(text).substr(0, 380), "cut off"},
-        {stub::pgp_mime(text) + "see https://example.com\r\n", "text stands beside its parts"},
         {"Content-Type: application/pkcs7-mime; smime-type=enveloped-data\r\n\r\nnonsense\r\n", "damaged"},
         {"Content-Type: text/plain\r\n" + stub::pgp_mime(text), "two Content-Type fields"},
         {"Content-Type: application/octet-stream; name=x.asc\r\n\r\n-----BEGIN PGP "
