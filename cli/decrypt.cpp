@@ -1,11 +1,11 @@
 // lockbox decrypt: opens sealed mail with the caller's own GnuPG, or with an S/MIME key in a file.
 #include "base/ascii.hpp"
-#include "base/file.hpp"
 #include "cli/command.hpp"
 #include "cli/mailbox.hpp"
 #include "cli/reader_keys.hpp"
 #include "cli/report.hpp"
 #include "mail/line_ends.hpp"
+#include "reader/message_file.hpp"
 #include "reader/open.hpp"
 
 #include <fmt/format.h>
@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <limits>
 #include <memory>
+#include <tuple>
 #include <utility>
 
 namespace lockbox::cli {
@@ -60,6 +61,7 @@ Options:
                    report says which there are
   --json           print the report as JSON instead of the message, which needs
                    --output or --in-place to be written
+  -q, --quiet      say only what is wrong: warnings and errors
 
 Examples:
   lockbox decrypt message.eml
@@ -97,6 +99,10 @@ Secret for_terminal(std::string_view text) {
         text.remove_prefix(std::min(end + 1, text.size()));
     }
     return result;
+}
+
+Verbosity verbosity(const Invocation& invocation) {
+    return invocation.has("quiet") ? Verbosity::warnings : Verbosity::all;
 }
 
 /// The part of that number as a message of its own.
@@ -146,21 +152,10 @@ void check_options(const Invocation& invocation, const std::string& name, PathKi
     }
 }
 
-/// Mode and date stay: mail programs sort by it.
-void write_in_place(const std::string& name, std::string_view bytes) {
-    std::error_code error;
-    const auto mode = std::filesystem::status(name, error).permissions();
-    const auto date = std::filesystem::last_write_time(name, error);
-    write_atomically(name, bytes);
-    if (!error) {
-        std::filesystem::permissions(name, mode, error);
-        std::filesystem::last_write_time(name, date, error);
-    }
-}
-
-void write_result(const Invocation& invocation, const std::string& name, std::string_view bytes) {
-    if (invocation.has("in-place")) {
-        write_in_place(name, bytes);
+/// `file` null: the message is not to be replaced.
+void write_result(const Invocation& invocation, const reader::MessageFile* file, std::string_view bytes) {
+    if (file != nullptr) {
+        file->replace(bytes);
     } else if (invocation.has("json") && !invocation.has("output")) {
         return;
     } else if (invocation.writes_to_terminal()) {
@@ -172,18 +167,18 @@ void write_result(const Invocation& invocation, const std::string& name, std::st
     check_output(invocation.io().out); // before it is said that all went well
 }
 
-int decrypt_message(const Invocation& invocation, const std::string& name, std::string_view bytes,
+int decrypt_message(const Invocation& invocation, const reader::MessageFile* file, std::string_view bytes,
                     reader::Engine& engine) {
     const auto opened = reader::open(bytes, engine);
     const bool was_opened =
         opened.outcome == reader::Outcome::opened || opened.outcome == reader::Outcome::partly_sealed;
     if (invocation.has("part")) {
         if (was_opened || !opened.parts.empty()) {
-            write_result(invocation, name,
+            write_result(invocation, file,
                          part_alone(opened, invocation.value("part"), mail::has_only_crlf(bytes)).expose());
         }
     } else if (was_opened && (opened.message.size() > 0 || opened.is_bare_data)) {
-        write_result(invocation, name, opened.message.expose());
+        write_result(invocation, file, opened.message.expose());
     }
     if (invocation.has("json")) {
         auto document = json_document();
@@ -191,7 +186,7 @@ int decrypt_message(const Invocation& invocation, const std::string& name, std::
         invocation.io().out << to_text(document) << '\n';
         check_output(invocation.io().out);
     }
-    report_opened(invocation.io().err, "", opened);
+    report_opened(invocation.io().err, "", opened, verbosity(invocation));
     return exit_status(opened.outcome);
 }
 
@@ -199,6 +194,7 @@ int decrypt_all(const Invocation& invocation, MailboxTask task, const ReaderKeys
     task.in_place = invocation.has("in-place");
     task.output = invocation.value("output");
     task.json = invocation.has("json");
+    task.quiet = invocation.has("quiet");
     task.jobs = invocation.has("jobs") ? parse_jobs(invocation.value("jobs")) : 1;
     if (task.kind == PathKind::mbox && task.output.empty() && !task.in_place && !task.json) {
         task.output = "-";
@@ -209,7 +205,7 @@ int decrypt_all(const Invocation& invocation, MailboxTask task, const ReaderKeys
         [&] { return keys.engine(); },
         [](std::string_view bytes, reader::Engine& engine) { return reader::open(bytes, engine); },
         [&](const std::string& name, const reader::Opened& opened) {
-            report_opened(invocation.io().err, name, opened);
+            report_opened(invocation.io().err, name, opened, verbosity(invocation));
             if (task.json) {
                 Json entry;
                 entry["name"] = name;
@@ -229,21 +225,18 @@ int decrypt_all(const Invocation& invocation, MailboxTask task, const ReaderKeys
 int run(Invocation& invocation) {
     MailboxTask task;
     task.path = invocation.arguments().empty() ? "-" : invocation.arguments().front();
-    const bool is_stream = task.path == "-";
-    if (!is_stream) {
-        task.kind = kind_of(task.path);
-    } else if (invocation.environment().in_is_terminal) {
-        task.kind = PathKind::message;
-    } else {
-        task.kind = kind_of(invocation.io().in, task.beginning);
-    }
+    std::tie(task.kind, task.beginning) = kind_of(invocation, task.path);
     check_options(invocation, task.path, task.kind);
     const ReaderKeys keys(invocation, task.path);
     if (task.kind != PathKind::message) {
         return decrypt_all(invocation, std::move(task), keys);
     }
+    if (invocation.has("in-place")) {
+        const reader::MessageFile file(task.path);
+        return decrypt_message(invocation, &file, file.bytes(), *keys.engine());
+    }
     const Secret bytes(task.beginning + invocation.read(task.path));
-    return decrypt_message(invocation, task.path, bytes.expose(), *keys.engine());
+    return decrypt_message(invocation, nullptr, bytes.expose(), *keys.engine());
 }
 
 } // namespace
@@ -259,8 +252,9 @@ const Command decrypt_command{
     .declare =
         [](boost::program_options::options_description_easy_init option) {
             namespace po = boost::program_options;
-            option("output,o", po::value<std::string>(), "")("in-place", "")(
-                "jobs", po::value<std::string>(), "")("part", po::value<std::string>(), "")("json", "");
+            option("output,o", po::value<std::string>(),
+                   "")("in-place", "")("jobs", po::value<std::string>(), "")("part", po::value<std::string>(),
+                                                                             "")("json", "")("quiet,q", "");
             declare_reader_keys(option);
         },
     .run = run,

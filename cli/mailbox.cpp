@@ -159,7 +159,9 @@ private:
 
     void say_total() {
         progress_.clear();
-        io_.err << "lockbox: " << counts_.to_string() << '\n';
+        if (!task_.quiet) {
+            io_.err << "lockbox: " << counts_.to_string() << '\n';
+        }
         if (done_before_ > 0) {
             io_.err << fmt::format("lockbox: {} of them in an earlier run\n", done_before_);
         }
@@ -334,6 +336,18 @@ PathKind kind_of(std::istream& in, std::string& beginning) {
     in.read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
     beginning.resize(static_cast<std::size_t>(in.gcount()));
     return mail::begins_with_mbox_line(beginning) ? PathKind::mbox : PathKind::message;
+}
+
+std::pair<PathKind, std::string> kind_of(const Invocation& invocation, const std::string& path) {
+    if (path != "-") {
+        return {kind_of(path), {}};
+    }
+    if (invocation.environment().in_is_terminal) {
+        return {PathKind::message, {}};
+    }
+    std::string beginning;
+    const auto kind = kind_of(invocation.io().in, beginning);
+    return {kind, std::move(beginning)};
 }
 
 unsigned parse_jobs(std::string_view text) {

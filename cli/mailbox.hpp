@@ -1,6 +1,7 @@
 // Opening whole mailboxes: an mbox, or all Maildirs below a directory.
 #pragma once
 
+#include "cli/command.hpp"
 #include "cli/io.hpp"
 #include "reader/engine.hpp"
 #include "reader/open.hpp"
@@ -11,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace lockbox::cli {
 
@@ -25,6 +27,10 @@ enum class PathKind {
 
 /// The same of a stream. What had to be read of it is left in `beginning` and belongs before the rest.
 [[nodiscard]] PathKind kind_of(std::istream& in, std::string& beginning);
+
+/// The same of an argument, "-" among them, with what had to be read of standard input. Nothing is read of a
+/// terminal: what somebody types is one message.
+[[nodiscard]] std::pair<PathKind, std::string> kind_of(const Invocation& invocation, const std::string& path);
 
 /// More threads than any machine has use for: each has a gpg and a message in memory.
 constexpr unsigned jobs_max = 64;
@@ -41,6 +47,7 @@ struct MailboxTask {
     unsigned jobs = 1;
     /// Io::out is for the report: without in_place and output nothing is written.
     bool json = false;
+    bool quiet = false; ///< nothing is said at the end
 };
 
 /// How a message is opened, and who hears of it.

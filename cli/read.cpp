@@ -1,6 +1,7 @@
 // lockbox read: shows a message to a person.
 #include "base/ascii.hpp"
 #include "cli/command.hpp"
+#include "cli/mailbox_contents.hpp"
 #include "cli/reader_keys.hpp"
 #include "cli/report.hpp"
 #include "mail/protection.hpp"
@@ -19,7 +20,7 @@ constexpr std::string_view help =
 
 Shows a message, sealed or not: what protects it and who signed it, who wrote it
 to whom, its text, and what is attached. FILE is the whole message; standard
-input without it or for "-".
+input without it or for "-". Of an mbox or a Maildir it lists the messages.
 
 Nothing is fetched from anywhere. HTML is shown as text. Characters that would
 steer the terminal or mislead the eye are replaced. Lines that begin with the
@@ -28,6 +29,7 @@ What protects it is said at the top, and again at the end. Parts that are sealed
 by themselves are shown by themselves, each with what protects it.
 
 Options:
+  --message N      of an mbox or a Maildir, show the message of this number
   --save-attachments DIR
                    write each attachment to a file in DIR, under a safe name,
                    mode 0600; nothing is overwritten
@@ -131,10 +133,36 @@ void save_attachments(const Invocation& invocation, const std::vector<reader::Sh
     }
 }
 
+/// Of a mailbox, unless one message of it is asked for.
+void print_list(const Invocation& invocation, const Mailbox& mailbox) {
+    if (invocation.has("save-attachments")) {
+        throw Error(ErrorKind::usage, "--save-attachments is for one message: name it with --message");
+    }
+    if (!invocation.has("json")) {
+        return list_messages(invocation, mailbox);
+    }
+    auto document = json_document();
+    document["messages"] = json_messages(invocation, mailbox);
+    invocation.io().out << to_text(document) << '\n';
+    check_output(invocation.io().out);
+}
+
 int run(Invocation& invocation) {
     const std::string name = invocation.arguments().empty() ? "-" : invocation.arguments().front();
+    const auto [kind, beginning] = kind_of(invocation, name);
+    const Mailbox mailbox{kind, name, beginning};
+    if (kind == PathKind::message && invocation.has("message")) {
+        throw Error(ErrorKind::usage, "--message is for mailboxes: this is one message");
+    }
+    if (kind != PathKind::message && !invocation.has("message")) {
+        print_list(invocation, mailbox);
+        return EX_OK;
+    }
     const ReaderKeys keys(invocation, name);
-    const auto received = invocation.read(name);
+    const auto received =
+        kind == PathKind::message
+            ? beginning + invocation.read(name)
+            : message_of(invocation, mailbox, parse_message_number(invocation.value("message")));
     const auto opened = reader::open(received, *keys.engine());
     auto& io = invocation.io();
     if (opened.is_bare_data) {
@@ -184,7 +212,8 @@ const Command read_command{
     .declare =
         [](boost::program_options::options_description_easy_init option) {
             namespace po = boost::program_options;
-            option("save-attachments", po::value<std::string>(), "")("json", "");
+            option("message", po::value<std::string>(), "")("save-attachments", po::value<std::string>(),
+                                                            "")("json", "");
             declare_reader_keys(option);
         },
     .run = run,

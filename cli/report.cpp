@@ -21,13 +21,18 @@ using reader::Signature;
 /// Writes sentences about one message, or one part of it.
 class Speaker {
 public:
-    Speaker(std::ostream& err, std::string_view name) : err_(err) {
+    Speaker(std::ostream& err, std::string_view name, Verbosity verbosity)
+        : err_(err), verbosity_(verbosity) {
         if (!name.empty()) {
             prefix_ = printable(name) + ": ";
         }
     }
 
-    void say(std::string_view sentence) { line("", sentence); }
+    void say(std::string_view sentence) {
+        if (verbosity_ == Verbosity::all) {
+            line("", sentence);
+        }
+    }
     void warn(std::string_view sentence) { line("warning: ", sentence); }
     void fail(std::string_view sentence, std::string_view hint) {
         line("error: ", sentence);
@@ -43,6 +48,7 @@ private:
     }
 
     std::ostream& err_;
+    Verbosity verbosity_;
     std::string prefix_;
 };
 
@@ -117,9 +123,9 @@ std::string sealed_parts(const std::vector<reader::Part>& parts) {
                        is_one ? "was" : "were");
 }
 
-void report_part(std::ostream& err, std::string_view name, const reader::Part& part) {
+void report_part(std::ostream& err, std::string_view name, const reader::Part& part, Verbosity verbosity) {
     const auto place = fmt::format("part {}", part.number);
-    Speaker speaker(err, name.empty() ? place : fmt::format("{}: {}", name, place));
+    Speaker speaker(err, name.empty() ? place : fmt::format("{}: {}", name, place), verbosity);
     if (part.outcome == Outcome::opened) {
         speaker.say(fmt::format("opened: {}, sealed to {}", part.form, listed(part.recipients)));
     } else if (part.outcome == Outcome::nothing_to_open) {
@@ -224,8 +230,9 @@ int exit_status(Outcome outcome) noexcept {
     return EX_SOFTWARE;
 }
 
-void report_opened(std::ostream& err, std::string_view name, const reader::Opened& opened) {
-    Speaker speaker(err, name);
+void report_opened(std::ostream& err, std::string_view name, const reader::Opened& opened,
+                   Verbosity verbosity) {
+    Speaker speaker(err, name, verbosity);
     report_outcome(speaker, name.empty(), opened);
     if (opened.header_was_protected && opened.outcome == Outcome::opened) {
         speaker.say("the header fields are those that were sealed in");
@@ -238,7 +245,7 @@ void report_opened(std::ostream& err, std::string_view name, const reader::Opene
         speaker.warn(warning);
     }
     for (const auto& part : opened.parts) {
-        report_part(err, name, part);
+        report_part(err, name, part, verbosity);
     }
 }
 

@@ -108,11 +108,6 @@ private:
         return Swap::done;
     }
 
-    static bool is_unchanged(const struct stat& found, const struct stat& old) noexcept {
-        return is_same_file(found, old) && found.st_size == old.st_size &&
-               found.st_mtim.tv_sec == old.st_mtim.tv_sec && found.st_mtim.tv_nsec == old.st_mtim.tv_nsec;
-    }
-
     /// Says the sizes again in the name, if it said them before. A name without them is right, too: so where
     /// somebody renames it in this moment, it stays.
     static void put_sizes(const MaildirFolder& folder, const MaildirPlace& place, std::string_view old_name,

@@ -5,16 +5,14 @@
 #include "reader/in_order.hpp"
 #include "reader/mbox_lock.hpp"
 #include "reader/same_file.hpp"
+#include "reader/unfinished_file.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <cstdio>
 #include <optional>
 #include <string_view>
 #include <system_error>
@@ -25,7 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t write_buffer_octets = 1U << 18U;
+constexpr std::size_t copy_buffer_octets = 1U << 18U;
 
 struct Task {
     MboxMessage stored;
@@ -71,128 +69,6 @@ void write_result(const Result& result, const ByteSink& sink) {
     sink(stored.end);
 }
 
-bool is_same_time(const timespec& left, const timespec& right) noexcept {
-    return left.tv_sec == right.tv_sec && left.tv_nsec == right.tv_nsec;
-}
-
-struct stat status_of(int fd, const fs::path& path) {
-    struct stat status {};
-    if (::fstat(fd, &status) != 0) {
-        throw Error(ErrorKind::io, fmt::format("cannot read {}: {}", path.string(), reason_of(errno)));
-    }
-    return status;
-}
-
-/// What becomes a file when it is complete: ".NAME.lockbox" beside it until then. It is removed on
-/// destruction unless it got its name; what a killed process leaves is the next one's to overwrite.
-class UnfinishedFile {
-public:
-    explicit UnfinishedFile(fs::path target) : target_(std::move(target)) {
-        path_ = target_.parent_path() / fmt::format(".{}.lockbox", target_.filename().string());
-        file_ = Descriptor(::open(path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
-        check(static_cast<bool>(file_));
-        struct stat named {};
-        // Whoever else had it under this lock may have given it its name by now.
-        if (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0 || ::lstat(path_.c_str(), &named) != 0 ||
-            !is_same_file(status_of(file_.get(), path_), named)) {
-            throw Error(ErrorKind::busy, fmt::format("another lockbox writes {}", target_.string()),
-                        "try again when it has ended");
-        }
-        is_ours_ = true;
-        try {
-            check(S_ISREG(named.st_mode) && named.st_nlink == 1 && ::ftruncate(file_.get(), 0) == 0 &&
-                  ::fchmod(file_.get(), 0600) == 0);
-        } catch (...) {
-            ::unlink(path_.c_str());
-            throw;
-        }
-    }
-    ~UnfinishedFile() {
-        if (is_ours_) {
-            ::unlink(path_.c_str());
-        }
-    }
-    UnfinishedFile(const UnfinishedFile&) = delete;
-    UnfinishedFile& operator=(const UnfinishedFile&) = delete;
-
-    [[nodiscard]] int get() const noexcept { return file_.get(); }
-
-    void write(std::string_view bytes) {
-        if (bytes.size() > write_buffer_octets - buffer_.size()) {
-            flush();
-        }
-        if (bytes.size() > write_buffer_octets) {
-            write_all(file_.get(), bytes, target_.string());
-        } else {
-            buffer_.append(bytes);
-        }
-    }
-    void flush() {
-        write_all(file_.get(), buffer_.expose(), target_.string());
-        buffer_ = Secret();
-    }
-    /// Mode, owner and times of the file whose place it takes.
-    void take_after(const struct stat& old) {
-        flush();
-        const auto now = status_of(file_.get(), path_);
-        if ((now.st_uid != old.st_uid || now.st_gid != old.st_gid) &&
-            ::fchown(file_.get(), old.st_uid, old.st_gid) != 0) {
-            throw Error(ErrorKind::permission,
-                        fmt::format("cannot keep the owner of {}: {}", target_.string(), reason_of(errno)),
-                        "--output writes the opened mailbox to another place");
-        }
-        const std::array<timespec, 2> times{old.st_atim, old.st_mtim};
-        check(::fchmod(file_.get(), old.st_mode & 07777U) == 0 && ::futimens(file_.get(), times.data()) == 0);
-    }
-    /// For what others may append to it as soon as it has its name.
-    void lock() {
-        check(::fcntl(file_.get(), F_SETFL, O_APPEND) == 0);
-        struct flock whole {};
-        whole.l_type = F_WRLCK;
-        whole.l_whence = SEEK_SET;
-        check(::fcntl(file_.get(), F_SETLK, &whole) == 0);
-    }
-    void sync() {
-        flush();
-        check(::fsync(file_.get()) == 0);
-    }
-    /// Gives it its name. `replaces` false: throws where something has that name already.
-    void finish(bool replaces) {
-        sync();
-        check(replaces ? ::rename(path_.c_str(), target_.c_str()) == 0 : give_new_name());
-        is_ours_ = false;
-        const auto parent = target_.parent_path();
-        const Descriptor directory(
-            ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (directory) {
-            (void)::fsync(directory.get());
-        }
-    }
-
-private:
-    bool give_new_name() {
-        if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target_.c_str(), RENAME_NOREPLACE) == 0) {
-            return true;
-        }
-        if (errno != EINVAL && errno != ENOSYS) {
-            return false;
-        }
-        return ::link(path_.c_str(), target_.c_str()) == 0 && ::unlink(path_.c_str()) == 0; // NFS
-    }
-    void check(bool succeeded) const {
-        if (!succeeded) {
-            throw Error(ErrorKind::io,
-                        fmt::format("cannot write {}: {}", target_.string(), reason_of(errno)));
-        }
-    }
-
-    fs::path target_;
-    fs::path path_;
-    Descriptor file_;
-    Secret buffer_;
-    bool is_ours_ = false;
-};
-
 [[noreturn]] void throw_changed(const fs::path& path) {
     throw Error(ErrorKind::busy, fmt::format("{} was changed by another program meanwhile", path.string()),
                 "it was left as it is; try again when no other program changes it");
@@ -201,7 +77,7 @@ private:
 /// Copies what stands behind the first `from` octets of one file to the end of another. Returns how many
 /// octets there are now.
 std::size_t copy_tail(int from_fd, std::size_t from, int to_fd, const fs::path& path) {
-    std::string buffer(write_buffer_octets, '\0');
+    std::string buffer(copy_buffer_octets, '\0');
     for (;;) {
         const auto count = ::pread(from_fd, buffer.data(), buffer.size(), static_cast<off_t>(from));
         if (count < 0 && errno == EINTR) {

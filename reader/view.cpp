@@ -42,8 +42,8 @@ MessageWords signer_of(const Signature& signature) {
 /// Whom From names is said of every signature that fits, whatever else is wrong with it.
 OwnWords relation_to_sender(const Signature& signature) {
     return !signature.sender_is_clear ? "; From names nobody to compare it with"_own
-           : signature.is_of_sender   ? "; it is the address in From"_own
-                                      : "; it is NOT the address in From"_own;
+           : signature.is_of_sender   ? "; the signer is the address in From"_own
+                                      : "; the signer is NOT the address in From"_own;
 }
 
 OwnWords time_of(const Signature& signature) {
@@ -54,7 +54,7 @@ Verdict verdict_on(const Signature& signature) {
     const auto signer = signer_of(signature);
     const auto with_reason = MessageWords(signer.text() + "; " + signature.summary);
     const auto around = signature.is_around_encryption
-                            ? "; it is around the sealed message, not inside of it"_own
+                            ? "; the signature is around the sealed message, not inside of it"_own
                             : OwnWords();
     const auto made = "signed"_own + time_of(signature);
     const auto relation = relation_to_sender(signature);

@@ -24,9 +24,9 @@ _lockbox_options_of() {
         set) echo --content-encryption ;;
         explain) echo --from --to --client --login --tls --daemon --at --json ;;
         encrypt) echo --to --protocol --hide-subject --text --output ;;
-        decrypt) echo --key --certificate --passphrase-fd --smime-ca --smime-crl --output --in-place --jobs --part --json ;;
+        decrypt) echo --key --certificate --passphrase-fd --smime-ca --smime-crl --output --in-place --jobs --part --json --quiet ;;
         key) echo --name --expires --no-passphrase --another --output --autocrypt --prefer-encrypt --wkd --direct --replace ;;
-        read) echo --key --certificate --passphrase-fd --smime-ca --smime-crl --save-attachments --json ;;
+        read) echo --key --certificate --passphrase-fd --smime-ca --smime-crl --message --save-attachments --json ;;
     esac
 }
 

@@ -134,4 +134,9 @@ inline bool was_killed(int status) {
     return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
+inline std::size_t entries_in(const fs::path& directory) {
+    return static_cast<std::size_t>(
+        std::distance(fs::directory_iterator(directory), fs::directory_iterator()));
+}
+
 } // namespace lockbox::test

@@ -2,11 +2,58 @@
 #include "reader/mbox_rewrite.hpp"
 #include "tests/reader/mailboxes.hpp"
 
+#include <dlfcn.h>
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <vector>
 
 using namespace lockbox;
 using namespace lockbox::reader;
 using namespace lockbox::test;
+
+namespace {
+
+/// What the code under test asks of the system, in its order: it calls these in the place of libc's.
+struct SystemCalls {
+    std::vector<std::string> names;
+    std::function<void(const char* to)> on_rename; ///< behind it
+};
+SystemCalls* watched = nullptr;
+
+void note(const std::string& call) {
+    if (watched != nullptr) {
+        watched->names.push_back(call);
+    }
+}
+
+template <typename Function>
+Function* of_libc(const char* name) {
+    return reinterpret_cast<Function*>(::dlsym(RTLD_NEXT, name)); // NOLINT: what dlsym() is for
+}
+
+} // namespace
+
+extern "C" int fsync(int fd) {
+    struct stat status {};
+    note(::fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? "fsync of a file" : "fsync of a directory");
+    return of_libc<int(int)>("fsync")(fd);
+}
+
+extern "C" int rename(const char* from, const char* to) noexcept {
+    note("rename");
+    const auto result = of_libc<int(const char*, const char*)>("rename")(from, to);
+    if (watched != nullptr && watched->on_rename) {
+        watched->on_rename(to);
+    }
+    return result;
+}
 
 namespace {
 
@@ -56,11 +103,6 @@ MboxRun run_of(Record& record, unsigned jobs = 1, const std::function<void(std::
         run.workers.push_back(fake_worker(record, opened_text, hook));
     }
     return run;
-}
-
-std::size_t entries_in(const fs::path& directory) {
-    return static_cast<std::size_t>(
-        std::distance(fs::directory_iterator(directory), fs::directory_iterator()));
 }
 
 /// A lock of somebody else: POSIX locks of one process do not keep out itself.
@@ -316,4 +358,35 @@ TEST_CASE("a worker that fails ends the run with its error and changes nothing",
     CHECK(error->kind() == ErrorKind::engine);
     CHECK(bytes_of_file(path) == mailbox);
     CHECK(entries_in(directory.path()) == 1);
+}
+
+TEST_CASE("an mbox is on the disk before it gets its name, and locked when it has it", "[reader]") {
+    const TemporaryDirectory directory;
+    const auto path = directory.path() / "mbox";
+    write_bytes(path, mailbox);
+    bool is_locked = false;
+    SystemCalls calls;
+    calls.on_rename = [&](const char* to) { // as another program sees it in this moment
+        const auto child = ::fork();
+        if (child == 0) {
+            const int file = ::open(to, O_RDWR | O_CLOEXEC);
+            struct flock whole {};
+            whole.l_type = F_WRLCK;
+            whole.l_whence = SEEK_SET;
+            ::_exit(file >= 0 && ::fcntl(file, F_SETLK, &whole) != 0 ? 0 : 1);
+        }
+        int status = -1;
+        is_locked = child > 0 && ::waitpid(child, &status, 0) == child && status == 0;
+    };
+    Record record;
+    watched = &calls;
+    rewrite_mbox_in_place(path, run_of(record));
+    watched = nullptr;
+    CHECK(bytes_of_file(path) == opened_mailbox);
+    CHECK(is_locked);
+    const auto synced = std::find(calls.names.begin(), calls.names.end(), "fsync of a file");
+    const auto renamed = std::find(calls.names.begin(), calls.names.end(), "rename");
+    REQUIRE(renamed != calls.names.end());
+    CHECK(synced < renamed);
+    CHECK(std::find(renamed, calls.names.end(), "fsync of a directory") != calls.names.end());
 }
