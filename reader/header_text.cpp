@@ -3,6 +3,7 @@
 #include "mail/encoded_words.hpp"
 #include "mail/header.hpp"
 #include "mail/mailboxes.hpp"
+#include "reader/domain_text.hpp"
 #include "reader/harmless.hpp"
 
 #include <fmt/format.h>
@@ -49,7 +50,7 @@ std::string display_name(const std::string& name) {
 
 void append(std::string& out, const mail::Mailbox& mailbox) {
     const auto name = display_name(mailbox.name);
-    const auto address = harmless_line(mailbox.address.to_string());
+    const auto address = harmless_line(shown_address(mailbox.address));
     out += name.empty() ? address : name + " <" + address + '>';
 }
 

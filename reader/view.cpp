@@ -1,5 +1,7 @@
 #include "reader/view.hpp"
 
+#include "base/ascii.hpp"
+#include "reader/domain_text.hpp"
 #include "reader/header_text.hpp"
 
 #include <fmt/format.h>
@@ -22,21 +24,26 @@ struct Verdict {
 std::string addresses_of(const Signature& signature) {
     std::vector<std::string> addresses;
     for (const auto& address : signature.addresses) {
-        addresses.push_back(address.to_string());
+        addresses.push_back(shown_address(address));
     }
     return fmt::format("{}", fmt::join(addresses, ", "));
 }
 
+/// The name and the addresses. Those are shown as they were read and compared, not as a User ID spells them.
 MessageWords signer_of(const Signature& signature) {
+    if (signature.addresses.empty()) {
+        const auto& name = signature.signer.empty() ? signature.fingerprint : signature.signer;
+        return MessageWords(name.empty() ? "nobody that can be named" : name);
+    }
     const auto addresses = addresses_of(signature);
-    if (signature.signer.empty() && !addresses.empty()) {
+    const std::string_view signer = signature.signer;
+    const bool has_brackets = signer.ends_with('>') && signer.find('<') != std::string_view::npos;
+    const auto name = trim(has_brackets ? signer.substr(0, signer.rfind('<')) : signer);
+    const auto address = mail::Address::parse(name);
+    if (name.empty() || (address && *address == signature.addresses.front())) {
         return MessageWords(addresses);
     }
-    auto signer = signature.signer.empty() ? signature.fingerprint : signature.signer;
-    if (signer.find(addresses) == std::string::npos) {
-        signer += " <" + addresses + '>';
-    }
-    return MessageWords(signer.empty() ? "nobody that can be named" : signer);
+    return MessageWords(fmt::format("{} <{}>", name, addresses));
 }
 
 /// Whom From names is said of every signature that fits, whatever else is wrong with it.

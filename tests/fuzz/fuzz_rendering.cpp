@@ -5,6 +5,7 @@
 #include "mail/encoded_words.hpp"
 #include "mail/entity.hpp"
 #include "reader/attachment.hpp"
+#include "reader/domain_text.hpp"
 #include "reader/flowed.hpp"
 #include "reader/harmless.hpp"
 #include "reader/header_text.hpp"
@@ -80,6 +81,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     fuzz::require(header_text(text).find('\n') == std::string::npos);
     fuzz::require(steers_nothing(header_addresses(text)));
     require_harmless(mail::decoded_words(text));
+    const auto domain = shown_domain(text);
+    fuzz::require(is_utf8(domain) && shown_domain(domain) == domain);
     const auto name = safe_file_name(text, "fallback");
     fuzz::require(!name.empty() && name.size() <= file_name_octets_max && steers_nothing(name));
     fuzz::require(name.find('/') == std::string::npos && name.front() != '.' && name.front() != '-');
