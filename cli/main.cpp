@@ -1,6 +1,8 @@
 // The program `lockbox`: hands the outside world to cli::run().
+#include "cli/pager.hpp"
 #include "cli/passphrase.hpp"
 #include "cli/run.hpp"
+#include "cli/wrapped_output.hpp"
 
 #include <fcntl.h>
 #include <pwd.h>
@@ -29,12 +31,38 @@ void occupy_standard_descriptors() noexcept {
     }
 }
 
-/// Of the terminal at standard output; what is usual where it does not say.
-std::size_t columns_of_terminal() noexcept {
-    constexpr std::size_t usual = 80;
+struct TerminalSize {
+    std::size_t columns = 80; // what is usual
+    std::size_t lines = 24;
+};
+
+/// What is usual where the terminal does not say.
+TerminalSize size_of_terminal(int fd) noexcept {
+    TerminalSize result;
     winsize size{};
-    const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-    return known ? size.ws_col : usual;
+    if (::ioctl(fd, TIOCGWINSZ, &size) == 0) {
+        result.columns = size.ws_col > 0 ? size.ws_col : result.columns;
+        result.lines = size.ws_row > 0 ? size.ws_row : result.lines;
+    }
+    return result;
+}
+
+/// The language of LC_CTYPE as POSIX finds it (XBD §8.2).
+bool has_east_asian_locale() noexcept {
+    for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+        const char* value = std::getenv(name); // NOLINT(concurrency-mt-unsafe): nobody sets the environment
+        if (value != nullptr && *value != '\0') {
+            const std::string_view locale(value);
+            return locale.starts_with("zh") || locale.starts_with("ja") || locale.starts_with("ko");
+        }
+    }
+    return false;
+}
+
+bool show_in_pager(std::string_view text) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody sets the environment
+    const auto command = lockbox::cli::pager_command(std::getenv("LOCKBOX_PAGER"), std::getenv("PAGER"));
+    return lockbox::cli::show_in_pager(command, text);
 }
 
 /// The login of who calls; through sudo(8), theirs too.
@@ -90,10 +118,17 @@ int main(int argc, char** argv) {
     environment.who = login();
     environment.in_is_terminal = ::isatty(STDIN_FILENO) != 0;
     environment.out_is_terminal = ::isatty(STDOUT_FILENO) != 0;
-    environment.columns = columns_of_terminal();
+    const auto size = size_of_terminal(STDOUT_FILENO);
+    environment.columns = size.columns;
+    environment.lines = size.lines;
+    environment.is_east_asian = has_east_asian_locale();
     environment.colours = wants_colours();
     environment.err_is_terminal = ::isatty(STDERR_FILENO) != 0;
     environment.ask_passphrase = lockbox::cli::ask_at_terminal;
-    lockbox::cli::Io io{std::cin, std::cout, std::cerr};
+    environment.show_in_pager = show_in_pager;
+    // A name from a message may be longer than the terminal is wide, and would begin a line of it.
+    lockbox::cli::WrappedOutput wrapped(*std::cerr.rdbuf(), size_of_terminal(STDERR_FILENO).columns);
+    std::ostream wrapped_err(&wrapped);
+    lockbox::cli::Io io{std::cin, std::cout, environment.err_is_terminal ? wrapped_err : std::cerr};
     return lockbox::cli::run(arguments, io, environment);
 }

@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 namespace lockbox::cli {
@@ -23,10 +24,10 @@ to whom, its text, and what is attached. FILE is the whole message; standard
 input without it or for "-". Of an mbox or a Maildir it lists the messages.
 
 Nothing is fetched from anywhere. HTML is shown as text. Characters that would
-steer the terminal or mislead the eye are replaced. Lines that begin with the
-mark ▐ are Lockbox's, and no message can write it; all others are the message's.
-What protects it is said at the top, and again at the end. Parts that are sealed
-by themselves are shown by themselves, each with what protects it.
+steer the terminal or mislead the eye are replaced. Lines that begin with a ▐
+are Lockbox's, and no message can write it; all others are the message's. What
+protects it is said at the top, and again at the end. Parts that are sealed by
+themselves are shown by themselves, each with what protects it.
 
 Options:
   --message N      of an mbox or a Maildir, show the message of this number
@@ -42,6 +43,8 @@ Options:
   --smime-ca PATH  trust these certificates, a file or a directory, to say who
                    made an S/MIME signature; may be repeated
   --smime-crl FILE the certificates that these have revoked; may be repeated
+  --no-pager       print a page that is longer than the terminal, too; otherwise
+                   it is shown in $LOCKBOX_PAGER, $PAGER or less
   --json           print everything as JSON
 
 Example:
@@ -147,6 +150,17 @@ void print_list(const Invocation& invocation, const Mailbox& mailbox) {
     check_output(invocation.io().out);
 }
 
+void print(const Invocation& invocation, const std::string& page) {
+    const auto& environment = invocation.environment();
+    const auto lines = static_cast<std::size_t>(std::count(page.begin(), page.end(), '\n'));
+    const bool fits = lines < environment.lines; // the shell's prompt takes one
+    if (environment.out_is_terminal && !fits && !invocation.has("no-pager") && environment.show_in_pager &&
+        environment.show_in_pager(page)) {
+        return;
+    }
+    invocation.io().out << page;
+}
+
 int run(Invocation& invocation) {
     const std::string name = invocation.arguments().empty() ? "-" : invocation.arguments().front();
     const auto [kind, beginning] = kind_of(invocation, name);
@@ -182,11 +196,12 @@ int run(Invocation& invocation) {
     } else {
         const auto& environment = invocation.environment();
         reader::PageOptions options;
+        options.ambiguous = environment.is_east_asian ? reader::Ambiguous::wide : reader::Ambiguous::narrow;
         if (environment.out_is_terminal) {
             options.width = environment.columns;
             options.colours = environment.colours;
         }
-        io.out << reader::view(opened, shown, options);
+        print(invocation, reader::view(opened, shown, options));
     }
     io.out.flush();
     check_output(io.out);
@@ -213,7 +228,7 @@ const Command read_command{
         [](boost::program_options::options_description_easy_init option) {
             namespace po = boost::program_options;
             option("message", po::value<std::string>(), "")("save-attachments", po::value<std::string>(),
-                                                            "")("json", "");
+                                                            "")("json", "")("no-pager", "");
             declare_reader_keys(option);
         },
     .run = run,

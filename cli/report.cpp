@@ -18,6 +18,16 @@ using reader::Outcome;
 using reader::Protection;
 using reader::Signature;
 
+/// A sentence may quote a message, and what shows it later may break it anywhere, into lines that begin as
+/// those of Lockbox do. No sentence of ours has these words in it.
+std::string of_message(std::string sentence) {
+    constexpr std::string_view own_begin = "lockbox:";
+    for (auto at = sentence.find(own_begin); at != std::string::npos; at = sentence.find(own_begin, at)) {
+        sentence[at + own_begin.size() - 1] = '?';
+    }
+    return sentence;
+}
+
 /// Writes sentences about one message, or one part of it.
 class Speaker {
 public:
@@ -44,7 +54,7 @@ public:
 private:
     void line(std::string_view kind, std::string_view sentence) {
         constexpr std::size_t octets_max = 4000; // many recipients may be named
-        err_ << "lockbox: " << kind << prefix_ << printable(sentence, octets_max) << '\n';
+        err_ << "lockbox: " << kind << prefix_ << of_message(printable(sentence, octets_max)) << '\n';
     }
 
     std::ostream& err_;

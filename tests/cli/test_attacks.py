@@ -594,7 +594,8 @@ def on_a_terminal(lockbox, *arguments):
     leader, follower = pty.openpty()
     subprocess.run(["stty", "cols", "60"], stdin=follower, check=True)
     process = subprocess.Popen([lockbox.program, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=follower,
-                               stderr=subprocess.DEVNULL, env={**lockbox.environment(), "TERM": "xterm"})
+                               stderr=subprocess.DEVNULL,
+                               env={**lockbox.environment(), "TERM": "xterm", "LOCKBOX_PAGER": "cat"})
     os.close(follower)
     octets = b""
     while True:
