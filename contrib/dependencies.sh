@@ -31,13 +31,13 @@ packages_of() {
     case $1 in
     build)
         echo cmake ninja-build g++ pkgconf
-        echo libboost-program-options-dev libfmt-dev libgmime-3.0-dev libgpgme-dev libgumbo-dev libicu-dev libidn2-dev libmilter-dev
+        echo libboost-program-options-dev libfmt-dev libgmime-3.0-dev libgpgme-dev libgumbo-dev libical-dev libicu-dev libidn2-dev libmilter-dev
         echo librnp-dev libsoci-dev libspdlog-dev libsqlite3-dev libssl-dev libunistring-dev nlohmann-json3-dev
         ;;
     run)
         echo gpg gpg-agent gpgconf
         echo 'libboost-program-options1.83.0|libboost-program-options1.74.0' 'libfmt10|libfmt9'
-        echo 'libgmime-3.0-0t64|libgmime-3.0-0' 'libgpgme11t64|libgpgme11' 'libgumbo3|libgumbo1' 'libicu76|libicu72' libidn2-0 libmilter1.0.1 librnp0
+        echo 'libgmime-3.0-0t64|libgmime-3.0-0' 'libgpgme11t64|libgpgme11' 'libgumbo3|libgumbo1' 'libical3t64|libical3' 'libicu76|libicu72' libidn2-0 libmilter1.0.1 librnp0
         echo libsoci-core4.0 libsoci-sqlite3-4.0 'libspdlog1.15|libspdlog1.10' libsqlite3-0 'libssl3t64|libssl3'
         echo 'libunistring5|libunistring2'
         ;;

@@ -6,6 +6,8 @@
 #include "mail/entity.hpp"
 #include "reader/attachment.hpp"
 #include "reader/domain_text.hpp"
+#include "reader/calendar_text.hpp"
+#include "reader/card_text.hpp"
 #include "reader/flowed.hpp"
 #include "reader/harmless.hpp"
 #include "reader/header_text.hpp"
@@ -73,6 +75,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require_harmless(text);
     require_harmless(html_to_text(text).text);
     require_harmless(unflowed(text, false));
+    if (const auto calendar = calendar_text(text)) {
+        require_harmless(calendar->text);
+    }
+    require_harmless(card_text(text).value_or(""));
     require_harmless(to_utf8(text, "").text);
     for (const auto* const charset : {"utf-8", "iso-2022-jp", "shift_jis", "utf-16", "gb18030"}) {
         require_harmless(to_utf8(text, charset).text);

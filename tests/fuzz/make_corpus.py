@@ -159,6 +159,9 @@ RENDERING = [
     b"<p>one</p><ul><li>two</ul><a href=\"https://evil.example/\">https://bank.example/</a><img alt=x>&auml;&#x1b;<!-- c -->",
     b"<div style=\"display:none\">x</div><script>y</script><pre> z</pre><table><tr><td>a<td>b</table>",
     b"<title>t<body><table><tr><td style='font-size:0'><ol start=3 type=i><li>a<li>b<blockquote>c<p>d</table><!-->x<noscript>y<q>&notin",
+    b"BEGIN:VCALENDAR\nMETHOD:REQUEST\nBEGIN:VEVENT\nDTSTART;TZID=x:20261203T100000\nDURATION:P1D\nRRULE:FREQ=DAILY;UNTIL=20270101\n"
+    b"SUMMARY:a\\nb\nATTENDEE;CN=\"b\";PARTSTAT=DECLINED:mailto:b@x\nEND:VEVENT\nEND:VCALENDAR\n",
+    b"BEGIN:VCARD\nN;ENCODING=QUOTED-PRINTABLE;CHARSET=gb2312:=D6=D0;x=\n=CE\nitem1.TEL:1\\,2\nEND:VCARD\n",
     b"flowed \n> quoted \n> text\n-- \nsignature",
     "\x1b]0;t\x07\u202e\u2066\u200b\u061c ü漢字 a\u0308".encode() + b"\xff\xc2\x9b",
     b"=?utf-8?q?=1B=5B2J?= =?iso-2022-jp?b?GyRCJCIbKEI=?= \"a@b\" <c@d.example>, e: f@g;",
