@@ -111,8 +111,10 @@ CmsForm read_cms_form(std::string_view cms) {
     const auto* const cipher = std::find_if(opened_ciphers.begin(), opened_ciphers.end(),
                                             [&](const ContentCipher& known) { return known.oid == oid; });
     if (cipher == opened_ciphers.end()) {
-        throw_malformed(
-            fmt::format("the message is encrypted with an algorithm that Lockbox does not open, {}", oid));
+        throw Error(ErrorKind::unavailable,
+                    fmt::format("the message is encrypted with an algorithm that Lockbox does not open, {}; "
+                                "nothing of it is shown",
+                                oid));
     }
     const bool authenticated = type == auth_enveloped_data;
     if (authenticated != (cipher->mode == Mode::gcm)) {

@@ -23,8 +23,8 @@ struct CmsForm {
 
 /// Checks what libraries do not, or did not always. Throws Error: malformed for anything but one whole
 /// container, content that is not id-data, an algorithm that does not fit the container, a tag of a
-/// length that is not what RFC 5084 permits or not what the parameters say, and algorithms that are
-/// broken; too_large.
+/// length that is not what RFC 5084 permits or not what the parameters say; unavailable for an algorithm that
+/// Lockbox does not open; too_large.
 [[nodiscard]] CmsForm read_cms_form(std::string_view cms);
 
 /// The bytes are a CMS ContentInfo of one of the two types, whole or not.

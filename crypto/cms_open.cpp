@@ -3,6 +3,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "crypto/cms_form.hpp"
+#include "crypto/gpg_failure.hpp"
 #include "crypto/plaintext_sink.hpp"
 
 #include <fmt/format.h>
@@ -10,6 +11,7 @@
 #include <openssl/err.h>
 
 #include <algorithm>
+#include <optional>
 
 namespace lockbox::crypto {
 namespace {
@@ -168,45 +170,167 @@ Secret decrypted(CMS_ContentInfo* content, const SecretKey& key, std::size_t oct
 
 // --------------------------------------------------------------------------------------------------- gpgsm
 
-/// gpgsm 2.2 has no AES-GCM, and calls it one of several things.
-bool reads_no_gcm(gpgme_ctx_t context) {
-    for (auto* engine = gpgme_ctx_get_engine_info(context); engine != nullptr; engine = engine->next) {
-        if (engine->protocol == GPGME_PROTOCOL_CMS && engine->version != nullptr) {
-            return std::string_view(engine->version).starts_with("2.2.");
-        }
+/// A key of the caller's gpgsm.
+struct GpgsmKey {
+    X509Handle certificate;
+    std::string keygrip;
+};
+
+/// The certificate in DER or PEM, whatever the caller's configuration makes gpgsm write. Null: there is none.
+X509Handle exported_certificate(const _gpgme_key& key) {
+    const auto context = make_gpgsm_context();
+    auto data = collect();
+    if (key.subkeys == nullptr || key.subkeys->fpr == nullptr ||
+        gpgme_err_code(gpgme_op_export(context.get(), key.subkeys->fpr, 0, data.get())) != GPG_ERR_NO_ERROR) {
+        return nullptr;
     }
-    return false;
+    auto certificates = certificates_in(take_bytes(std::move(data)));
+    return certificates.empty() ? nullptr : std::move(certificates.front());
 }
 
-[[noreturn]] void throw_failure(gpgme_error_t error, gpgme_ctx_t context, const CmsForm& form,
-                                const std::vector<std::string>& recipients) {
-    const auto code = gpgme_err_code(error);
-    const auto* result = gpgme_op_decrypt_result(context);
-    if (code == GPG_ERR_NO_SECKEY) {
-        throw Error(
-            ErrorKind::no_secret_key,
-            fmt::format("no secret key here opens this message; it is sealed to {}", sealed_to(recipients)),
-            "`gpgsm --list-secret-keys` shows the keys that are here; `--key FILE` takes one from a file");
+/// The key for this message among those whose secret part gpg-agent has. What gpgsm itself says of keys is
+/// "No secret key" for most causes. nullopt: none of them, or the agent cannot be reached.
+std::optional<GpgsmKey> gpgsm_key_for(const std::vector<CMS_RecipientInfo*>& infos) {
+    constexpr int keys_max = 100; // each costs a run of gpgsm
+    const auto context = make_gpgsm_context();
+    check(gpgme_set_keylist_mode(context.get(), GPGME_KEYLIST_MODE_LOCAL | GPGME_KEYLIST_MODE_WITH_KEYGRIP),
+          "choosing how to list keys");
+    if (gpgme_err_code(gpgme_op_keylist_start(context.get(), nullptr, /*secret_only=*/1)) !=
+        GPG_ERR_NO_ERROR) {
+        return std::nullopt;
     }
-    if (code == GPG_ERR_BAD_PASSPHRASE || code == GPG_ERR_CANCELED || code == GPG_ERR_FULLY_CANCELED) {
-        throw Error(ErrorKind::no_secret_key,
-                    fmt::format("the secret key was not unlocked: {}", describe(error)));
+    std::vector<GpgKey> keys;
+    gpgme_key_t raw = nullptr;
+    while (keys.size() < keys_max &&
+           gpgme_err_code(gpgme_op_keylist_next(context.get(), &raw)) == GPG_ERR_NO_ERROR) {
+        keys.emplace_back(raw);
     }
-    if (code == GPG_ERR_NO_AGENT || code == GPG_ERR_NO_PIN_ENTRY || code == GPG_ERR_AGENT) {
-        throw Error(ErrorKind::unavailable, fmt::format("gpg-agent cannot be reached: {}", describe(error)),
-                    "`gpgconf --launch gpg-agent` starts it");
+    gpgme_op_keylist_end(context.get());
+    for (const auto& key : keys) {
+        auto certificate = exported_certificate(*key);
+        const bool is_named =
+            certificate && std::any_of(infos.begin(), infos.end(), [&](CMS_RecipientInfo* info) {
+                return names(info, certificate.get());
+            });
+        ERR_clear_error();
+        if (is_named) {
+            const auto* const grip = key->subkeys != nullptr ? key->subkeys->keygrip : nullptr;
+            return GpgsmKey{std::move(certificate), grip != nullptr ? grip : ""};
+        }
     }
-    const bool not_understood =
-        (form.authenticated && reads_no_gcm(context)) || code == GPG_ERR_UNSUPPORTED_CMS_OBJ ||
-        code == GPG_ERR_UNSUPPORTED_ALGORITHM || code == GPG_ERR_UNKNOWN_CMS_OBJ ||
-        code == GPG_ERR_INV_CMS_OBJ || (result != nullptr && result->unsupported_algorithm != nullptr);
-    if (not_understood) {
-        throw Error(ErrorKind::unavailable,
-                    fmt::format("the gpgsm here does not read this message, which is encrypted with {}: {}",
-                                form.content_encryption, describe(error)),
-                    "`gpgsm --export-secret-key-p12` writes the key to a file that `--key` takes");
+    return std::nullopt;
+}
+
+/// In words, what in this RecipientInfo a gpgsm may not read; RSA with PKCS #1 v1.5 and a certificate named
+/// by issuer and serial number is what each one does. Empty: nothing.
+std::string_view uncommon_recipient(CMS_RecipientInfo* info) {
+    switch (CMS_RecipientInfo_type(info)) {
+    case CMS_RECIPINFO_TRANS: {
+        ASN1_OCTET_STRING* key_id = nullptr;
+        X509_ALGOR* algorithm = nullptr;
+        (void)CMS_RecipientInfo_ktri_get0_signer_id(info, &key_id, nullptr, nullptr);
+        (void)CMS_RecipientInfo_ktri_get0_algs(info, nullptr, nullptr, &algorithm);
+        const ASN1_OBJECT* oid = nullptr;
+        if (algorithm != nullptr) {
+            X509_ALGOR_get0(&oid, nullptr, nullptr, algorithm);
+        }
+        return key_id != nullptr                       ? "a recipient named by a subject key identifier"
+               : OBJ_obj2nid(oid) != NID_rsaEncryption ? "a session key encrypted with RSA-OAEP"
+                                                       : "";
     }
-    throw Error(ErrorKind::malformed, std::string(damaged_or_forged));
+    case CMS_RECIPINFO_AGREE:
+        return "a key of an elliptic curve";
+    case CMS_RECIPINFO_PASS:
+        return "a passphrase instead of a key";
+    default:
+        return "a shared key instead of a certificate";
+    }
+}
+
+[[noreturn]] void throw_cms_not_read(std::string_view what, gpgme_error_t error, std::string_view hint) {
+    throw Error(ErrorKind::unavailable,
+                fmt::format("the gpgsm here does not read this message, which has {} in it: {}", what,
+                            describe(error)),
+                std::string(hint));
+}
+
+constexpr std::string_view key_from_a_file =
+    "`--key FILE` opens it with the same key from a file: that which the key was imported from, or what "
+    "`gpgsm --export-secret-key-p12` writes";
+
+bool has_gpgsm_certificates() {
+    const auto context = make_gpgsm_context();
+    gpgme_key_t raw = nullptr;
+    if (gpgme_err_code(gpgme_op_keylist_start(context.get(), nullptr, /*secret_only=*/0)) !=
+        GPG_ERR_NO_ERROR) {
+        return false;
+    }
+    const bool found = gpgme_err_code(gpgme_op_keylist_next(context.get(), &raw)) == GPG_ERR_NO_ERROR;
+    const GpgKey key(raw);
+    gpgme_op_keylist_end(context.get());
+    return found;
+}
+
+/// gpgsm's GNUPGHOME has no key that the message names, or nobody knows.
+[[noreturn]] void throw_without_gpgsm_key(gpgme_error_t error, bool found_certificate,
+                                          const std::vector<CMS_RecipientInfo*>& infos,
+                                          const std::vector<std::string>& recipients) {
+    const auto is_for_passphrase = [](CMS_RecipientInfo* info) {
+        return CMS_RecipientInfo_type(info) == CMS_RECIPINFO_PASS;
+    };
+    // gpgsm starts the agent where it has certificates to ask it about.
+    if (!agent_answers() && (found_certificate || has_gpgsm_certificates())) {
+        throw_no_agent("it does not answer");
+    }
+    if (std::any_of(infos.begin(), infos.end(), is_for_passphrase)) {
+        throw_cms_not_read("a passphrase instead of a key", error,
+                           "`openssl cms -decrypt -pwri_password` opens what is sealed to a passphrase");
+    }
+    throw Error(
+        ErrorKind::no_secret_key,
+        fmt::format("no secret key here opens this message; it is sealed to {}", sealed_to(recipients)),
+        "`gpgsm --list-secret-keys` shows the keys that are here; `--key FILE` takes one from a file");
+}
+
+/// Decides by what is known. gpgsm says little, and the same for many causes; so the message tells what it
+/// may not read, and the agent, whether the key was there and open.
+[[noreturn]] void throw_gpgsm_failure(gpgme_error_t error, gpgme_ctx_t context, const CmsForm& form,
+                                      CMS_ContentInfo* content, const std::vector<std::string>& recipients) {
+    throw_if_key_trouble(error);
+    const auto* const result = gpgme_op_decrypt_result(context);
+    if (result != nullptr && result->unsupported_algorithm != nullptr) {
+        throw_cms_not_read(form.content_encryption, error, key_from_a_file);
+    }
+    const auto infos = recipient_infos(content);
+    const auto key = gpgsm_key_for(infos);
+    if (!key) {
+        throw_without_gpgsm_key(error, result != nullptr && result->recipients != nullptr, infos, recipients);
+    }
+    if (form.authenticated) { // no gpgsm up to 2.4 reads GCM as others write it, and none says that it is GCM
+        throw_cms_not_read(form.content_encryption, error, key_from_a_file);
+    }
+    for (auto* info : infos) {
+        const auto what = names(info, key->certificate.get()) ? uncommon_recipient(info) : std::string_view();
+        ERR_clear_error();
+        if (!what.empty()) {
+            throw_cms_not_read(what, error, key_from_a_file);
+        }
+    }
+    switch (key_state(key->keygrip)) {
+    case KeyState::locked:
+        throw_locked(gpgme_error(GPG_ERR_NO_PASSPHRASE));
+    case KeyState::unknown:
+        throw_no_agent("it does not answer");
+    case KeyState::absent:
+    case KeyState::on_card:
+    case KeyState::open:
+        break;
+    }
+    const auto trouble = trouble_of(error);
+    if (trouble == GpgTrouble::wrong_data || trouble == GpgTrouble::no_key) {
+        throw Error(ErrorKind::malformed, std::string(damaged_or_forged));
+    }
+    throw_not_opened("gpgsm", error);
 }
 
 } // namespace
@@ -223,14 +347,15 @@ CmsDecrypted decrypt_cms(std::string_view cms, const KeyFile& file) {
 
 CmsDecrypted decrypt_cms_with_gpgsm(std::string_view cms) {
     const auto form = read_cms_form(cms);
-    auto recipients = recipients_of(parse(cms).get());
+    const auto content = parse(cms);
+    auto recipients = recipients_of(content.get());
     const auto context = make_gpgsm_context();
     const auto input = read_from(cms);
     PlaintextSink sink(cms.size()); // nothing is compressed, so it cannot become more
     const auto error = gpgme_op_decrypt(context.get(), input.get(), sink.data());
     sink.rethrow_failure();
     if (gpgme_err_code(error) != GPG_ERR_NO_ERROR) {
-        throw_failure(error, context.get(), form, recipients);
+        throw_gpgsm_failure(error, context.get(), form, content.get(), recipients);
     }
     return {sink.take(), form.authenticated ? Integrity::authenticated : Integrity::none,
             form.content_encryption, std::move(recipients)};

@@ -35,8 +35,10 @@ struct CmsDecrypted {
 /// what a key decrypts (Bleichenbacher, RFC 3218).
 [[nodiscard]] CmsDecrypted decrypt_cms(std::string_view cms, const KeyFile& file);
 
-/// The same with the keys and smart cards that the caller's gpgsm has. Throws unavailable, too: where
-/// gpg-agent cannot be reached, or gpgsm is too old for AES-GCM.
+/// The same with the keys and smart cards that the caller's gpgsm has. Throws no_secret_key for a key that is
+/// locked, too, and unavailable where gpg-agent cannot be reached, where this gpgsm does not read what is in the
+/// message (AES-GCM, elliptic curves, RSA-OAEP, subject key identifiers, passphrases), and for every failure of
+/// its that says nothing of the message.
 [[nodiscard]] CmsDecrypted decrypt_cms_with_gpgsm(std::string_view cms);
 
 } // namespace lockbox::crypto

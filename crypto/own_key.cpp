@@ -3,7 +3,7 @@
 #include "base/ascii.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
-#include "crypto/gpgme_handles.hpp"
+#include "crypto/gpg_failure.hpp"
 #include "crypto/openssl_handles.hpp"
 #include "mail/openpgp_certificate.hpp"
 
@@ -62,11 +62,11 @@ bool is_name(std::string_view name) noexcept {
 }
 
 [[noreturn]] void throw_not_generated(gpgme_error_t error) {
-    const auto code = gpgme_err_code(error);
-    if (code == GPG_ERR_CANCELED || code == GPG_ERR_FULLY_CANCELED || code == GPG_ERR_BAD_PASSPHRASE) {
+    const auto trouble = trouble_of(error);
+    if (trouble == GpgTrouble::not_unlocked) {
         throw Error(ErrorKind::permission, "no key was made: the passphrase was not given");
     }
-    if (code == GPG_ERR_NO_AGENT || code == GPG_ERR_NO_PIN_ENTRY || code == GPG_ERR_AGENT) {
+    if (trouble == GpgTrouble::nobody_to_ask || trouble == GpgTrouble::no_agent) {
         throw Error(
             ErrorKind::unavailable,
             fmt::format("no key was made: gpg-agent cannot ask for a passphrase: {}", describe(error)),

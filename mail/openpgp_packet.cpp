@@ -378,6 +378,40 @@ std::optional<Packet> PacketReader::next() {
     return packet;
 }
 
+std::string joined_body(std::string_view whole) {
+    std::string body;
+    if (whole.empty()) {
+        return body;
+    }
+    const auto header = octet(whole, 0);
+    const bool new_format = (header & 0x40U) != 0;
+    for (std::size_t at = 1; at <= whole.size();) {
+        const auto length =
+            new_format ? new_length(whole.substr(at)) : old_length(whole.substr(at), header & 3U);
+        if (!length || length->octets + length->value > whole.size() - at) {
+            return {};
+        }
+        body += whole.substr(at + length->octets, length->value);
+        at += length->octets + length->value;
+        if (!length->partial) {
+            break;
+        }
+    }
+    return body;
+}
+
+bool begins_encrypted_message(std::string_view bytes) {
+    PacketReader reader(bytes);
+    while (const auto packet = reader.next()) {
+        if (!means_nothing(packet->tag)) {
+            const auto version = packet->body.empty() ? 0 : octet(packet->body, 0);
+            return (packet->tag == packet_tag::pkesk && version >= 2 && version <= 6) ||
+                   (packet->tag == packet_tag::skesk && version >= 4 && version <= 6);
+        }
+    }
+    return false;
+}
+
 std::optional<EncryptedMessage> read_encrypted_message(std::string_view packets) {
     EncryptedMessage message;
     PacketReader reader(packets);
@@ -387,6 +421,9 @@ std::optional<EncryptedMessage> read_encrypted_message(std::string_view packets)
         }
         if (message.container != 0) {
             return std::nullopt;
+        }
+        if ((packet->tag == packet_tag::pkesk || packet->tag == packet_tag::skesk) && !packet->body.empty()) {
+            message.session_key_version = std::max(message.session_key_version, octet(packet->body, 0));
         }
         if (packet->tag == packet_tag::pkesk) {
             auto key_id = recipient_key_id(packet->body);
@@ -398,6 +435,7 @@ std::optional<EncryptedMessage> read_encrypted_message(std::string_view packets)
             message.for_passphrase = true;
         } else if (is_container(*packet)) {
             message.container = packet->tag;
+            message.container_version = packet->tag == packet_tag::sed ? 0 : octet(packet->body, 0);
         } else {
             return std::nullopt;
         }

@@ -17,6 +17,7 @@ namespace packet_tag {
 constexpr unsigned pkesk = 1;
 constexpr unsigned signature = 2;
 constexpr unsigned skesk = 3;
+constexpr unsigned one_pass_signature = 4;
 constexpr unsigned secret_key = 5;
 constexpr unsigned public_key = 6;
 constexpr unsigned secret_subkey = 7;
@@ -52,6 +53,9 @@ private:
     std::string_view rest_;
 };
 
+/// The body of a whole packet, all chunks joined. Empty: it is none.
+[[nodiscard]] std::string joined_body(std::string_view whole);
+
 /// What stands before a packet's body of so many octets, fewer than 2^32: its tag and its length in the new
 /// format (RFC 9580 §4.2.1).
 [[nodiscard]] std::string packet_header(unsigned tag, std::size_t octets);
@@ -63,8 +67,13 @@ struct EncryptedMessage {
     std::vector<std::string> recipient_key_ids; ///< 16 upper-case digits each; all zero: hidden
     bool for_passphrase = false;                ///< has a SKESK
     unsigned container = 0;                     ///< packet_tag of the container
+    unsigned container_version = 0;             ///< of SEIPD and of LibrePGP's container; 0: it has none
+    unsigned session_key_version = 0;           ///< the highest of all PKESK and SKESK packets
 };
 [[nodiscard]] std::optional<EncryptedMessage> read_encrypted_message(std::string_view packets);
+
+/// Binary packets that begin like an encrypted message, whole or not: with a PKESK or SKESK.
+[[nodiscard]] bool begins_encrypted_message(std::string_view bytes);
 
 /// One transferable public key (RFC 9580 §10.1), or one secret key, cut out of a file; or a revocation
 /// signature that stands alone before all keys, which is what owners keep for the day when they need it

@@ -136,7 +136,7 @@ std::optional<std::string> bare_cms(std::string_view bytes) {
 
 /// OpenPGP or CMS data and nothing around it. nullopt: it is not.
 std::optional<SealedForm> bare_form(std::string_view bytes) {
-    if (mail::read_encrypted_message(bytes)) {
+    if (mail::begins_encrypted_message(bytes)) { // whole or not: the engine says what is missing
         return SealedForm{false, Content::file, "OpenPGP data", std::string(bytes)};
     }
     if (trim(bytes).starts_with("-----BEGIN PGP MESSAGE-----")) {
