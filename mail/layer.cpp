@@ -211,11 +211,12 @@ Judged judge_multipart_encrypted(const ContentType& type, std::string_view body,
 /// Of ordinary mail, which may be large, the rest need not be read.
 bool may_have_sealed_part(std::string_view body) {
     const auto beginning = lockbox::to_lower(body.substr(0, mixed_up_beginning_octets));
-    constexpr std::array<std::string_view, 10> signs{"application/pgp-encrypted",
+    constexpr std::array<std::string_view, 11> signs{"application/pgp-encrypted",
                                                      "multipart/encrypted",
                                                      "pkcs7-mime",
                                                      "octet-stream",
                                                      "begin pgp message",
+                                                     "=2d=2d=2d=2d=2d", // its beginning, where all is quoted
                                                      "ls0tls1crudjtibqr1agtuvtu0fhr", // the same in base64
                                                      ".asc",
                                                      ".pgp",

@@ -132,6 +132,91 @@ TEST_CASE("PGP/MIME as different programs write it is sealed", "[mail]") {
     CHECK(sealed_bytes(parsed.header, parsed.body) == packets);
 }
 
+TEST_CASE("beside a sealed part may stand what no program shows, where somebody opens it", "[mail]") {
+    PgpMime form;
+    bool may_leave_so = false;
+    SECTION("text in an epilogue") {
+        form.epilogue = "Attack at dawn.\r\n";
+    }
+    SECTION("text in a long preamble") {
+        form.preamble = std::string(300, 'x') + "\r\n";
+    }
+    SECTION("text in the control part") {
+        form.control = "Version: 1\r\nAttack at dawn.\r\n";
+    }
+    SECTION("text in a part's header section") {
+        form.data_header += "Content-Description: " + std::string(1500, 'x') + "\r\n";
+    }
+    SECTION("no control part") {
+        const auto message = "Content-Type: " + form.type + "\r\n\r\n--b\r\n" + form.data_header + "\r\n" +
+                             form.data + "\r\n--b--\r\n";
+        const auto parsed = Message::parse(message);
+        CHECK(outermost_layer(parsed.header, parsed.body, Beside::unshown) == Layer::openpgp_mime);
+        CHECK(layer_of(message) == Layer::none);
+    }
+    SECTION("a wrong transfer encoding") {
+        const auto* const name = GENERATE("base64", "quoted-printable", "x-unknown");
+        form.data_header += "Content-Transfer-Encoding: " + std::string(name) + "\r\n";
+    }
+    SECTION("an encoding that is not named") {
+        form.data = GENERATE(base64_encode(armor), quoted_printable(armor), base64_encode(packets));
+    }
+    SECTION("the data under another type") {
+        form.data_header = GENERATE(as<std::string>{}, "", "Content-Type: text/plain\r\n",
+                                    "Content-Type: application/pgp-encrypted\r\n");
+    }
+    SECTION("the version twice, folded, or not at all") { // nothing in it can be read
+        form.control =
+            GENERATE(as<std::string>{}, "Version: 1\r\nVersion: 1\r\n", "Version:\r\n 1\r\n", "", "\r\n");
+        may_leave_so = true;
+    }
+    if (form.message() == PgpMime{}.message()) {
+        return; // of the section that has no control part
+    }
+    const auto parsed = Message::parse(form.message());
+    CHECK(outermost_layer(parsed.header, parsed.body, Beside::unshown) == Layer::openpgp_mime);
+    CHECK(sealed_bytes(parsed.header, parsed.body, Beside::unshown) == packets);
+    CHECK(is_sealed(layer_of(form.message())) == may_leave_so);
+}
+
+TEST_CASE("a multipart/mixed of one sealed part and empty texts is sealed", "[mail]") {
+    const auto mixed = [](const std::vector<std::string>& parts, const std::string& boundary) {
+        std::string message = "Content-Type: multipart/mixed; boundary=" + boundary + "\r\n\r\n";
+        for (const auto& part : parts) {
+            message += "--" + boundary + "\r\n" + part + "\r\n";
+        }
+        return message + "--" + boundary + "--\r\n";
+    };
+    const std::string text = "Content-Type: text/plain; charset=utf-8\r\n"
+                             "Content-Transfer-Encoding: quoted-printable\r\n\r\n";
+    const auto inner =
+        GENERATE_COPY(text + quoted_printable(armor), // as FlowCrypt writes it
+                      smime("enveloped.der"), without(PgpMime{}.message(), "MIME-Version: 1.0\r\n"),
+                      "Content-Type: application/octet-stream; name=x.pgp\r\n\r\n" + armor);
+    CAPTURE(inner);
+    CHECK(is_sealed(layer_of(mixed({inner}, "out"))));
+    CHECK(is_sealed(layer_of(mixed({text + "\r\n", inner}, "out"))));
+    CHECK(is_sealed(layer_of(mixed({inner, text}, "out"))));
+    CHECK(is_sealed(layer_of(mixed({mixed({inner}, "in")}, "out"))));
+    const auto parsed = Message::parse(mixed({text, inner}, "out"));
+    CHECK(only_sealed_part(parsed.header, parsed.body) == inner);
+    CHECK(only_sealed_part(HeaderSection(), parsed.body).empty());
+
+    CHECK(layer_of(mixed({inner, inner}, "out")) == Layer::none);
+    CHECK(layer_of(mixed({text + "x", inner}, "out")) == Layer::none);
+    CHECK(layer_of(mixed({"Content-Type: text/html\r\n\r\n", inner}, "out")) == Layer::none);
+    CHECK(layer_of(mixed({inner}, "out") + "Attack at dawn.\r\n") == Layer::none);
+    CHECK(layer_of(mixed({"X-Note: " + std::string(1500, 'x') + "\r\n" + inner}, "out")) == Layer::none);
+    CHECK(layer_of(mixed({mixed({inner}, "in") + "Attack at dawn.\r\n"}, "out")) == Layer::none);
+    CHECK(layer_of("Content-Transfer-Encoding: base64\r\n" + mixed({inner}, "out")) == Layer::none);
+    CHECK(layer_of(mixed({"\r\n" + to_crlf(mail_data("signed-only.asc"))}, "out")) == Layer::none);
+    auto deep = inner;
+    for (unsigned i = 0; i <= only_parts_max; ++i) {
+        deep = mixed({deep}, "out" + std::to_string(i));
+    }
+    CHECK(layer_of(deep) == Layer::none);
+}
+
 TEST_CASE("a multipart/encrypted that has something to read or nothing encrypted is not sealed", "[mail]") {
     PgpMime form;
     SECTION("plain text for data") {
