@@ -1,9 +1,13 @@
 #include "crypto/openpgp_signature.hpp"
 
 #include "base/ascii.hpp"
+#include "base/error.hpp"
+#include "crypto/openpgp_open.hpp"
 #include "crypto/plaintext_sink.hpp"
 #include "mail/openpgp_certificate.hpp"
 #include "mail/openpgp_packet.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -133,6 +137,15 @@ std::optional<std::string> with_new_checksum(std::string_view block) {
     return result;
 }
 
+gpgme_error_t notice_encryption(void* was_encrypted, const char* keyword,
+                                const char* /*arguments*/) noexcept {
+    const std::string_view word = keyword != nullptr ? keyword : "";
+    if (word == "ENC_TO" || word == "BEGIN_DECRYPTION" || word == "DECRYPTION_INFO") {
+        *static_cast<bool*>(was_encrypted) = true;
+    }
+    return 0;
+}
+
 std::vector<OpenPgpSignature> found_by(gpgme_error_t error, gpgme_ctx_t context) {
     auto signatures = signatures_in(gpgme_op_verify_result(context));
     if (signatures.empty()) {
@@ -203,6 +216,38 @@ std::optional<ClearSigned> verify_clear_signed(std::string_view armor) {
         return std::nullopt;
     }
     return ClearSigned{std::string(sink.take().expose()), found_by(error, context.get())};
+}
+
+std::optional<SignedMessage> verify_openpgp_message(std::string_view packets) {
+    if (packets.size() > signed_message_octets_max || !mail::is_unencrypted_message(packets)) {
+        return std::nullopt;
+    }
+    const auto context = make_gpg_context({});
+    // Where gpg finds something encrypted in a compressed packet it would decrypt that, and ask for a
+    // passphrase.
+    bool was_encrypted = false;
+    check(gpgme_set_pinentry_mode(context.get(), GPGME_PINENTRY_MODE_CANCEL), "asking for no passphrase");
+    check(gpgme_set_ctx_flag(context.get(), "full-status", "1"), "asking for every status line");
+    gpgme_set_status_cb(context.get(), &notice_encryption, &was_encrypted);
+    const auto input = read_from(packets);
+    const auto octets_max = std::max(expansion_octets_free, packets.size() * expansion_max);
+    PlaintextSink sink(octets_max);
+    const auto error = gpgme_op_verify(context.get(), input.get(), nullptr, sink.data());
+    sink.rethrow_failure();
+    if (sink.overflowed()) {
+        throw Error(
+            ErrorKind::too_large,
+            fmt::format("the signed message opens to more than {} octets: refused as a decompression bomb",
+                        octets_max));
+    }
+    auto signatures = signatures_in(gpgme_op_verify_result(context.get()));
+    const auto code = gpgme_err_code(error);
+    const bool is_unsigned = code == GPG_ERR_NO_DATA && signatures.empty(); // GPGME's word for it
+    auto content = sink.take();
+    if (was_encrypted || content.size() == 0 || (code != GPG_ERR_NO_ERROR && !is_unsigned)) {
+        return std::nullopt;
+    }
+    return SignedMessage{std::move(content), std::move(signatures)};
 }
 
 } // namespace lockbox::crypto

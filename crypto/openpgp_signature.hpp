@@ -1,6 +1,7 @@
 // OpenPGP signatures as GnuPG judges them with the caller's own keyring.
 #pragma once
 
+#include "base/secret.hpp"
 #include "base/time.hpp"
 #include "crypto/gpgme_handles.hpp"
 #include "mail/address.hpp"
@@ -56,5 +57,17 @@ struct ClearSigned {
 };
 /// Verifies one block of cleartext-signed text (RFC 9580 §7). nullopt: it is none, or a longer one.
 [[nodiscard]] std::optional<ClearSigned> verify_clear_signed(std::string_view armor);
+
+/// Of a message with its signature in it, in packets. For the same reason.
+constexpr std::size_t signed_message_octets_max = clear_signed_octets_max;
+
+struct SignedMessage {
+    Secret content;                           ///< what GnuPG says is in it
+    std::vector<OpenPgpSignature> signatures; ///< empty: nobody signed it
+};
+/// Verifies a message that is signed, compressed, or neither (RFC 9580 §10.3). nullopt: it is damaged, or
+/// encrypted somewhere in it, or larger than signed_message_octets_max. Throws Error: too_large where it
+/// opens to more than decrypt_openpgp() gives out; engine.
+[[nodiscard]] std::optional<SignedMessage> verify_openpgp_message(std::string_view packets);
 
 } // namespace lockbox::crypto

@@ -447,6 +447,20 @@ std::optional<EncryptedMessage> read_encrypted_message(std::string_view packets)
     return message;
 }
 
+bool is_unencrypted_message(std::string_view packets) {
+    PacketReader reader(packets);
+    std::size_t contents = 0;
+    while (const auto packet = reader.next()) {
+        if (packet->tag == packet_tag::compressed || packet->tag == packet_tag::literal) {
+            ++contents;
+        } else if (packet->tag != packet_tag::signature && packet->tag != packet_tag::one_pass_signature &&
+                   !means_nothing(packet->tag)) {
+            return false;
+        }
+    }
+    return reader.at_end() && contents == 1;
+}
+
 std::optional<KeyMaterial> split_keys(std::string_view bytes) {
     KeyMaterial material;
     PacketReader reader(bytes);

@@ -75,6 +75,10 @@ struct EncryptedMessage {
 /// Binary packets that begin like an encrypted message, whole or not: with a PKESK or SKESK.
 [[nodiscard]] bool begins_encrypted_message(std::string_view bytes);
 
+/// A whole message that is signed, compressed or neither, but not encrypted on its outside (RFC 9580 §10.3):
+/// one compressed or literal packet, and signature packets around it.
+[[nodiscard]] bool is_unencrypted_message(std::string_view packets);
+
 /// One transferable public key (RFC 9580 §10.1), or one secret key, cut out of a file; or a revocation
 /// signature that stands alone before all keys, which is what owners keep for the day when they need it
 /// (§5.2.1.11).

@@ -46,6 +46,9 @@ public:
     [[nodiscard]] virtual std::optional<Verified> verify_opaque(std::string_view signed_data) = 0;
     /// Text between BEGIN PGP SIGNED MESSAGE and END PGP SIGNATURE (RFC 9580 §7), both lines included.
     [[nodiscard]] virtual std::optional<Verified> verify_clear_signed(std::string_view armor) = 0;
+    /// A whole OpenPGP message that is not encrypted: mail::is_unencrypted_message(). No signatures: it has
+    /// none. nullopt: it is damaged.
+    [[nodiscard]] virtual std::optional<Verified> verify_openpgp_message(std::string_view packets) = 0;
 };
 
 /// The reader's own keys: GnuPG's with its agent, or one S/MIME key in a file.
@@ -63,6 +66,7 @@ public:
                                                     std::string_view signed_data) override;
     [[nodiscard]] std::optional<Verified> verify_opaque(std::string_view signed_data) override;
     [[nodiscard]] std::optional<Verified> verify_clear_signed(std::string_view armor) override;
+    [[nodiscard]] std::optional<Verified> verify_openpgp_message(std::string_view packets) override;
 
 private:
     const crypto::KeyFile* key_file_;

@@ -146,4 +146,11 @@ std::optional<Verified> OwnKeys::verify_clear_signed(std::string_view armor) {
                  : std::nullopt;
 }
 
+std::optional<Verified> OwnKeys::verify_openpgp_message(std::string_view packets) {
+    auto message = crypto::verify_openpgp_message(packets);
+    return message ? std::optional(Verified{std::string(message->content.expose()),
+                                            judged(std::move(message->signatures))})
+                   : std::nullopt;
+}
+
 } // namespace lockbox::reader

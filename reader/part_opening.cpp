@@ -208,6 +208,8 @@ void PartOpening::add_armor(const Entity& entity) {
         try {
             if (block.is_signed) {
                 add_clear_signed(number, block.text);
+            } else if (const auto packets = unencrypted_message(block.text)) {
+                add_signed_message(number, *packets);
             } else if (has_text && !is_encrypted_armor(block.text)) {
                 has_markup_ = true; // another program may take it for sealed, and open what it finds in it
                 world_.warnings.push_back(fmt::format(
@@ -242,17 +244,37 @@ void PartOpening::add_inline(const std::string& number, std::string_view armor) 
     world_.parts.push_back(std::move(part));
 }
 
-void PartOpening::add_clear_signed(const std::string& number, std::string_view armor) {
-    auto verified = opening_.engine().verify_clear_signed(armor);
+void PartOpening::add_signed_message(const std::string& number, std::string_view packets) {
+    auto verified = opening_.engine().verify_openpgp_message(packets);
     if (!verified) {
-        throw Error(ErrorKind::malformed, "the OpenPGP signature in the text is damaged");
+        throw Error(ErrorKind::malformed, "the signed OpenPGP data in the text is damaged");
+    }
+    add_signed_text(number, std::move(*verified));
+}
+
+/// A text whose signature cannot be checked is a text all the same.
+void PartOpening::add_clear_signed(const std::string& number, std::string_view armor) {
+    if (auto verified = opening_.engine().verify_clear_signed(armor)) {
+        add_signed_text(number, std::move(*verified));
+        return;
     }
     Part part;
     part.number = number;
-    part.form = "signed, OpenPGP in a text";
-    part.signatures = std::move(verified->signatures);
+    part.form = "a text that says it is signed";
+    part.signatures.emplace_back();
+    part.signatures.back().summary = "the OpenPGP signature in the text is damaged, or in an unknown form";
+    world_.parts.push_back(std::move(part));
+    has_rest_ = true;
+}
+
+void PartOpening::add_signed_text(const std::string& number, Verified verified) {
+    Part part;
+    part.number = number;
+    part.form = verified.signatures.empty() ? "neither sealed nor signed, OpenPGP in a text"
+                                            : "signed, OpenPGP in a text";
+    part.signatures = std::move(verified.signatures);
     compare_with_header(part.signatures, *sender_);
-    part.entity = entity_of(header_for_text({}, verified->content), verified->content);
+    part.entity = entity_of(header_for_text({}, verified.content), verified.content);
     world_.parts.push_back(std::move(part));
     has_rest_ = true;
 }

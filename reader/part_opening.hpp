@@ -47,6 +47,8 @@ private:
     void add_leaf(const mail::Entity& entity);
     void add_armor(const mail::Entity& entity);
     void add_inline(const std::string& number, std::string_view armor);
+    void add_signed_message(const std::string& number, std::string_view packets);
+    void add_signed_text(const std::string& number, Verified verified);
     void add_clear_signed(const std::string& number, std::string_view armor);
 
     Opening& opening_;

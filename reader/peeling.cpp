@@ -61,6 +61,9 @@ bool Peeling::take_off_one() {
     if (layer == mail::Layer::multipart_signed) {
         return take_off_detached_signature();
     }
+    if (const auto block = whole_signed_text(root_)) {
+        return take_off_signature_of_text(*block);
+    }
     if (const auto reason = broken_seal(root_)) {
         throw Error(ErrorKind::malformed, *reason, "`lockbox inspect` shows its structure");
     }
@@ -118,6 +121,23 @@ bool Peeling::take_off_opaque_signature() {
     world_.layers.emplace_back(mail::describe(mail::Layer::smime_signed));
     go_into(mail::parse_entity(keep(Secret(std::move(verified->content)))));
     return true;
+}
+
+/// RFC 9580 §7 and §10.3. What is damaged there stays what it is: a text that says it is signed.
+bool Peeling::take_off_signature_of_text(const std::string& block) {
+    const auto packets = unencrypted_message(block);
+    auto verified = packets ? opening_.engine().verify_openpgp_message(*packets)
+                            : opening_.engine().verify_clear_signed(block);
+    if (!verified) {
+        return false;
+    }
+    take_signatures(std::move(verified->signatures));
+    world_.is_opaque = true;
+    world_.layers.emplace_back(world_.signatures.empty() ? "neither sealed nor signed, OpenPGP in a text"
+                                                         : "signed, OpenPGP in a text");
+    (void)keep(Secret(std::move(verified->content)));
+    bare_ = Content::text;
+    return false;
 }
 
 /// The signed part stays in its signature, unless it is sealed: then only what is inside is of use.

@@ -38,6 +38,7 @@ private:
     bool take_off_one();
     bool take_off_seal(const SealedForm& form);
     bool take_off_opaque_signature();
+    bool take_off_signature_of_text(const std::string& block);
     bool take_off_detached_signature();
     void take_signatures(std::vector<Signature> signatures);
     void drop_legacy_display();

@@ -194,6 +194,33 @@ std::vector<ArmorBlock> armor_blocks(std::string_view text) {
     return blocks;
 }
 
+std::optional<std::string> unencrypted_message(std::string_view text) {
+    auto armor = mail::dearmor(text, "PGP MESSAGE");
+    return armor && all_space(armor->before) && all_space(armor->after) &&
+                   mail::is_unencrypted_message(armor->bytes)
+               ? std::optional(std::move(armor->bytes))
+               : std::nullopt;
+}
+
+std::optional<std::string> whole_signed_text(const Entity& entity) {
+    constexpr std::size_t beginning_octets = 1000;
+    const auto encoding = mail::transfer_encoding_of(entity.header);
+    if (entity.media_type != "text/plain" || entity.header.count("Content-Type") > 1 ||
+        entity.is_attachment() ||
+        !trim(mail::transfer_decoded(entity.body.substr(0, beginning_octets), encoding))
+             .starts_with("-----BEGIN PGP ")) {
+        return std::nullopt;
+    }
+    const auto decoded = entity.decoded();
+    const auto text = trim(decoded);
+    const auto blocks = armor_blocks(text);
+    if (blocks.size() != 1 || trim(blocks.front().text).size() != text.size() ||
+        !(blocks.front().is_signed || unencrypted_message(text))) {
+        return std::nullopt;
+    }
+    return std::string(text);
+}
+
 bool is_encrypted_armor(std::string_view block) {
     const auto data = trim(data_of_armor(block));
     const auto armor = mail::dearmor(block, "PGP MESSAGE");

@@ -51,6 +51,14 @@ struct ArmorBlock {
 /// Those of a text that begin a line, complete or not: an incomplete one goes to the end.
 [[nodiscard]] std::vector<ArmorBlock> armor_blocks(std::string_view text);
 
+/// Of a text that is one block of armor with a message in it that is not encrypted: its packets. nullopt: it
+/// is not.
+[[nodiscard]] std::optional<std::string> unencrypted_message(std::string_view text);
+
+/// Of a text/plain whose whole text is one block of that kind, or a cleartext signature, that block, with
+/// nothing around it. nullopt: the entity is another one.
+[[nodiscard]] std::optional<std::string> whole_signed_text(const mail::Entity& entity);
+
 /// Somebody encrypted something, to judge by the first packet in the block, though the rest of it may be
 /// damaged or missing. An example of armor in a text about it is no such block.
 [[nodiscard]] bool is_encrypted_armor(std::string_view block);

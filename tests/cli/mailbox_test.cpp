@@ -40,6 +40,9 @@ public:
     std::optional<reader::Verified> verify_clear_signed(std::string_view) override {
         return fail<std::optional<reader::Verified>>();
     }
+    std::optional<reader::Verified> verify_openpgp_message(std::string_view) override {
+        return fail<std::optional<reader::Verified>>();
+    }
 
 private:
     template <typename T>

@@ -3,7 +3,9 @@
 import pytest
 
 from support.attacks import PARTLY, SECRET, decrypt, read
-from support.mime import HEADER, multipart, pgp_mime, text
+from support.gnupg import GnuPgHome
+from support.mime import HEADER, armored, multipart, pgp_mime, text
+from support.openpgp import packet, packets
 
 BOB = "bob@example.org"
 CAROL = "carol@example.org"
@@ -80,3 +82,70 @@ def test_several_parts_are_several(lockbox, sealed):
     assert "only parts 1.1, 2 were sealed" in decrypt(lockbox, message).err
     message = HEADER + multipart(b"mixed", sealed(), text(b"x"))
     assert "only part 1 was sealed" in decrypt(lockbox, message).err
+
+
+# --- Messages of OpenPGP that are signed, and not sealed (RFC 9580 §10.3) ---
+
+@pytest.fixture(scope="module")
+def alice_home(bob_home):
+    with GnuPgHome() as home:
+        home.generate("Alice <alice@example.com>")
+        bob_home.import_key(home.export("alice@example.com"))
+        yield home
+
+
+@pytest.mark.parametrize("compression", ["none", "zip", "zlib", "bzip2"])
+def test_signed_only(lockbox, alice_home, compression):
+    """gpg --sign --armor: the text is in it, for everybody to read, and the signature covers it."""
+    armor = alice_home.run("--compress-algo", compression, "--armor", "--sign", "--local-user", "alice@example.com",
+                           input="Gr\u00fc\u00dfe.\n".encode())
+    shown = read(lockbox, HEADER + b"\n" + armor)
+    assert shown.status == 0 and "NOT SEALED" in shown.text, shown
+    assert "\u2502 Gr\u00fc\u00dfe.\n" in shown.text and "BEGIN PGP" not in shown.text, shown
+    report = read(lockbox, HEADER + b"\n" + armor, "--json").json
+    signature, = report["signatures"]
+    assert signature["is_of_sender"] and signature["state"] == "unvouched" and report["outcome"] == "nothing-to-open"
+    assert (decrypt(lockbox, HEADER + b"\n" + armor).status, decrypt(lockbox, HEADER + b"\n" + armor).out) == (1, b"")
+
+    around = read(lockbox, HEADER + b"\nPay Mallory.\n" + armor, "--json").json
+    assert around["signatures"] == [] and around["parts"][0]["signatures"][0]["is_of_sender"], around
+    assert around["parts"][0]["texts"][0]["text"] == "Gr\u00fc\u00dfe.\n"
+
+
+def test_signed_only_and_changed(lockbox, alice_home):
+    """What GnuPG says is bad is shown as bad, and what cannot be read at all as damaged."""
+    octets = bytearray(alice_home.run("--compress-algo", "none", "--sign", "--local-user", "alice@example.com",
+                                      input=b"Pay Alice."))
+    at = octets.index(b"Pay Alice.")
+    octets[at + 4:at + 9] = b"Mallo"
+    report = read(lockbox, HEADER + b"\n" + armored(bytes(octets)), "--json").json
+    assert [signature["state"] for signature in report["signatures"]] == ["bad"], report
+    compressed = alice_home.run("--compress-algo", "zlib", "--sign", "--local-user", "alice@example.com", input=b"x" * 5000)
+    damaged = compressed[:20] + b"\0\0\0\0" + compressed[24:]
+    result = read(lockbox, HEADER + b"\n" + armored(damaged), "--json").json
+    assert all(signature["state"] in ("bad", "unreadable") for signature in result["signatures"]), result
+
+
+def test_a_bomb_that_is_signed(lockbox, alice_home):
+    """1 MB of compressed zeros opens to a hundred times as much and more."""
+    bomb = alice_home.run("--compress-algo", "bzip2", "--armor", "--sign", "--local-user", "alice@example.com",
+                          input=b"\0" * (20 << 20))
+    assert len(bomb) < 50_000
+    shown = read(lockbox, HEADER + b"\n" + bomb)
+    assert shown.status == 65 and "decompression bomb" in shown.text and len(shown.out) < 10_000, shown
+
+
+def test_sealed_inside_of_compressed(lockbox, bob_home):
+    """RFC 9580 §10.3 allows it, nobody writes it: a way around the checks of what is sealed, so it is not opened."""
+    octets = bob_home.encrypt(SECRET, BOB, armor=False)
+    hidden = packet(8, b"\0" + octets)  # compressed packet, uncompressed (RFC 9580 §9.4)
+    result = read(lockbox, HEADER + b"\n" + armored(hidden))
+    assert SECRET not in result.out, result
+
+
+def test_the_milter_seals_what_is_only_signed(filled, alice_home):
+    armor = alice_home.run("--armor", "--sign", "--local-user", "alice@example.com", input=SECRET)
+    message = filled.file("signed.eml", HEADER + b"\n" + armor)
+    result = filled.run("encrypt", "--to", BOB, message)
+    assert result.status == 0 and b"multipart/encrypted" in result.out, result
+    assert SECRET in decrypt(filled, HEADER + b"\n" + armor).out or decrypt(filled, result.out).status == 0

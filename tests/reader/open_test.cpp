@@ -654,6 +654,67 @@ TEST_CASE("an example of armor in a text is text", "[reader]") {
     CHECK(beside.parts.at(0).entity.expose() == text);
 }
 
+TEST_CASE("armor with a signed message in it is a signed message", "[reader]") {
+    const std::string signer = "good alice@example.org";
+    const auto whole = opened(header + "\r\n" + stub::signed_armor("Attack.\r\n", signer));
+    CHECK(whole.outcome == Outcome::nothing_to_open);
+    CHECK(whole.protection == Protection::none);
+    CHECK(whole.parts.empty());
+    REQUIRE(whole.signatures.size() == 1);
+    CHECK(whole.signatures.front().proves_sender());
+    CHECK(message_of(whole) == header + "\r\nAttack.\r\n");
+
+    const auto around = opened(header + "\r\nPay Mallory.\r\n" + stub::signed_armor("Attack.", signer));
+    CHECK(around.outcome == Outcome::nothing_to_open);
+    CHECK(around.signatures.empty());
+    REQUIRE(around.parts.size() == 1);
+    CHECK(around.parts[0].number == "1#1");
+    CHECK(around.parts[0].outcome == Outcome::nothing_to_open);
+    CHECK(around.parts[0].signatures.size() == 1);
+    CHECK(around.parts[0].entity.expose() == "\r\nAttack.");
+
+    const auto other = opened(header + "\r\n" + stub::signed_armor("Attack.", "good mallory@example.com"));
+    CHECK_FALSE(other.signatures.at(0).proves_sender());
+    CHECK(opened(header + "\r\n" + stub::signed_armor("Attack.", "bad")).signatures.at(0).state ==
+          SignatureState::bad);
+
+    const auto unsigned_one = opened(header + "\r\n" + stub::signed_armor("Attack.", ""));
+    CHECK(unsigned_one.outcome == Outcome::nothing_to_open);
+    CHECK(unsigned_one.signatures.empty());
+    CHECK(holds(unsigned_one, "Attack."));
+
+    // Sealed around it, the signature is one inside; beside a sealed part, it is one of a part.
+    const auto inside = opened(header + stub::pgp_mime("\r\n" + stub::signed_armor("Attack.", signer)));
+    CHECK(inside.outcome == Outcome::opened);
+    CHECK(inside.signatures.at(0).proves_sender());
+    CHECK(message_of(inside) == header + "\r\nAttack.");
+    const auto beside =
+        opened(header + mixed({"\r\n" + stub::signed_armor("Attack.", signer), stub::pgp_mime(text)}));
+    CHECK(beside.outcome == Outcome::partly_sealed);
+    CHECK(beside.signatures.empty());
+    CHECK(beside.parts.size() == 2);
+}
+
+TEST_CASE("a text with a cleartext signature is signed as a whole where nothing stands around it",
+          "[reader]") {
+    const std::string block = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\nAttack.\n"
+                              "-----BEGIN PGP SIGNATURE-----\n\nx\n-----END PGP SIGNATURE-----\n";
+    const auto whole = opened(header + "\n" + block);
+    CHECK(whole.signatures.size() == 1);
+    CHECK(whole.parts.empty());
+    CHECK(holds(whole, "Attack."));
+    const auto around = opened(header + "\nPay Mallory.\n" + block);
+    CHECK(around.signatures.empty());
+    CHECK(around.parts.size() == 1);
+
+    // A text stays readable where its signature is not.
+    const auto damaged = opened(header + "\n" + block.substr(0, block.rfind("-----BEGIN")));
+    CHECK(damaged.outcome == Outcome::nothing_to_open);
+    REQUIRE(damaged.parts.size() == 1);
+    CHECK(damaged.parts[0].signatures.at(0).state == SignatureState::unreadable);
+    CHECK(damaged.parts[0].entity.size() == 0);
+}
+
 TEST_CASE("what says that it is sealed and is not in such a form is refused with the reason", "[reader]") {
     struct Case {
         std::string message, reason;

@@ -52,6 +52,22 @@ inline std::string armored(std::string_view plaintext) {
     return armor;
 }
 
+/// The format, no file name, and the date.
+constexpr std::size_t literal_overhead = 6;
+
+/// What `gpg --sign --armor` writes, with "good alice@example.org" for a signature; none where it is empty.
+inline std::string signed_armor(std::string_view content, std::string_view signature) {
+    std::string armor;
+    mail::ArmorWriter writer(armor, "PGP MESSAGE");
+    writer.write(packet(mail::packet_tag::literal,
+                        "b" + std::string(literal_overhead - 1, '\0') + std::string(content)));
+    if (!signature.empty()) {
+        writer.write(packet(mail::packet_tag::signature, signature));
+    }
+    writer.finish();
+    return armor;
+}
+
 /// The body of a PGP/MIME message with its Content-Type field in front.
 inline std::string pgp_mime(std::string_view payload, const std::string& boundary = "=_b") {
     return "Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\"; boundary=\"" +
@@ -162,6 +178,23 @@ public:
         }
         return reader::Verified{std::string(armor.substr(begin + 2, end - begin - 2)),
                                 {read("good alice@example.org")}};
+    }
+    /// A literal packet in binary format (RFC 9580 §5.9), alone or with any signature packet.
+    [[nodiscard]] std::optional<reader::Verified> verify_openpgp_message(std::string_view packets) override {
+        std::optional<reader::Verified> verified;
+        std::vector<reader::Signature> signatures;
+        mail::PacketReader reader(packets);
+        while (const auto packet = reader.next()) {
+            if (packet->tag == mail::packet_tag::literal && packet->body.size() >= stub::literal_overhead) {
+                verified = {std::string(packet->body.substr(stub::literal_overhead)), {}};
+            } else if (packet->tag == mail::packet_tag::signature) {
+                signatures.push_back(read(packet->body));
+            }
+        }
+        if (verified) {
+            verified->signatures = std::move(signatures);
+        }
+        return verified;
     }
 
 private:
