@@ -4,6 +4,7 @@
 #include "mail/gmime.hpp"
 #include "mail/header.hpp"
 #include "mail/mailboxes.hpp"
+#include "reader/domain_text.hpp"
 #include "reader/header_text.hpp"
 #include "reader/signature.hpp"
 #include "tests/fuzz/fuzz.hpp"
@@ -38,7 +39,7 @@ void compare_with_page(const std::string& from) {
         fuzz::require(is_of_sender(address, from) == (only && only->address.folded() == address.folded()));
     }
     if (only) {
-        const auto address = only->address.to_string();
+        const auto address = reader::shown_address(only->address);
         fuzz::require(shown == address || shown.ends_with(" <" + address + '>'));
         const auto again = mail::mailboxes_in(shown).only();
         fuzz::require(again && again->address == only->address);
