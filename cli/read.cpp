@@ -31,9 +31,14 @@ themselves are shown by themselves, each with what protects it.
 
 Options:
   --message N      of an mbox or a Maildir, show the message of this number
+  --html           of a text and its HTML version show the HTML one, as text
+  --text           show the text, even where the HTML version says far more
+  --part N         show only the part of that number, also an attachment, where
+                   it is text
   --save-attachments DIR
                    write each attachment to a file in DIR, under a safe name,
-                   mode 0600; nothing is overwritten
+                   mode 0600; nothing is overwritten. Named texts, invitations
+                   and the HTML version of a text are written, too
   --key FILE       your S/MIME key, PKCS#12 or PEM; without it, gpgsm's keys
   --certificate FILE
                    the certificate of that key, where its file has none
@@ -49,10 +54,11 @@ Options:
 
 Example:
   lockbox read message.eml
+  lockbox read --part 2 message.eml
 
-Exit status: 0 shown; 2 only a part of it was sealed; 65 damaged, forged or
-refused; 66 no such file; 69 gpg-agent or gpgsm cannot be reached; 74 cannot
-write; 77 no secret key for it.
+Exit status: 0 shown; 2 only a part of it was sealed; 64 no such part; 65
+damaged, forged or refused; 66 no such file; 69 gpg-agent or gpgsm cannot be
+reached; 74 cannot write; 77 no secret key for it.
 )";
 
 Json json_texts(const std::vector<reader::TextPart>& texts) {
@@ -161,8 +167,18 @@ void print(const Invocation& invocation, const std::string& page) {
     invocation.io().out << page;
 }
 
+reader::TextChoice choice_of(const Invocation& invocation) {
+    if (invocation.has("html") && invocation.has("text")) {
+        throw Error(ErrorKind::usage, "--html and --text exclude each other");
+    }
+    return invocation.has("html")   ? reader::TextChoice::html
+           : invocation.has("text") ? reader::TextChoice::plain
+                                    : reader::TextChoice::fitting;
+}
+
 int run(Invocation& invocation) {
     const std::string name = invocation.arguments().empty() ? "-" : invocation.arguments().front();
+    const auto choice = choice_of(invocation);
     const auto [kind, beginning] = kind_of(invocation, name);
     const Mailbox mailbox{kind, name, beginning};
     if (kind == PathKind::message && invocation.has("message")) {
@@ -186,10 +202,13 @@ int run(Invocation& invocation) {
     }
     std::vector<reader::Shown> shown;
     try {
-        shown = reader::shown(opened, received);
+        shown = reader::shown(opened, received, choice);
     } catch (const Error&) { // a structure beyond all limits: opened says so already
         report_opened(io.err, "", opened);
         return exit_status(opened.outcome);
+    }
+    if (invocation.has("part")) {
+        reader::keep_part(shown, invocation.value("part"));
     }
     if (invocation.has("json")) {
         io.out << to_text(json_view(opened, shown)) << '\n';
@@ -227,8 +246,8 @@ const Command read_command{
     .declare =
         [](boost::program_options::options_description_easy_init option) {
             namespace po = boost::program_options;
-            option("message", po::value<std::string>(), "")("save-attachments", po::value<std::string>(),
-                                                            "")("json", "")("no-pager", "");
+            option("message", po::value<std::string>(), "")("save-attachments", po::value<std::string>(), "")(
+                "part", po::value<std::string>(), "")("html", "")("text", "")("json", "")("no-pager", "");
             declare_reader_keys(option);
         },
     .run = run,

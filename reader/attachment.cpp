@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 namespace lockbox::reader {
@@ -46,28 +47,56 @@ Split split(std::string_view name) noexcept {
     return {name.substr(0, dot), name.substr(dot)};
 }
 
-void collect(const mail::Entity& entity, std::vector<Attachment>& found) {
+/// Of a part without a name.
+std::string_view suffix_of(const mail::Entity& entity) {
+    struct Suffix {
+        std::string_view media_type;
+        std::string_view suffix;
+    };
+    constexpr std::array<Suffix, 6> suffixes{{{"text/html", ".html"},
+                                              {"text/calendar", ".ics"},
+                                              {"text/csv", ".csv"},
+                                              {"text/vcard", ".vcf"},
+                                              {"text/x-vcard", ".vcf"},
+                                              {"message/rfc822", ".eml"}}};
+    const auto* const found = std::find_if(suffixes.begin(), suffixes.end(), [&](const Suffix& known) {
+        return known.media_type == entity.media_type;
+    });
+    return found != suffixes.end()                  ? found->suffix
+           : entity.is_message()                    ? ".eml"
+           : entity.media_type.starts_with("text/") ? ".txt"
+                                                    : ".bin";
+}
+
+/// Texts that are worth a file: named ones, invitations and cards, and the HTML that stands beside a plain
+/// text.
+bool is_text_to_save(const mail::Entity& entity, bool is_alternative) {
+    return entity.is_attachment() || entity.file_name() || entity.media_type == "text/calendar" ||
+           entity.media_type == "text/vcard" || entity.media_type == "text/x-vcard" ||
+           (is_alternative && entity.media_type == "text/html");
+}
+
+void collect(const mail::Entity& entity, bool is_alternative, std::vector<Attachment>& found) {
     if (entity.is_multipart() && !entity.children.empty()) {
-        const bool is_signed = entity.media_type == "multipart/signed"; // the rest of it is the signature
+        const bool is_signed = entity.media_type == "multipart/signed"; // its second part is the signature
+        const bool has_alternatives =
+            entity.media_type == "multipart/alternative" && entity.children.size() > 1;
         for (const auto& child : entity.children) {
-            collect(child, found);
-            if (is_signed) {
-                break;
+            if (!is_signed || &child != &entity.children.front() + 1) {
+                collect(child, is_alternative || has_alternatives, found);
             }
         }
         return;
     }
     const bool is_text = entity.media_type.starts_with("text/");
-    if ((is_text && !entity.is_attachment()) || (entity.is_multipart() && all_space(entity.body))) {
+    if ((is_text && !is_text_to_save(entity, is_alternative)) ||
+        (entity.is_multipart() && all_space(entity.body))) {
         return;
     }
     Attachment attachment;
     attachment.number = entity.number.empty() ? "1" : entity.number;
     attachment.media_type = entity.media_type;
-    const auto fallback = fmt::format("part-{}{}", attachment.number,
-                                      entity.is_message() ? ".eml"
-                                      : is_text           ? ".txt"
-                                                          : ".bin");
+    const auto fallback = fmt::format("part-{}{}", attachment.number, suffix_of(entity));
     attachment.name = safe_file_name(entity.file_name().value_or(""), fallback);
     attachment.octets = Secret(entity.decoded()).size();
     attachment.entity = &entity;
@@ -100,7 +129,7 @@ std::string safe_file_name(std::string_view name, std::string_view fallback) {
 
 std::vector<Attachment> attachments_in(const mail::Entity& root) {
     std::vector<Attachment> found;
-    collect(root, found);
+    collect(root, false, found);
     return found;
 }
 

@@ -29,7 +29,8 @@ struct Attachment {
     const mail::Entity* entity = nullptr;
 };
 
-/// Leaves that are attachments or no text, in order; of an embedded message the message itself.
+/// Leaves that are attachments, have a name or are no text, in order, and HTML that stands beside another
+/// alternative; of an embedded message the message itself.
 [[nodiscard]] std::vector<Attachment> attachments_in(const mail::Entity& root);
 
 /// Writes into an existing directory, mode 0600, never over a file or through a symbolic link. Returns the

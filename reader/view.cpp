@@ -1,6 +1,7 @@
 #include "reader/view.hpp"
 
 #include "base/ascii.hpp"
+#include "base/error.hpp"
 #include "reader/domain_text.hpp"
 #include "reader/header_text.hpp"
 
@@ -249,11 +250,12 @@ bool is_closed(const Part& part) noexcept {
     return part.outcome != Outcome::opened && part.outcome != Outcome::nothing_to_open;
 }
 
-Shown taken_apart(const Part* part, std::string_view bytes, const std::vector<std::string>& skipped) {
+Shown taken_apart(const Part* part, std::string_view bytes, const std::vector<std::string>& skipped,
+                  TextChoice choice) {
     Shown result;
     result.part = part;
     result.entity = mail::parse_entity(bytes);
-    result.texts = text_parts_in(result.entity, skipped);
+    result.texts = text_parts_in(result.entity, skipped, choice);
     return result;
 }
 
@@ -268,9 +270,15 @@ std::vector<Attachment> own_attachments(const mail::Entity& entity, const std::v
     return found;
 }
 
+bool is_sealed_by_itself(const std::vector<Shown>& shown, std::string_view number) {
+    return std::any_of(shown.begin(), shown.end(), [&](const Shown& world) {
+        return world.part != nullptr && world.part->number == number;
+    });
+}
+
 } // namespace
 
-std::vector<Shown> shown(const Opened& opened, std::string_view received) {
+std::vector<Shown> shown(const Opened& opened, std::string_view received, TextChoice choice) {
     std::vector<std::pair<const Part*, std::string_view>> sources;
     sources.emplace_back(nullptr, opened.message.size() > 0 ? opened.message.expose() : received);
     for (const auto& part : opened.parts) {
@@ -285,12 +293,45 @@ std::vector<Shown> shown(const Opened& opened, std::string_view received) {
         const auto placed = numbers_in(opened, prefix, [](const Part& other) { return other.in_place; });
         const auto skipped =
             numbers_in(opened, prefix, [](const Part& other) { return other.in_place || is_closed(other); });
-        result.push_back(taken_apart(part, bytes, skipped));
+        result.push_back(taken_apart(part, bytes, skipped, choice));
         result.back().header = part == nullptr && opened.signed_header ? opened.signed_header->header
                                                                        : result.back().entity.header;
         result.back().attachments = own_attachments(result.back().entity, placed);
     }
     return result;
+}
+
+void keep_part(std::vector<Shown>& shown, std::string_view number) {
+    bool is_found = false;
+    for (auto& world : shown) {
+        const auto prefix = world.part != nullptr ? world.part->number + ':' : std::string();
+        const bool is_world = world.part != nullptr && world.part->number == number;
+        const auto* const entity = !is_found && !is_world && number.starts_with(prefix)
+                                       ? entity_numbered(world.entity, number.substr(prefix.size()))
+                                       : nullptr;
+        if (is_world) { // as it is shown by itself
+            is_found = true;
+            continue;
+        }
+        world.texts.clear();
+        world.attachments.clear();
+        if (entity == nullptr || is_sealed_by_itself(shown, number)) {
+            continue;
+        }
+        auto texts = texts_of(*entity);
+        if (!texts) {
+            throw Error(
+                ErrorKind::usage,
+                fmt::format("part {} is {} and no text", printable(number), printable(entity->media_type)),
+                "`lockbox read --save-attachments DIR` writes it");
+        }
+        world.texts = std::move(*texts);
+        is_found = true;
+    }
+    if (!is_found) {
+        throw Error(ErrorKind::usage, fmt::format("the message has no part {} to show", printable(number)),
+                    "`lockbox read` without --part names the parts");
+    }
 }
 
 std::string view(const Opened& opened, const std::vector<Shown>& shown, const PageOptions& options) {

@@ -23,7 +23,12 @@ struct Shown {
 
 /// The message first, then each of its parts that was opened, or that is signed in a form that hides its
 /// text. `opened` and `received` must outlive it.
-[[nodiscard]] std::vector<Shown> shown(const Opened& opened, std::string_view received);
+[[nodiscard]] std::vector<Shown> shown(const Opened& opened, std::string_view received,
+                                       TextChoice choice = TextChoice::fitting);
+
+/// Leaves of all that one part, by its number on the page ("2", "2:1"). Throws Error(usage) where there is
+/// none of that number or it is no text.
+void keep_part(std::vector<Shown>& shown, std::string_view number);
 
 /// Lines that Lockbox wrote begin with own_mark, all others with message_bar. What protects the message and
 /// who signed it stands at the top, and once more at the end.

@@ -26,7 +26,7 @@ _lockbox_options_of() {
         encrypt) echo --to --protocol --hide-subject --text --output ;;
         decrypt) echo --key --certificate --passphrase-fd --smime-ca --smime-crl --output --in-place --jobs --part --json --quiet ;;
         key) echo --name --expires --no-passphrase --another --output --autocrypt --prefer-encrypt --wkd --direct --replace ;;
-        read) echo --key --certificate --passphrase-fd --smime-ca --smime-crl --message --save-attachments --no-pager --json ;;
+        read) echo --key --certificate --passphrase-fd --smime-ca --smime-crl --message --save-attachments --part --html --text --no-pager --json ;;
     esac
 }
 
