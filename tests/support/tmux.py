@@ -6,11 +6,11 @@ import time
 
 
 class Tmux:
-    """A server of its own. The program is not read from before it wrote, and its end leaves the screen as it was."""
+    """A server of its own. When the program has ended, the screen stays as it was."""
 
     def __init__(self, folder, columns, lines, environment):
         self._socket = folder / f"tmux-{columns}x{lines}.{time.monotonic_ns()}"
-        self._status = self._socket.with_suffix(".status")
+        self._status = folder / f"{self._socket.name}.status"
         self._size = ["-x", str(columns), "-y", str(lines)]
         self._environment = {**environment, "TERM": "screen-256color", "LC_ALL": "C.UTF-8"}
         self._environment.pop("TMUX", None)
@@ -29,14 +29,15 @@ class Tmux:
                               timeout=60).stdout.decode()
 
     def start(self, *command):
-        # tmux forgets the status of some programs. The shell outlives a Ctrl-C, and what it starts does not ignore it.
-        words = shlex.join(["sh", "-c", 'trap : INT; "$@"; echo $? >"$0.new"; mv "$0.new" "$0"', str(self._status), *map(str, command)])
-        self._run("set-option", "-g", "remain-on-exit", "on", ";", "set-option", "-g", "status", "off", ";",
+        # tmux 3.3 loses the last output, and now and then the status, of a program that ends: the shell stays. It
+        # outlives a Ctrl-C, which what it starts does not ignore.
+        words = shlex.join(["sh", "-c", 'trap : INT; "$@"; echo $? >"$0.new"; mv "$0.new" "$0"; exec sleep 3600', str(self._status), *map(str, command)])
+        self._run("set-option", "-g", "status", "off", ";",
                   "set-option", "-g", "history-limit", "50000", ";",
                   "new-session", "-d", *self._size, words)
 
     def rows(self):
-        """With what went out at the top: tmux moves it there to say that the program has ended."""
+        """With what went out at the top."""
         return self._run("capture-pane", "-p", "-S", "-").rstrip("\n").split("\n")
 
     def press(self, *keys):
@@ -49,9 +50,9 @@ class Tmux:
             time.sleep(0.02)  # tmux has nothing that tells of a change
         return answer
 
-    def wait_for(self, text):
-        """Until it stands on the screen; its rows then."""
-        return self._wait(lambda: text in "\n".join(rows := self.rows()) and rows, text)
+    def wait_for(self, text, times=1):
+        """Until it stands on the screen that many times; its rows then."""
+        return self._wait(lambda: "\n".join(rows := self.rows()).count(text) >= times and rows, text)
 
     def wait_for_end(self):
         """The exit status."""
