@@ -14,6 +14,7 @@
 #include "reader/maildir.hpp"
 #include "reader/mbox.hpp"
 #include "reader/mbox_rewrite.hpp"
+#include "reader/page.hpp"
 #include "reader/sealed_forms.hpp"
 
 #include <fcntl.h>
@@ -196,9 +197,10 @@ void list_messages(const Invocation& invocation, const Mailbox& mailbox) {
     auto& out = invocation.io().out;
     visit_messages(invocation, mailbox, [&](std::size_t number, std::string_view bytes) {
         const auto row = row_of(number, bytes);
-        auto line = fmt::format("{:>6}  {:<10}  {:<6}  {} {}", row.number,
-                                row.date ? format_date(*row.date) : "-", row.state,
-                                in_columns(row.from, from_columns), in_columns(row.subject, subject_columns));
+        auto line =
+            fmt::format("{:>6}  {:<10}  {:<6}  {} {}", row.number, row.date ? format_date(*row.date) : "-",
+                        row.state, in_columns(reader::MessageWords(row.from).text(), from_columns),
+                        in_columns(reader::MessageWords(row.subject).text(), subject_columns));
         line.erase(line.find_last_not_of(' ') + 1);
         out << line << '\n';
         check_output(out);
