@@ -119,6 +119,11 @@ bool has_legacy_display(const Entity& part) {
     return type && type->parameter(legacy_display_parameter) == "1";
 }
 
+bool has_hp_cipher(const Entity& payload) {
+    const auto type = mail::ContentType::parse(payload.header.first("Content-Type").value_or(""));
+    return type && equal_ignoring_case(type->parameter("hp").value_or(""), "cipher");
+}
+
 /// RFC 9788 §1.1.1 on Main Body Parts: of alternatives all, of other multiparts the first.
 void collect(const Entity& entity, std::vector<Replacement>& found) {
     if (!entity.is_multipart()) {
@@ -134,6 +139,37 @@ void collect(const Entity& entity, std::vector<Replacement>& found) {
     } else if (!entity.children.empty()) {
         collect(entity.children.front(), found);
     }
+}
+
+/// Each line is a field that the payload protects, word for word, and there is one.
+bool repeats_protected_fields(std::string_view text, const mail::HeaderSection& payload) {
+    const auto header = mail::MessageView::parse(text);
+    const auto& fields = header.header.fields();
+    return !fields.empty() && trim(header.body).empty() &&
+           std::all_of(fields.begin(), fields.end(), [&](const mail::HeaderField& field) {
+               return payload.first(field.name) == mail::unfold(field.body);
+           });
+}
+
+/// The Legacy Display Part of protected-headers="v1" (draft-autocrypt-lamps-protected-headers-02, "memory
+/// hole"; Enigmail writes text/rfc822-headers): the first part of a multipart/mixed, for readers that do not
+/// show the fields of the payload. nullopt: there is none, or it says more than they do.
+std::optional<Replacement> without_legacy_part(const Entity& payload) {
+    const auto is_marked = [](const Entity& entity) {
+        const auto type = mail::ContentType::parse(entity.header.first("Content-Type").value_or(""));
+        return type && equal_ignoring_case(type->parameter("protected-headers").value_or(""), "v1");
+    };
+    if (payload.media_type != "multipart/mixed" || payload.children.size() < 2 || !is_marked(payload)) {
+        return std::nullopt;
+    }
+    const auto& part = payload.children.front();
+    const bool is_text = part.media_type == "text/plain" || part.media_type == "text/rfc822-headers";
+    if (!is_text || part.is_attachment() || !is_marked(part) ||
+        !repeats_protected_fields(part.decoded(), payload.header)) {
+        return std::nullopt;
+    }
+    const auto* const next = payload.children[1].bytes.data();
+    return Replacement{{part.bytes.data(), static_cast<std::size_t>(next - part.bytes.data())}, Secret()};
 }
 
 } // namespace
@@ -217,7 +253,11 @@ mail::HeaderSection header_for_part(const mail::HeaderSection& payload) {
 
 std::vector<Replacement> without_legacy_display(const Entity& payload) {
     std::vector<Replacement> found;
-    collect(payload, found);
+    if (auto part = without_legacy_part(payload)) {
+        found.push_back(std::move(*part));
+    } else if (has_hp_cipher(payload)) {
+        collect(payload, found);
+    }
     return found;
 }
 

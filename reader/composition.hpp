@@ -33,8 +33,9 @@ struct Replacement {
 /// Structural fields only, without the marks of header protection: what a part may say of itself.
 [[nodiscard]] mail::HeaderSection header_for_part(const mail::HeaderSection& payload);
 
-/// What removes the Legacy Display Elements from the Main Body Parts of a payload (RFC 9788 §4.5.3).
-/// `payload` is the root of a Cryptographic Payload with hp="cipher".
+/// What removes what is there for old readers only, of the root of a Cryptographic Payload that was sealed:
+/// with hp="cipher" the Legacy Display Elements of its Main Body Parts (RFC 9788 §4.5.3), with
+/// protected-headers="v1" the part before the text that repeats protected fields.
 [[nodiscard]] std::vector<Replacement> without_legacy_display(const mail::Entity& payload);
 
 } // namespace lockbox::reader

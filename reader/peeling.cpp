@@ -2,7 +2,6 @@
 
 #include "base/ascii.hpp"
 #include "crypto/payload_digest.hpp"
-#include "mail/content_type.hpp"
 #include "mail/layer.hpp"
 #include "mail/restoration.hpp"
 #include "reader/composition.hpp"
@@ -14,11 +13,6 @@
 
 namespace lockbox::reader {
 namespace {
-
-bool has_sealed_header(const mail::Entity& root) {
-    const auto type = mail::ContentType::parse(root.header.first("Content-Type").value_or(""));
-    return type && equal_ignoring_case(type->parameter("hp").value_or(""), "cipher");
-}
 
 void append(std::vector<Signature>& to, std::vector<Signature> signatures) {
     std::move(signatures.begin(), signatures.end(), std::back_inserter(to));
@@ -32,7 +26,7 @@ Peeling::Peeling(Opening& opening, World& world, std::string_view bytes)
 void Peeling::peel() {
     while (take_off_one()) {
     }
-    if (world_.is_sealed && !bare_ && !root_is_signed_ && has_sealed_header(root_)) {
+    if (world_.is_sealed && !bare_ && !root_is_signed_) {
         drop_legacy_display();
     }
 }
@@ -74,6 +68,18 @@ bool Peeling::take_off_seal(const SealedForm& form) {
     auto decrypted = opening_.decrypt(form);
     const bool authenticated = decrypted.integrity == crypto::Integrity::authenticated;
     auto payload = keep(std::move(decrypted.plaintext));
+    bool is_as_sealed = authenticated;
+    if (!authenticated) { // before anything is taken for opened
+        const auto digested = crypto::check_payload_digest(payload);
+        if (digested.digest == crypto::PayloadDigest::wrong) {
+            throw Error(
+                ErrorKind::malformed,
+                "what it opens to is not what was sealed: the digest in it is that of another text, as "
+                "when somebody changes a message on its way");
+        }
+        payload = digested.payload;
+        is_as_sealed = digested.digest == crypto::PayloadDigest::right;
+    }
     world_.is_sealed = true;
     world_.layers.push_back(
         form.words + (decrypted.content_encryption.empty() ? "" : ", " + decrypted.content_encryption));
@@ -87,19 +93,9 @@ bool Peeling::take_off_seal(const SealedForm& form) {
     if (authenticated) {
         world_.protection = Protection::authenticated;
         unproven_ = false;
-    } else {
-        const auto digested = crypto::check_payload_digest(payload);
-        if (digested.digest == crypto::PayloadDigest::wrong) {
-            throw Error(
-                ErrorKind::malformed,
-                "what it opens to is not what was sealed: the digest in it is that of another text, as "
-                "when somebody changes a message on its way");
-        }
-        payload = digested.payload;
-        if (world_.protection == Protection::none) {
-            world_.protection = Protection::without_integrity;
-            unproven_ = digested.digest == crypto::PayloadDigest::absent;
-        }
+    } else if (world_.protection == Protection::none) {
+        world_.protection = Protection::without_integrity;
+        unproven_ = !is_as_sealed;
     }
     if (form.content == Content::text || (form.content == Content::file && !is_mime_entity(payload))) {
         file_name_ = name_of_encrypted_file(root_.file_name().value_or(""));

@@ -1,3 +1,4 @@
+#include "crypto/payload_digest.hpp"
 #include "mail/layer.hpp"
 #include "mail/line_ends.hpp"
 #include "reader/open.hpp"
@@ -780,4 +781,78 @@ TEST_CASE("Legacy Display Elements go, and nothing else", "[reader]") {
         "Content-Type: multipart/mixed; hp=\"cipher\"; boundary=a\r\n\r\n--a\r\n\r\none\r\n--a\r\n" + marked +
         "Content-Disposition: attachment\r\n\r\nSubject: x\r\n\r\ntwo\r\n--a--\r\n";
     CHECK(holds(opened(header + stub::pgp_mime(attached)), "Subject: x\r\n\r\ntwo"));
+}
+
+namespace {
+
+/// As programs with "memory hole" write it: the fields again, in a part of their own before the text.
+std::string memory_hole(const std::string& display_type, const std::string& display,
+                        const std::string& root_parameters = "; protected-headers=\"v1\"") {
+    return "Content-Type: multipart/mixed" + root_parameters +
+           "; boundary=a\r\nSubject: Dawn\r\n\r\n--a\r\n" + display_type + "\r\n\r\n" + display +
+           "\r\n--a\r\nContent-Type: text/plain\r\n\r\nAttack.\r\n--a--\r\n";
+}
+
+} // namespace
+
+TEST_CASE("a part that repeats protected fields for old readers goes", "[reader]") {
+    const auto type =
+        GENERATE(as<std::string>{},
+                 "Content-Type: text/rfc822-headers; protected-headers=\"v1\"\r\nContent-Disposition: inline",
+                 "Content-Type: text/plain; charset=utf-8; protected-headers=\"v1\"");
+    const auto bytes = message_of(opened(header + stub::pgp_mime(memory_hole(type, "Subject: Dawn\r\n"))));
+    const auto entity = mail::parse_entity(bytes);
+    REQUIRE(entity.children.size() == 1);
+    CHECK(entity.children.front().body == "Attack.");
+}
+
+TEST_CASE("a part that says more than the protected fields stays", "[reader]") {
+    const std::string type = "Content-Type: text/plain; protected-headers=\"v1\"";
+    const auto payload =
+        GENERATE_COPY(as<std::string>{}, memory_hole(type, "Subject: Dusk\r\n"),
+                      memory_hole(type, "Subject: Dawn\r\n\r\nand more"), memory_hole(type, "Attack!"),
+                      memory_hole("Content-Type: text/plain", "Subject: Dawn\r\n"),
+                      memory_hole(type + "\r\nContent-Disposition: attachment", "Subject: Dawn\r\n"),
+                      memory_hole(type, "Subject: Dawn\r\n", ""));
+    CAPTURE(payload);
+    const auto bytes = message_of(opened(header + stub::pgp_mime(payload)));
+    CHECK(mail::parse_entity(bytes).children.size() == 2);
+}
+
+TEST_CASE("a bare CR in what was sealed begins no field of the opened message", "[reader]") {
+    const std::string payload =
+        "Subject: Dawn\rFrom: mallory@example.com\r\nX-A: 1\r\r\nFrom: alice@example.org\rCc: x\r\n"
+        "Content-Type: text/plain; hp=\"cipher\"\r\n\r\nAttack.\r\n";
+    const auto sealed =
+        GENERATE_COPY(as<std::string>{}, stub::pgp_mime(payload), stub::smime(stub::enveloped, payload));
+    const auto message = message_of(opened(header + sealed));
+    for (std::size_t at = message.find('\r'); at != std::string::npos; at = message.find('\r', at + 1)) {
+        REQUIRE(message.substr(at, 2) == "\r\n");
+    }
+    CHECK(message.find("Dawn From: mallory") != std::string::npos);
+}
+
+TEST_CASE("with a digest under the encryption, CBC opens what was sealed and nothing else", "[reader]") {
+    const std::string payload =
+        "Subject: Gr\xfc\xdf\x65\r\nContent-Type: text/html; charset=koi8-r\r\n\r\n\xf0\x01\x02\r\n";
+    const std::array<std::string_view, 1> pieces{payload};
+    const auto digest = crypto::payload_digest_field(pieces);
+    const auto right = opened(header + stub::smime(stub::enveloped, digest + payload));
+    CHECK(right.outcome == Outcome::opened);
+    CHECK(right.protection == Protection::without_integrity); // a digest is no signature
+    CHECK_FALSE(holds(right, "Lockbox-Digest"));
+    CHECK(holds(right, "\xf0\x01\x02"));
+
+    const auto changed = opened(header + stub::smime(stub::enveloped, digest + payload + "more"));
+    CHECK(changed.outcome == Outcome::damaged);
+    CHECK_THAT(changed.reason, contains_text("changes a message on its way"));
+    CHECK(changed.message.size() == 0);
+
+    const auto cut_off = opened(header + stub::smime(stub::enveloped, payload)); // then the octets are judged
+    CHECK(cut_off.outcome == Outcome::damaged);
+
+    // What is authenticated needs no digest, and one in it is a field like others.
+    const auto authenticated =
+        opened(header + stub::smime(stub::auth_enveloped, "Lockbox-Digest: sha-256=x\r\n" + payload));
+    CHECK(authenticated.outcome == Outcome::opened);
 }
