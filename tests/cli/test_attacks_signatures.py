@@ -256,7 +256,7 @@ def test_smime_revoked(trusting, smime_keys, authority, tmp_path):
     message = HEADER + smime_signed(ENTITY, signed_by(smime_keys, ALICE))
     assert states(read(trusting, message, "--json", *authority)) == [("good", True)]
     assert states(read(trusting, message, "--json", *authority, "--smime-crl", crl)) == [("revoked", False)]
-    assert "signed with the REVOKED certificate of " in read(trusting, message, *authority, "--smime-crl", crl).text
+    assert "with a REVOKED certificate" in read(trusting, message, *authority, "--smime-crl", crl).text
     other = by(MALLORY.encode()) + smime_signed(ENTITY, signed_by(smime_keys, MALLORY))
     assert states(read(trusting, other, "--json", *authority, "--smime-crl", crl)) == [("good", True)]
 
