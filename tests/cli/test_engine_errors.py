@@ -13,7 +13,7 @@ import pytest
 from support.attacks import DAMAGED, NO_KEY, OPENED, PAYLOAD, SECRET, UNAVAILABLE
 from support.command import Command, Result
 from support.gnupg import GnuPgHome
-from support.openpgp import Sealer, literal, packet, packets
+from support.openpgp import Sealer, compressed, literal, packet, packets
 from support.smime import SmimeKeys, openssl
 
 BOB, ERIN, EVA, OTHER = "bob@example.org", "erin@example.org", "eva@example.org", "other@example.org"
@@ -192,6 +192,13 @@ def _changed(octets, at):
     return octets[:at] + bytes([octets[at] ^ 1]) + octets[at + 1:]
 
 
+def _nested(depth):
+    octets = literal(PAYLOAD)
+    for _ in range(depth):
+        octets = compressed(octets)
+    return octets
+
+
 FORMS = {
     "SEIPD of version 2": (lambda s: s.pkesk + SEIPD2, UNAVAILABLE, "does not read"),
     "PKESK of version 6": (lambda s: PKESK6 + SEIPD2, UNAVAILABLE, "does not read"),
@@ -207,6 +214,7 @@ FORMS = {
     "changed signature of version 6": (lambda s: _changed(s.seal(ONE_PASS6 + SIGNATURE6), len(s.pkesk) + 100), DAMAGED,
                                        "damaged or forged"),
     "changed session key": (lambda s: _changed(s.seal(literal(PAYLOAD)), len(s.pkesk) - 1), DAMAGED, "damaged or forged"),
+    "nested without end": (lambda s: s.seal(_nested(40)), DAMAGED, "no OpenPGP message"),
     "cut": (lambda s: s.seal(literal(PAYLOAD))[:-5], DAMAGED, "not one whole encrypted message"),
     "cut in its session key": (lambda s: s.pkesk + b"\xd2", DAMAGED, "not one whole encrypted message"),
 }
