@@ -42,7 +42,8 @@ Of a mailbox, every message is kept: what cannot be opened stays as it is, to
 the octet, and is named with the reason.
 
 Options:
-  --key FILE       your S/MIME key, PKCS#12 or PEM; without it, gpgsm's keys
+  --key FILE       your S/MIME key, PKCS#12 or PEM; without it, LOCKBOX_KEY,
+                   ~/.config/lockbox/smime.p12 or smime.pem, gpgsm's keys
   --certificate FILE
                    the certificate of that key, where its file has none
   --passphrase-fd N

@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace lockbox::cli {
 namespace {
 
@@ -82,8 +84,8 @@ std::string describe_container(std::string_view packets) {
                        : fmt::format("SEIPDv{}", static_cast<unsigned>(packet->body.front()));
         case mail::packet_tag::sed:
             return "SED";
-        case mail::packet_tag::ocb_encrypted:
-            return "OCB";
+        case mail::packet_tag::ocb_encrypted: // version, cipher, AEAD algorithm (LibrePGP §5.16)
+            return packet->body.size() > 2 && packet->body[2] == '\x01' ? "EAX" : "OCB";
         default:
             break;
         }
@@ -98,7 +100,7 @@ std::string_view explain_container(std::string_view container) noexcept {
     if (container == "SEIPDv2") {
         return "encrypted with AEAD, RFC 9580";
     }
-    if (container == "OCB") {
+    if (container == "OCB" || container == "EAX") {
         return "encrypted with AEAD, LibrePGP";
     }
     return container == "SED" ? "encrypted without integrity protection: `lockbox decrypt` does not open it"
@@ -166,6 +168,13 @@ void line(std::ostream& out, std::string_view label, std::string_view text) {
     out << fmt::format("{:<12} {}\n", label, text);
 }
 
+/// Fields are folded before a tabulator, too, which is no character to print.
+std::string on_one_line(std::string_view body) {
+    auto text = mail::unfold(body);
+    std::replace(text.begin(), text.end(), '\t', ' ');
+    return text;
+}
+
 void print(std::ostream& out, const Findings& findings) {
     if (mail::is_sealed(findings.layer)) {
         line(out, "Sealed", fmt::format("yes: {}", findings.form));
@@ -192,7 +201,7 @@ void print(std::ostream& out, const Findings& findings) {
     }
     for (const auto& field : findings.header.fields()) {
         line(out, "Readable",
-             fmt::format("{}: {}", printable(field.name), printable(mail::unfold(field.body))));
+             fmt::format("{}: {}", printable(field.name), printable(on_one_line(field.body))));
     }
     if (!mail::is_sealed(findings.layer)) {
         line(out, "Readable", "the body");

@@ -24,6 +24,8 @@ struct Io {
 struct Environment {
     Time now;
     std::string keyring;          ///< LOCKBOX_KEYRING; empty: not set
+    std::string key;              ///< LOCKBOX_KEY; empty: not set
+    std::string settings;         ///< the caller's own directory lockbox/ for settings; empty: none
     std::string who;              ///< the login of who calls, for the keyring's table of changes
     bool in_is_terminal = false;  ///< somebody who types must be told that the program waits
     bool out_is_terminal = false; ///< nothing that could steer the terminal is written to it

@@ -73,6 +73,16 @@ std::string login() {
     return caller != nullptr && *caller != '\0' ? name + " (sudo: " + caller + ")" : name;
 }
 
+/// Below $XDG_CONFIG_HOME, or ~/.config (XDG Base Directory Specification: relative paths do not count).
+std::string own_settings() {
+    const char* config = std::getenv("XDG_CONFIG_HOME"); // NOLINT(concurrency-mt-unsafe)
+    if (config != nullptr && *config == '/') {
+        return std::string(config) + "/lockbox";
+    }
+    const char* home = std::getenv("HOME"); // NOLINT(concurrency-mt-unsafe)
+    return home != nullptr && *home == '/' ? std::string(home) + "/.config/lockbox" : std::string();
+}
+
 /// https://no-color.org
 bool wants_colours() noexcept {
     const char* no_color =
@@ -115,6 +125,11 @@ int main(int argc, char** argv) {
     if (const char* keyring = std::getenv("LOCKBOX_KEYRING")) {
         environment.keyring = keyring;
     }
+    // NOLINTNEXTLINE(concurrency-mt-unsafe)
+    if (const char* key = std::getenv("LOCKBOX_KEY")) {
+        environment.key = key;
+    }
+    environment.settings = own_settings();
     environment.who = login();
     environment.in_is_terminal = ::isatty(STDIN_FILENO) != 0;
     environment.out_is_terminal = ::isatty(STDOUT_FILENO) != 0;

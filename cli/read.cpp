@@ -39,7 +39,8 @@ Options:
                    write each attachment to a file in DIR, under a safe name,
                    mode 0600; nothing is overwritten. Named texts, invitations
                    and the HTML version of a text are written, too
-  --key FILE       your S/MIME key, PKCS#12 or PEM; without it, gpgsm's keys
+  --key FILE       your S/MIME key, PKCS#12 or PEM; without it, LOCKBOX_KEY,
+                   ~/.config/lockbox/smime.p12 or smime.pem, gpgsm's keys
   --certificate FILE
                    the certificate of that key, where its file has none
   --passphrase-fd N

@@ -31,27 +31,37 @@ std::optional<int> passphrase_descriptor(const Invocation& invocation, const std
     return descriptor;
 }
 
-std::optional<crypto::KeyFile> key_file(const Invocation& invocation, const std::string& message) {
-    const auto descriptor = passphrase_descriptor(invocation, message);
-    if (!invocation.has("key")) {
-        if (descriptor || invocation.has("certificate")) {
-            throw Error(ErrorKind::usage, "--certificate and --passphrase-fd go with --key",
-                        "GnuPG's own agent asks for the passphrases of GnuPG's keys");
-        }
-        return std::nullopt;
+/// --key, else LOCKBOX_KEY, else the file at the usual place. Empty: there is none.
+std::filesystem::path key_path(const Invocation& invocation) {
+    const auto& environment = invocation.environment();
+    if (invocation.has("key")) {
+        return invocation.value("key");
     }
-    auto file = crypto::read_key_file(
-        invocation.value("key"), invocation.value("certificate"), [&](const std::string& name) {
-            if (descriptor) {
-                return read_passphrase(*descriptor);
-            }
-            if (!invocation.environment().ask_passphrase) {
-                throw Error(ErrorKind::no_secret_key,
-                            fmt::format("{} has a passphrase, and nobody can be asked", name));
-            }
-            return invocation.environment().ask_passphrase(
-                fmt::format("Passphrase of {}: ", printable(name)));
-        });
+    if (!environment.key.empty() || environment.settings.empty()) {
+        return environment.key;
+    }
+    for (const char* const name : {"smime.p12", "smime.pem"}) {
+        auto path = std::filesystem::path(environment.settings) / name;
+        std::error_code error;
+        if (std::filesystem::exists(path, error)) {
+            return path;
+        }
+    }
+    return {};
+}
+
+crypto::KeyFile key_file(const Invocation& invocation, const std::filesystem::path& path,
+                         std::optional<int> descriptor) {
+    auto file = crypto::read_key_file(path, invocation.value("certificate"), [&](const std::string& name) {
+        if (descriptor) {
+            return read_passphrase(*descriptor);
+        }
+        if (!invocation.environment().ask_passphrase) {
+            throw Error(ErrorKind::no_secret_key,
+                        fmt::format("{} has a passphrase, and nobody can be asked", name));
+        }
+        return invocation.environment().ask_passphrase(fmt::format("Passphrase of {}: ", printable(name)));
+    });
     for (const auto& warning : file.warnings) {
         warn(invocation.io().err, warning);
     }
@@ -87,7 +97,32 @@ void declare_reader_keys(boost::program_options::options_description_easy_init o
 }
 
 ReaderKeys::ReaderKeys(const Invocation& invocation, const std::string& message)
-    : key_file_(key_file(invocation, message)), authorities_(authorities(invocation)),
-      now_(invocation.environment().now) {}
+    : invocation_(invocation), descriptor_(passphrase_descriptor(invocation, message)),
+      key_path_(key_path(invocation)), authorities_(authorities(invocation)),
+      now_(invocation.environment().now) {
+    if (key_path_.empty() && (descriptor_ || invocation.has("certificate"))) {
+        throw Error(ErrorKind::usage, "--certificate and --passphrase-fd go with --key",
+                    "GnuPG's own agent asks for the passphrases of GnuPG's keys");
+    }
+    if (invocation.has("key")) {
+        key_file_ = key_file(invocation, key_path_, descriptor_);
+    }
+}
+
+std::unique_ptr<reader::Engine> ReaderKeys::engine() const {
+    const bool is_named = invocation_.has("key");
+    reader::UsualKeyFile usual;
+    if (!is_named && !key_path_.empty()) {
+        usual = [this]() -> const crypto::KeyFile& {
+            const std::lock_guard lock(reading_);
+            if (!key_file_) {
+                key_file_ = key_file(invocation_, key_path_, descriptor_);
+            }
+            return *key_file_;
+        };
+    }
+    return std::make_unique<reader::OwnKeys>(is_named ? &*key_file_ : nullptr, authorities_, now_,
+                                             std::move(usual));
+}
 
 } // namespace lockbox::cli

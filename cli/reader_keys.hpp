@@ -8,7 +8,9 @@
 
 #include <boost/program_options.hpp>
 
+#include <filesystem>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -20,18 +22,21 @@ void declare_reader_keys(boost::program_options::options_description_easy_init o
 /// What these options name, read.
 class ReaderKeys {
 public:
-    /// `message` is the name of what is opened: a passphrase cannot come from the same standard input. Throws
-    /// Error: usage; no_input, malformed and configuration for files that are not what they should be;
-    /// no_secret_key without a passphrase.
+    /// `invocation` must outlive it. `message` is the name of what is opened: a passphrase cannot come from
+    /// the same standard input. Throws Error: usage; no_input, malformed and configuration for files that are
+    /// not what they should be; no_secret_key without a passphrase.
     ReaderKeys(const Invocation& invocation, const std::string& message);
 
-    /// An engine with these keys, which must outlive it. Engines of several threads share the keys.
-    [[nodiscard]] std::unique_ptr<reader::Engine> engine() const {
-        return std::make_unique<reader::OwnKeys>(key_file_ ? &*key_file_ : nullptr, authorities_, now_);
-    }
+    /// An engine with these keys, which must outlive it. Engines of several threads share the keys. A file
+    /// that is not named on the command line is read when an S/MIME message first needs it.
+    [[nodiscard]] std::unique_ptr<reader::Engine> engine() const;
 
 private:
-    std::optional<crypto::KeyFile> key_file_;
+    const Invocation& invocation_;
+    std::optional<int> descriptor_;  ///< of --passphrase-fd
+    std::filesystem::path key_path_; ///< empty: gpgsm's keys only
+    mutable std::mutex reading_;
+    mutable std::optional<crypto::KeyFile> key_file_; ///< null until it is read
     crypto::Authorities authorities_;
     Time now_;
 };

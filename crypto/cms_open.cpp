@@ -124,15 +124,20 @@ std::string sealed_to(const std::vector<std::string>& recipients) {
                               : fmt::format("{}", fmt::join(recipients, "; "));
 }
 
-const SecretKey& key_for(CMS_ContentInfo* content, const KeyFile& file,
-                         const std::vector<std::string>& recipients) {
+/// Null: the message names none of them.
+const SecretKey* key_named(CMS_ContentInfo* content, const KeyFile& file) {
     const auto infos = recipient_infos(content);
     const auto key = std::find_if(file.keys.begin(), file.keys.end(), [&](const SecretKey& candidate) {
         return std::any_of(infos.begin(), infos.end(),
                            [&](CMS_RecipientInfo* info) { return names(info, candidate.certificate.get()); });
     });
     ERR_clear_error();
-    if (key != file.keys.end()) {
+    return key != file.keys.end() ? &*key : nullptr;
+}
+
+const SecretKey& key_for(CMS_ContentInfo* content, const KeyFile& file,
+                         const std::vector<std::string>& recipients) {
+    if (const auto* const key = key_named(content, file)) {
         return *key;
     }
     std::vector<std::string> own;
@@ -343,6 +348,11 @@ CmsDecrypted decrypt_cms(std::string_view cms, const KeyFile& file) {
     return {decrypted(content.get(), key, cms.size()),
             form.authenticated ? Integrity::authenticated : Integrity::none, form.content_encryption,
             std::move(recipients)};
+}
+
+bool has_key_for(std::string_view cms, const KeyFile& file) {
+    (void)read_cms_form(cms);
+    return key_named(parse(cms).get(), file) != nullptr;
 }
 
 CmsDecrypted decrypt_cms_with_gpgsm(std::string_view cms) {

@@ -35,10 +35,14 @@ struct CmsDecrypted {
 /// what a key decrypts (Bleichenbacher, RFC 3218).
 [[nodiscard]] CmsDecrypted decrypt_cms(std::string_view cms, const KeyFile& file);
 
+/// The message names a certificate that belongs to a key of the file. Throws as decrypt_cms() for what is no
+/// encrypted CMS.
+[[nodiscard]] bool has_key_for(std::string_view cms, const KeyFile& file);
+
 /// The same with the keys and smart cards that the caller's gpgsm has. Throws no_secret_key for a key that is
-/// locked, too, and unavailable where gpg-agent cannot be reached, where this gpgsm does not read what is in the
-/// message (AES-GCM, elliptic curves, RSA-OAEP, subject key identifiers, passphrases), and for every failure of
-/// its that says nothing of the message.
+/// locked, too, and unavailable where gpg-agent cannot be reached, where this gpgsm does not read what is in
+/// the message (AES-GCM, elliptic curves, RSA-OAEP, subject key identifiers, passphrases), and for every
+/// failure of its that says nothing of the message.
 [[nodiscard]] CmsDecrypted decrypt_cms_with_gpgsm(std::string_view cms);
 
 } // namespace lockbox::crypto

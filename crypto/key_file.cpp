@@ -17,6 +17,13 @@
 namespace lockbox::crypto {
 namespace {
 
+void free_safe_bags(STACK_OF(PKCS12_SAFEBAG) * bags) noexcept {
+    sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
+}
+void free_safe_contents(STACK_OF(PKCS7) * contents) noexcept {
+    sk_PKCS7_pop_free(contents, PKCS7_free);
+}
+
 using Pkcs12 = Handle<PKCS12, PKCS12_free>;
 using Provider = Handle<OSSL_PROVIDER, OSSL_PROVIDER_unload>;
 
@@ -117,46 +124,97 @@ std::vector<EvpKey> pem_keys(std::string_view text, const std::string& name, Pas
 
 // ------------------------------------------------------------------------------------------------- PKCS#12
 
-/// Older files are encrypted with algorithms that OpenSSL 3 keeps in a provider of its own. It is loaded for
-/// the rest of the process; what a message may be encrypted with is decided by read_cms_form().
-void allow_old_algorithms() {
-    // Loading one by its name switches off that the default one is there by itself. Both go before OpenSSL
-    // does, or what the legacy one has allocated is left (3.5).
-    static const Provider standard(OSSL_PROVIDER_load(nullptr, "default"));
-    static const Provider legacy(OSSL_PROVIDER_load(nullptr, "legacy"));
-    ERR_clear_error();
-}
+/// Older files are encrypted with algorithms that OpenSSL 3 keeps in a provider of its own. It is loaded into
+/// a context of its own, so nothing else in the process can use them.
+class OldAlgorithms {
+public:
+    OldAlgorithms() : context_(OSSL_LIB_CTX_new()) {
+        check_openssl(context_ != nullptr, "making a context");
+        standard_.reset(OSSL_PROVIDER_load(context_.get(), "default"));
+        legacy_.reset(OSSL_PROVIDER_load(context_.get(), "legacy")); // is not installed everywhere
+        ERR_clear_error();
+    }
+    [[nodiscard]] OSSL_LIB_CTX* context() const noexcept { return context_.get(); }
+
+private:
+    Handle<OSSL_LIB_CTX, OSSL_LIB_CTX_free> context_;
+    Provider standard_; // unloaded before the context ends
+    Provider legacy_;
+};
 
 bool mac_fits(PKCS12* file, std::string_view passphrase) {
     return PKCS12_verify_mac(file, passphrase.data(), static_cast<int>(passphrase.size())) == 1;
 }
 
-Contents pkcs12_contents(PKCS12* file, const std::string& name, Passphrase& passphrase) {
-    allow_old_algorithms();
-    std::string_view secret; // what files without a passphrase are encrypted with
-    if (PKCS12_mac_present(file) == 1 && !mac_fits(file, "")) {
-        secret = passphrase.get().expose();
-        if (!mac_fits(file, secret)) {
-            throw_wrong_passphrase(name);
+using SafeBags = Handle<STACK_OF(PKCS12_SAFEBAG), free_safe_bags>;
+using SafeContents = Handle<STACK_OF(PKCS7), free_safe_contents>;
+using KeyInfo = Handle<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free>;
+
+/// The keys and certificates of bags, nested ones included. A bag that cannot be read is passed over: it may
+/// hold what nobody needs here.
+void take_bags(const STACK_OF(PKCS12_SAFEBAG) * bags, std::string_view secret, unsigned depth,
+               OSSL_LIB_CTX* old_algorithms, Contents& contents) {
+    constexpr unsigned depth_max = 8;
+    const auto octets = static_cast<int>(secret.size());
+    for (int i = 0; i < sk_PKCS12_SAFEBAG_num(bags); ++i) {
+        const auto* const bag = sk_PKCS12_SAFEBAG_value(bags, i);
+        KeyInfo decrypted_info;
+        const PKCS8_PRIV_KEY_INFO* info = nullptr;
+        switch (PKCS12_SAFEBAG_get_nid(bag)) {
+        case NID_keyBag:
+            info = PKCS12_SAFEBAG_get0_p8inf(bag);
+            break;
+        case NID_pkcs8ShroudedKeyBag:
+            decrypted_info.reset(PKCS12_decrypt_skey_ex(bag, secret.data(), octets, old_algorithms, nullptr));
+            info = decrypted_info.get();
+            break;
+        case NID_certBag:
+            if (X509Handle certificate{PKCS12_SAFEBAG_get1_cert(bag)}) {
+                contents.certificates.push_back(std::move(certificate));
+            }
+            break;
+        case NID_safeContentsBag:
+            if (depth < depth_max) {
+                take_bags(PKCS12_SAFEBAG_get0_safes(bag), secret, depth + 1, old_algorithms, contents);
+            }
+            break;
+        default:
+            break;
+        }
+        if (EvpKey key{info != nullptr ? EVP_PKCS82PKEY(info) : nullptr}) {
+            contents.keys.push_back(std::move(key));
         }
     }
-    const Secret terminated(std::string(secret) + '\0');
-    EVP_PKEY* key = nullptr;
-    X509* certificate = nullptr;
-    STACK_OF(X509)* others = nullptr;
-    const bool parsed = PKCS12_parse(file, terminated.expose().data(), &key, &certificate, &others) == 1;
+}
+
+/// All keys and certificates (RFC 7292 §4). PKCS12_parse() gives one key of a file that has several.
+Contents pkcs12_contents(PKCS12* file, OSSL_LIB_CTX* old_algorithms, const std::string& name,
+                         Passphrase& passphrase) {
+    std::string_view secret; // without octets, which is not the empty one (RFC 7292 Appendix B.1)
+    if (PKCS12_mac_present(file) == 1 && !mac_fits(file, secret)) {
+        secret = "";
+        if (!mac_fits(file, secret)) {
+            secret = passphrase.get().expose();
+            if (!mac_fits(file, secret)) {
+                throw_wrong_passphrase(name);
+            }
+        }
+    }
     Contents contents;
-    if (EvpKey owned{key}) {
-        contents.keys.push_back(std::move(owned));
+    const SafeContents safes(PKCS12_unpack_authsafes(file));
+    for (int i = 0; safes && i < sk_PKCS7_num(safes.get()); ++i) {
+        auto* const safe = sk_PKCS7_value(safes.get(), i);
+        const SafeBags bags(
+            PKCS7_type_is_encrypted(safe)
+                ? PKCS12_unpack_p7encdata(safe, secret.data(), static_cast<int>(secret.size()))
+                : PKCS12_unpack_p7data(safe));
+        take_bags(bags.get(), secret, 0, old_algorithms, contents);
     }
-    if (X509Handle owned{certificate}) {
-        contents.certificates.push_back(std::move(owned));
-    }
-    const X509Stack released(others);
-    if (!parsed) {
+    if (contents.keys.empty() && ERR_peek_error() != 0) {
         throw Error(ErrorKind::malformed, fmt::format("{} cannot be read: {}", name, take_openssl_error()),
                     "a file of an old program becomes a new one with `openssl pkcs12 -legacy`");
     }
+    ERR_clear_error();
     return contents;
 }
 
@@ -164,8 +222,12 @@ Contents pkcs12_contents(PKCS12* file, const std::string& name, Passphrase& pass
 
 Contents contents_of(std::string_view bytes, const std::string& name, Passphrase& passphrase) {
     const auto* at = reinterpret_cast<const unsigned char*>(bytes.data());
-    if (const Pkcs12 file{d2i_PKCS12(nullptr, &at, static_cast<long>(bytes.size()))}) {
-        return pkcs12_contents(file.get(), name, passphrase);
+    const OldAlgorithms old;
+    auto* read = PKCS12_init_ex(NID_pkcs7_data, old.context(), nullptr);
+    check_openssl(read != nullptr, "making PKCS#12");
+    const bool is_pkcs12 = d2i_PKCS12(&read, &at, static_cast<long>(bytes.size())) != nullptr;
+    if (const Pkcs12 file(read); is_pkcs12) {
+        return pkcs12_contents(file.get(), old.context(), name, passphrase);
     }
     ERR_clear_error();
     return {pem_keys(bytes, name, passphrase), certificates_in(bytes)};

@@ -6,9 +6,11 @@
 #include "crypto/cms_verify.hpp"
 #include "reader/signature.hpp"
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace lockbox::reader {
@@ -51,12 +53,17 @@ public:
     [[nodiscard]] virtual std::optional<Verified> verify_openpgp_message(std::string_view packets) = 0;
 };
 
-/// The reader's own keys: GnuPG's with its agent, or one S/MIME key in a file.
+/// Reads a file with S/MIME keys when a message first needs them. What it gives outlives the engine.
+using UsualKeyFile = std::function<const crypto::KeyFile&()>;
+
+/// The reader's own keys: GnuPG's with its agent, or those in a file for S/MIME.
 class OwnKeys : public Engine {
 public:
-    /// `key_file` null: gpgsm's keys. Both arguments must outlive it. `now` judges S/MIME certificates.
-    OwnKeys(const crypto::KeyFile* key_file, const crypto::Authorities& authorities, Time now) noexcept
-        : key_file_(key_file), authorities_(authorities), now_(now) {}
+    /// `key_file`: the keys for S/MIME; null: those of `usual`, where there is one and they fit the message,
+    /// otherwise gpgsm's. The first two arguments must outlive it. `now` judges S/MIME certificates.
+    OwnKeys(const crypto::KeyFile* key_file, const crypto::Authorities& authorities, Time now,
+            UsualKeyFile usual = {}) noexcept
+        : key_file_(key_file), usual_(std::move(usual)), authorities_(authorities), now_(now) {}
 
     [[nodiscard]] Decrypted decrypt_openpgp(std::string_view packets) override;
     [[nodiscard]] Decrypted decrypt_cms(std::string_view cms) override;
@@ -70,6 +77,7 @@ public:
 
 private:
     const crypto::KeyFile* key_file_;
+    UsualKeyFile usual_;
     const crypto::Authorities& authorities_;
     Time now_;
 };

@@ -1,3 +1,4 @@
+#include "base/error.hpp"
 #include "crypto/openpgp_open.hpp"
 #include "crypto/openpgp_signature.hpp"
 #include "mail/line_ends.hpp"
@@ -118,8 +119,24 @@ Decrypted OwnKeys::decrypt_openpgp(std::string_view packets) {
 }
 
 Decrypted OwnKeys::decrypt_cms(std::string_view cms) {
-    return decrypted(key_file_ != nullptr ? crypto::decrypt_cms(cms, *key_file_)
-                                          : crypto::decrypt_cms_with_gpgsm(cms));
+    if (key_file_ != nullptr) {
+        return decrypted(crypto::decrypt_cms(cms, *key_file_));
+    }
+    if (!usual_) {
+        return decrypted(crypto::decrypt_cms_with_gpgsm(cms));
+    }
+    const auto& file = usual_();
+    if (crypto::has_key_for(cms, file)) {
+        return decrypted(crypto::decrypt_cms(cms, file));
+    }
+    try {
+        return decrypted(crypto::decrypt_cms_with_gpgsm(cms));
+    } catch (const Error& error) {
+        if (error.kind() == ErrorKind::engine) { // there is no gpgsm here
+            return decrypted(crypto::decrypt_cms(cms, file));
+        }
+        throw;
+    }
 }
 
 std::vector<Signature> OwnKeys::verify_openpgp(std::string_view content, std::string_view signature) {
