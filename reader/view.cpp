@@ -50,42 +50,44 @@ MessageWords signer_of(const Signature& signature) {
 /// Whom From names is said of every signature that fits, whatever else is wrong with it.
 OwnWords relation_to_sender(const Signature& signature) {
     return !signature.sender_is_clear ? "; From names nobody to compare it with"_own
-           : signature.is_of_sender   ? "; the signer is the address in From"_own
-                                      : "; the signer is NOT the address in From"_own;
+           : signature.is_of_sender   ? "; it is of the address in From"_own
+                                      : "; it is NOT of the address in From"_own;
 }
 
-OwnWords time_of(const Signature& signature) {
-    return signature.signed_at ? " on "_own + OwnWords::time(*signature.signed_at) : OwnWords();
+OwnWords place_and_time_of(const Signature& signature) {
+    return (signature.is_around_encryption ? "; around the sealed message, not inside of it"_own
+                                           : OwnWords()) +
+           (signature.signed_at ? "; on "_own + OwnWords::time(*signature.signed_at) : OwnWords());
 }
 
 Verdict verdict_on(const Signature& signature) {
     const auto signer = signer_of(signature);
     const auto with_reason = MessageWords(signer.text() + "; " + signature.summary);
-    const auto around = signature.is_around_encryption
-                            ? "; the signature is around the sealed message, not inside of it"_own
-                            : OwnWords();
-    const auto made = "signed"_own + time_of(signature);
     const auto relation = relation_to_sender(signature);
-    const auto doubtful = signature.sender_is_clear && !signature.is_of_sender ? Tone::bad : Tone::doubtful;
+    const auto rest = place_and_time_of(signature);
+    const auto tone = signature.sender_is_clear && !signature.is_of_sender ? Tone::bad : Tone::doubtful;
     switch (signature.state) {
     case SignatureState::good:
-        if (!signature.is_of_sender) {
-            return {doubtful, made + relation + around, signer};
+        if (!signature.sender_is_clear) {
+            return {tone, "signed"_own + relation + rest, signer};
         }
-        return {around.empty() && !signature.is_far_from_date() ? Tone::good : Tone::doubtful,
-                made + " by the address in From"_own + around, signer};
+        if (!signature.is_of_sender) {
+            return {tone, "signed by somebody who is NOT the address in From"_own + rest, signer};
+        }
+        return {signature.is_around_encryption || signature.is_far_from_date() ? Tone::doubtful : Tone::good,
+                "signed by the address in From"_own + rest, signer};
     case SignatureState::unvouched:
-        return {doubtful, made + " in a name that nobody vouches for"_own + relation + around, with_reason};
+        return {tone, "signed in a name that nobody vouches for"_own + relation + rest, with_reason};
     case SignatureState::expired:
-        return {doubtful, made + ", but EXPIRED"_own + relation + around, with_reason};
+        return {tone, "signed, but EXPIRED"_own + relation + rest, with_reason};
     case SignatureState::revoked:
-        return {Tone::bad, made + " with a REVOKED certificate"_own + relation + around, with_reason};
+        return {Tone::bad, "signed with a REVOKED certificate"_own + relation + rest, with_reason};
     case SignatureState::unknown: // whose it is, its certificate would tell
-        return {Tone::doubtful, made + " by an unknown certificate"_own + around, signer};
+        return {Tone::doubtful, "signed by an unknown certificate"_own + rest, signer};
     case SignatureState::bad:
-        return {Tone::bad, "BAD signature, it was not made for this text"_own + around, signer};
+        return {Tone::bad, "BAD signature, it was not made for this text; said to be by"_own, signer};
     case SignatureState::unreadable:
-        return {Tone::doubtful, "a signature that cannot be checked"_own + around,
+        return {Tone::doubtful, "a signature that cannot be checked"_own + rest,
                 MessageWords(signature.summary)};
     }
     return {Tone::bad, "a signature of no known kind"_own, {}};
