@@ -294,6 +294,10 @@ World Opening::open(std::string_view bytes, Kind kind, const mail::HeaderSection
         if (complete) {
             parts.open_parts_of(peeling.root(), peeling.root_is_signed());
             world.has_rest = parts.has_rest();
+            world.has_opaque_files = parts.has_opaque_files();
+        }
+        for (auto& part : world.parts) {
+            part.is_inside_sealed = part.is_inside_sealed || world.is_sealed;
         }
         auto replacements = parts.replacements(was_peeled || mail::has_only_crlf(bytes));
         if (was_peeled) {
@@ -326,6 +330,7 @@ Opened open(std::string_view bytes, Engine& engine) {
     opened.signatures = std::move(world.signatures);
     opened.header_was_protected = world.header_was_protected;
     opened.signed_header = std::move(world.signed_header);
+    opened.has_opaque_files = world.has_opaque_files;
     opened.parts = std::move(world.parts);
     opened.warnings = std::move(world.warnings);
     if (world.is_sealed) {

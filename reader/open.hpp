@@ -37,7 +37,8 @@ struct Part {
     std::vector<Signature> signatures;
     std::vector<std::string> warnings;
     Secret entity; ///< the opened part: header section, empty line, body; empty where it was not opened
-    bool in_place = false; ///< the message written has it where the sealed part stood
+    bool is_inside_sealed = false; ///< it stands in something that was sealed, and opened
+    bool in_place = false;         ///< the message written has it where the sealed part stood
 };
 
 /// What became of one message. It never has plaintext that was not authenticated, where its form has a way
@@ -58,6 +59,8 @@ struct Opened {
     /// covers in the place of those outside (RFC 9788 §4), and what to say of that. Nothing is written with
     /// them. nullopt: it covers none, or is not right.
     std::optional<mail::RestoredHeader> signed_header;
+    /// It has files in it in forms that are not looked into: something in them may be sealed.
+    bool has_opaque_files = false;
     std::vector<Part> parts;
     std::vector<std::string> warnings;
     /// The message with everything in its place that could be opened there, the line ends those of the

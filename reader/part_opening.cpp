@@ -61,7 +61,7 @@ std::vector<Replacement> PartOpening::replacements(bool crlf) {
     const bool has_sealed_markup =
         candidates_.size() > 1 &&
         std::any_of(candidates_.begin(), candidates_.end(), [&](const Candidate& candidate) {
-            return contains_markup(world_.parts[candidate.part].entity.expose());
+            return candidate.has_closed || contains_markup(world_.parts[candidate.part].entity.expose());
         });
     std::vector<Replacement> result;
     for (const auto& candidate : candidates_) {
@@ -142,8 +142,11 @@ void PartOpening::add_world(const Entity& entity, Kind kind, std::string form, b
     part.warnings = std::move(inner.warnings);
     part.entity = std::move(inner.entity);
     has_rest_ = has_rest_ || !inner.is_sealed;
+    const bool has_closed = std::any_of(inner.parts.begin(), inner.parts.end(), [](const Part& nested) {
+        return nested.outcome != Outcome::opened && nested.outcome != Outcome::nothing_to_open;
+    });
     if (is_signed || !inner.is_sealed) { // it stays where others may open it
-        has_markup_ = has_markup_ || contains_markup(part.entity.expose());
+        has_markup_ = has_markup_ || has_closed || contains_markup(part.entity.expose());
     }
     if (inner.is_sealed && is_signed) {
         part.warnings.emplace_back("it is not put in its place, where a signature covers the sealed form");
@@ -151,7 +154,7 @@ void PartOpening::add_world(const Entity& entity, Kind kind, std::string form, b
         const bool is_torn = std::any_of(ancestors_.begin(), ancestors_.end(), [&](const Entity* ancestor) {
             return ancestor->is_multipart() && contains_delimiter(part.entity.expose(), *ancestor);
         });
-        candidates_.push_back({world_.parts.size(), entity.bytes, is_torn});
+        candidates_.push_back({world_.parts.size(), entity.bytes, has_closed, is_torn});
     }
     world_.parts.push_back(std::move(part));
     for (auto& nested : inner.parts) {
@@ -180,7 +183,48 @@ void PartOpening::add_failed(std::string number, std::string form, Failure failu
     world_.parts.push_back(std::move(part));
 }
 
+/// It stays in its encoding: nothing of it is put in its place.
+void PartOpening::add_message_in(const Entity& entity, const std::string& message) {
+    auto inner = opening_.open(message, Kind::message, *sender_, depth_ + 1);
+    const auto number = number_of(entity);
+    if (inner.failure) {
+        const auto view = mail::MessageView::parse(message);
+        if (mail::is_sealed(mail::outermost_layer(view.header, view.body, mail::Beside::unshown))) {
+            add_failed(number, "a sealed message as a file", std::move(*inner.failure));
+        } else { // beyond the limits
+            has_opaque_files_ = true;
+        }
+        return;
+    }
+    has_rest_ = has_rest_ || !inner.is_sealed;
+    has_opaque_files_ = has_opaque_files_ || inner.has_opaque_files;
+    has_markup_ = true; // of what another program makes of it nothing is known
+    if (inner.is_sealed) {
+        Part part;
+        part.number = number;
+        part.form = fmt::format("{}, as a file", inner.layers.front());
+        part.outcome = Outcome::opened;
+        part.protection = inner.protection;
+        part.recipients = std::move(inner.recipients);
+        part.signatures = std::move(inner.signatures);
+        part.warnings = std::move(inner.warnings);
+        part.warnings.emplace_back("it is not put in its place, which is inside of a file");
+        part.entity = std::move(inner.entity);
+        world_.parts.push_back(std::move(part));
+    }
+    for (auto& nested : inner.parts) {
+        nested.number.insert(0, number + ':');
+        nested.in_place = false;
+        world_.parts.push_back(std::move(nested));
+    }
+}
+
 void PartOpening::add_leaf(const Entity& entity) {
+    if (const auto message = message_in(entity)) {
+        add_message_in(entity, *message);
+        return;
+    }
+    has_opaque_files_ = has_opaque_files_ || is_opaque_file(entity);
     if (entity.media_type == "text/plain" && entity.header.count("Content-Type") <= 1) {
         add_armor(entity);
     } else {

@@ -30,12 +30,15 @@ public:
 
     /// Beside the sealed parts there is something to read, or a file.
     [[nodiscard]] bool has_rest() const noexcept { return has_rest_; }
+    /// There are files in it whose form is not looked into.
+    [[nodiscard]] bool has_opaque_files() const noexcept { return has_opaque_files_; }
 
 private:
     struct Candidate {
         std::size_t part;
         std::string_view what;
-        bool is_torn; ///< a line of it is the delimiter of a multipart around it
+        bool has_closed; ///< something in it could not be opened: with markup in it, perhaps
+        bool is_torn;    ///< a line of it is the delimiter of a multipart around it
     };
 
     void walk(const mail::Entity& entity, Kind kind, bool is_signed);
@@ -44,6 +47,7 @@ private:
     void add_world(const mail::Entity& entity, Kind kind, std::string form, bool is_signed);
     void add_detached(const mail::Entity& entity);
     void add_failed(std::string number, std::string form, Failure failure);
+    void add_message_in(const mail::Entity& entity, const std::string& message);
     void add_leaf(const mail::Entity& entity);
     void add_armor(const mail::Entity& entity);
     void add_inline(const std::string& number, std::string_view armor);
@@ -59,6 +63,7 @@ private:
     std::vector<Candidate> candidates_;
     bool has_markup_ = false;
     bool has_rest_ = false;
+    bool has_opaque_files_ = false;
 };
 
 } // namespace lockbox::reader

@@ -41,6 +41,10 @@ bool Peeling::take_off_one() {
         go_into(mail::parse_entity(part));
         return true;
     }
+    if (auto structure = sealed_structure(root_)) {
+        go_into(mail::parse_entity(keep(Secret(std::move(*structure)))));
+        return true;
+    }
     const auto form = sealed_form(root_);
     if ((form || mail::is_signed(layer)) && world_.layers.size() >= layers_max) {
         throw Error(ErrorKind::too_large,

@@ -194,6 +194,54 @@ std::vector<ArmorBlock> armor_blocks(std::string_view text) {
     return blocks;
 }
 
+std::optional<std::string> message_in(const Entity& leaf) {
+    constexpr std::size_t beginning_octets = 32'000;
+    const bool is_file = leaf.media_type == "application/octet-stream";
+    if (!leaf.children.empty() || !(leaf.is_message() || is_file)) {
+        return std::nullopt;
+    }
+    if (is_file) {
+        const auto encoding = mail::transfer_encoding_of(leaf.header);
+        if (!is_mime_entity(mail::transfer_decoded(leaf.body.substr(0, beginning_octets), encoding))) {
+            return std::nullopt;
+        }
+    }
+    return leaf.decoded();
+}
+
+std::optional<std::string> sealed_structure(const Entity& entity) {
+    const auto* leaf = &entity;
+    if (entity.media_type == "multipart/mixed") {
+        leaf = nullptr;
+        for (const auto& child : entity.children) {
+            if (child.children.empty() && child.media_type == "text/plain" && all_space(child.decoded())) {
+                continue;
+            }
+            if (leaf != nullptr) {
+                return std::nullopt;
+            }
+            leaf = &child;
+        }
+    }
+    if (leaf == nullptr || leaf->media_type != "application/octet-stream") {
+        return std::nullopt;
+    }
+    auto structure = message_in(*leaf);
+    if (!structure) {
+        return std::nullopt;
+    }
+    const auto view = mail::MessageView::parse(*structure);
+    const bool is_forwarded = view.header.count("From") > 0; // then it is somebody else's message
+    return !is_forwarded &&
+                   mail::is_sealed(mail::outermost_layer(view.header, view.body, mail::Beside::unshown))
+               ? std::move(structure)
+               : std::nullopt;
+}
+
+bool is_opaque_file(const Entity& leaf) {
+    return leaf.media_type.starts_with("application/") || (leaf.is_message() && leaf.children.empty());
+}
+
 std::optional<std::string> unencrypted_message(std::string_view text) {
     auto armor = mail::dearmor(text, "PGP MESSAGE");
     return armor && all_space(armor->before) && all_space(armor->after) &&

@@ -42,6 +42,17 @@ struct SealedForm {
 /// Why an entity that says it is sealed is none that can be opened. nullopt: it does not say so.
 [[nodiscard]] std::optional<std::string> broken_seal(const mail::Entity& entity);
 
+/// The message, or the MIME structure, in a part that does not show it as one: in a transfer encoding (RFC
+/// 2046 §5.2.1 forbids that, RFC 6532 §3.7 does not), or as a file. nullopt: there is none in it.
+[[nodiscard]] std::optional<std::string> message_in(const mail::Entity& leaf);
+
+/// What GpgOL and Outlook leave of a sealed message: its MIME structure as the one file beside empty texts,
+/// decoded. nullopt: the entity is none, or the structure is not sealed.
+[[nodiscard]] std::optional<std::string> sealed_structure(const mail::Entity& entity);
+
+/// A leaf in a form that is not looked into, and that can have something sealed in it: winmail.dat, archives.
+[[nodiscard]] bool is_opaque_file(const mail::Entity& leaf);
+
 /// Blocks of armor in a text. More are not looked at.
 constexpr std::size_t armor_blocks_max = 100;
 struct ArmorBlock {

@@ -136,6 +136,12 @@ Verdict verdict_on(const Opened& opened) {
                 {}};
     }
     case Outcome::nothing_to_open:
+        if (opened.has_opaque_files) {
+            return {
+                Tone::doubtful,
+                "NOT SEALED: nothing sealed was found in it; everybody on the way could read its text"_own,
+                {}};
+        }
         return {Tone::doubtful, "NOT SEALED: everybody on the way could read it"_own, {}};
     case Outcome::no_key:
     case Outcome::unavailable:
@@ -154,6 +160,12 @@ Verdict verdict_on(const Part& part) {
                          Tone::doubtful,
                          "this part was sealed, but it MAY HAVE BEEN CHANGED: its form (CBC) cannot tell"_own,
                          {}};
+    }
+    if (part.outcome == Outcome::nothing_to_open && part.is_inside_sealed) {
+        return {Tone::doubtful, "this part is only signed, inside of what was sealed"_own, {}};
+    }
+    if (part.outcome == Outcome::nothing_to_open && part.signatures.empty()) {
+        return {Tone::doubtful, "this part is NEITHER SEALED NOR SIGNED"_own, {}};
     }
     if (part.outcome == Outcome::nothing_to_open) {
         return {Tone::doubtful, "this part is NOT SEALED, only signed"_own, {}};

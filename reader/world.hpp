@@ -42,7 +42,8 @@ struct World {
     bool is_sealed = false; ///< a sealed layer was taken off
     bool is_opaque = false; ///< a signed layer that hid its text was taken off
     bool header_was_protected = false;
-    bool has_rest = false; ///< beside what is sealed there is something to read, or a file
+    bool has_rest = false;         ///< beside what is sealed there is something to read, or a file
+    bool has_opaque_files = false; ///< Opened::has_opaque_files
     std::optional<mail::RestoredHeader> signed_header; ///< Opened::signed_header
     /// Composed; of a world that was neither sealed nor opaque only where parts were put in place.
     Secret entity;

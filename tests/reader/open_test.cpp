@@ -1,10 +1,12 @@
 #include "crypto/payload_digest.hpp"
+#include "mail/base64_lines.hpp"
 #include "mail/layer.hpp"
 #include "mail/line_ends.hpp"
 #include "reader/open.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/stub_engine.hpp"
 
+#include <algorithm>
 #include <string>
 
 using namespace lockbox;
@@ -655,6 +657,134 @@ TEST_CASE("an example of armor in a text is text", "[reader]") {
     CHECK(beside.parts.at(0).entity.expose() == text);
 }
 
+TEST_CASE("a sealed message inside of a file, or in a transfer encoding, is found and opened", "[reader]") {
+    const auto in_base64 = [](const std::string& type, const std::string& content) {
+        std::string lines;
+        mail::Base64LineWriter writer(lines);
+        writer.write(content);
+        writer.finish();
+        return "Content-Type: " + type + "\r\nContent-Transfer-Encoding: base64\r\n\r\n" + lines;
+    };
+    const std::string inner = "From: carol@example.com\r\nSubject: [...]\r\n";
+    const auto type = GENERATE(as<std::string>{}, "message/rfc822", "message/global",
+                               "application/octet-stream; name=forwarded.eml", "application/octet-stream");
+    const auto content = GENERATE_COPY(stub::pgp_mime(text), stub::smime(stub::auth_enveloped, text),
+                                       mail::to_lf(stub::pgp_mime(text)));
+    CAPTURE(type, content);
+    const auto result = opened(header + mixed({"\r\nsee below", in_base64(type, inner + content)}));
+    CHECK(result.outcome == Outcome::partly_sealed);
+    CHECK(result.message.size() == 0); // nothing is put into a file
+    REQUIRE(result.parts.size() == 1);
+    CHECK(result.parts[0].number == "2");
+    CHECK(result.parts[0].outcome == Outcome::opened);
+    CHECK_FALSE(result.parts[0].in_place);
+    CHECK_THAT(std::string(result.parts[0].entity.expose()), contains_text("From: carol@example.com\r\n"));
+    CHECK_THAT(std::string(result.parts[0].entity.expose()), contains_text("Attack at dawn."));
+
+    const auto no_key =
+        opened(header + mixed({"\r\nsee", in_base64(type, inner + stub::pgp_mime("!no-key"))}));
+    CHECK(no_key.outcome == Outcome::partly_sealed);
+    CHECK(no_key.parts.at(0).outcome == Outcome::no_key);
+
+    // A part of that message, and a file in a file.
+    const auto part = in_base64(type, inner + mixed({"\r\nx", content}));
+    CHECK(opened(header + mixed({"\r\nsee", part})).parts.at(0).number == "2:2");
+    const auto twice = opened(header + mixed({"\r\nsee", in_base64(type, inner + mixed({"\r\nx", part}))}));
+    CHECK(twice.parts.at(0).number == "2:2:2");
+
+    // Beside it, nothing that was opened is written.
+    CHECK(opened(header + mixed({stub::pgp_mime(text), part})).message.size() == 0);
+
+    const auto plain = opened(header + mixed({"\r\nsee", in_base64(type, inner + "\r\nplain")}));
+    CHECK(plain.outcome == Outcome::nothing_to_open);
+    CHECK(plain.parts.empty());
+}
+
+TEST_CASE("the MIME structure that GpgOL leaves as a file is the message", "[reader]") {
+    const std::string file = "Content-Type: application/octet-stream; name=GpgOL_MIME_structure.mime\r\n"
+                             "Content-Disposition: attachment\r\n\r\n";
+    const std::string structure = file + "MIME-Version: 1.0\r\n" + stub::pgp_mime(text);
+    const auto message = GENERATE_COPY(mixed({"Content-Type: text/plain\r\n\r\n\r\n", structure}), structure,
+                                       mixed({structure}));
+    const auto result = opened(header + message);
+    CHECK(result.outcome == Outcome::opened);
+    CHECK(result.parts.empty());
+    CHECK_THAT(message_of(result), contains_text("Attack at dawn."));
+    CHECK(result.message.expose().starts_with(header));
+
+    CHECK(opened(header + mixed({"\r\ntext", structure})).outcome == Outcome::partly_sealed);
+    const auto not_sealed = opened(header + mixed({"\r\n", file + "MIME-Version: 1.0\r\n" + text}));
+    CHECK(not_sealed.outcome == Outcome::nothing_to_open);
+}
+
+TEST_CASE("what is not looked into is not called readable, and what was sealed is not called unsealed",
+          "[reader]") {
+    CHECK_FALSE(opened(header + "\r\ntext").has_opaque_files);
+    CHECK(
+        opened(header + mixed({"\r\ntext", "Content-Type: application/ms-tnef\r\n\r\nx"})).has_opaque_files);
+    const auto inside =
+        opened(header + stub::pgp_mime(mixed({signed_part(text, "good alice@example.org"), "\r\nfooter"})));
+    CHECK(inside.parts.at(0).is_inside_sealed);
+    const auto part =
+        opened(header + mixed({stub::pgp_mime(mixed({signed_part(text, "good alice@example.org"), "\r\nx"})),
+                               "\r\ny"}));
+    REQUIRE(part.parts.size() == 2);
+    CHECK_FALSE(part.parts[0].is_inside_sealed);
+    CHECK(part.parts[1].is_inside_sealed);
+    const auto outside = opened(header + mixed({signed_part(text, "good alice@example.org"), "\r\nfooter"}));
+    CHECK_FALSE(outside.parts.at(0).is_inside_sealed);
+}
+
+TEST_CASE("sealed markup inside of a signature keeps what is beside it apart", "[reader]") {
+    // It stays in its place, where others may open it, though it is none of those that are put there.
+    const std::string page = "Content-Type: text/html\r\n\r\n<img src=\"http://efail.example/";
+    const auto hidden = GENERATE_COPY(
+        stub::pgp_mime(page), stub::smime(stub::enveloped, page),
+        stub::pgp_mime("Content-Type: multipart/mixed; boundary=i\r\n\r\n--i\r\n" + page + "\r\n--i--\r\n"));
+    const auto signed_content =
+        "Content-Type: multipart/mixed; boundary=k\r\n\r\n--k\r\n\r\nfooter\r\n--k\r\n" + hidden +
+        "\r\n--k--";
+    const auto signed_markup = GENERATE_COPY(signed_part(signed_content, "good alice@example.org"),
+                                             stub::smime(stub::signed_data, signed_content));
+    const auto message = GENERATE_COPY(mixed({signed_markup, stub::pgp_mime(text)}),
+                                       mixed({stub::pgp_mime(text), signed_markup}));
+    CAPTURE(message);
+    const auto result = opened(header + message);
+    CHECK(result.outcome == Outcome::partly_sealed);
+    CHECK(result.message.size() == 0);
+}
+
+TEST_CASE("a delimiter in the first field of a sealed message tears the message around it, too", "[reader]") {
+    // The field comes from inside, and is the first octet of what would be put in the place of the message.
+    const std::string payload = "--m: x\r\nContent-Type: text/plain; hp=\"cipher\"\r\n\r\none";
+    const auto sealed = GENERATE_COPY(stub::pgp_mime(payload), stub::smime(stub::auth_enveloped, payload));
+    const std::string message = "Content-Type: message/rfc822\r\n\r\n" + sealed;
+    const auto around = GENERATE_COPY(
+        mixed({message, "\r\nfooter"}), mixed({"\r\nheader", message}),
+        mixed({"Content-Type: multipart/digest; boundary=i\r\n\r\n--i\r\n\r\n" + sealed + "\r\n--i--",
+               "\r\nfooter"}));
+    CAPTURE(around);
+    const auto result = opened(header + around);
+    REQUIRE(result.parts.size() == 1);
+    REQUIRE(result.parts[0].entity.expose().starts_with("--m: x"));
+    CHECK_FALSE(result.parts[0].in_place);
+    CHECK(result.message.size() == 0);
+    CHECK_THAT(result.parts[0].warnings.back(), contains_text("tear the message apart"));
+}
+
+TEST_CASE("what has more parts than are counted is taken for markup", "[reader]") {
+    // Beyond the limits nobody knows what is in it: that is no sign that there is no markup.
+    std::string many = "Content-Type: multipart/mixed; boundary=i\r\n\r\n";
+    for (std::size_t i = 0; i <= mail::entities_max; ++i) {
+        many += "--i\r\n\r\n\r\n";
+    }
+    many += "--i--\r\n";
+    const auto result = opened(header + mixed({stub::pgp_mime(many), stub::pgp_mime(text), "\r\nfooter"}));
+    CHECK(result.message.size() == 0);
+    CHECK(std::none_of(result.parts.begin(), result.parts.end(),
+                       [](const Part& part) { return part.in_place; }));
+}
+
 TEST_CASE("armor with a signed message in it is a signed message", "[reader]") {
     const std::string signer = "good alice@example.org";
     const auto whole = opened(header + "\r\n" + stub::signed_armor("Attack.\r\n", signer));
@@ -777,6 +907,17 @@ TEST_CASE("Legacy Display Elements go, and nothing else", "[reader]") {
     const std::string marked = "Content-Type: text/plain; hp-legacy-display=1\r\n";
     CHECK(holds(opened(header + stub::pgp_mime(marked + "\r\nSubject: x\r\n\r\nAttack.\r\n")),
                 "Subject: x\r\n\r\nAtt"));
+    // Not even where it comes first, or is one of the alternatives.
+    for (const std::string type : {"text/plain", "text/html"}) {
+        for (const std::string multipart : {"mixed", "alternative"}) {
+            const auto first =
+                "Content-Type: multipart/" + multipart +
+                "; hp=\"cipher\"; boundary=a\r\n\r\n--a\r\nContent-Type: " + type +
+                "; hp-legacy-display=1\r\nContent-Disposition: attachment\r\n\r\n"
+                "Subject: x\r\n\r\n<div class=\"header-protection-legacy-display\">y</div>\r\n--a--\r\n";
+            CHECK(holds(opened(header + stub::pgp_mime(first)), "Subject: x\r\n\r\n<div class"));
+        }
+    }
     const auto attached =
         "Content-Type: multipart/mixed; hp=\"cipher\"; boundary=a\r\n\r\n--a\r\n\r\none\r\n--a\r\n" + marked +
         "Content-Disposition: attachment\r\n\r\nSubject: x\r\n\r\ntwo\r\n--a--\r\n";
