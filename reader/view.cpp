@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "reader/domain_text.hpp"
 #include "reader/header_text.hpp"
+#include "reader/sealed_forms.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -264,12 +265,57 @@ bool is_closed(const Part& part) noexcept {
     return part.outcome != Outcome::opened && part.outcome != Outcome::nothing_to_open;
 }
 
-Shown taken_apart(const Part* part, std::string_view bytes, const std::vector<std::string>& skipped,
-                  TextChoice choice) {
-    Shown result;
-    result.part = part;
-    result.entity = mail::parse_entity(bytes);
-    result.texts = text_parts_in(result.entity, skipped, choice);
+/// Signed, and its text stands in the message: RFC 1847.
+bool is_detached(const Part& part) noexcept {
+    return part.outcome == Outcome::nothing_to_open && part.entity.size() == 0 &&
+           part.number.find('#') == std::string::npos;
+}
+
+const mail::Entity* find_signed(const mail::Entity& entity, std::string_view number) {
+    if ((entity.number.empty() ? "1" : entity.number) == number && entity.media_type == "multipart/signed" &&
+        !entity.children.empty()) {
+        return &entity;
+    }
+    for (const auto& child : entity.children) {
+        if (const auto* found = find_signed(child, number)) {
+            return found;
+        }
+    }
+    return nullptr;
+}
+
+/// Blocks of armor that are shown by themselves, as parts "1#1", "1#2" of text 1, are cut out of it.
+std::vector<TextPart> without_blocks(std::vector<TextPart> texts, const std::vector<std::string>& numbers) {
+    std::vector<TextPart> result;
+    for (auto& text : texts) {
+        const std::string_view whole = text.text;
+        std::vector<std::string_view> cut;
+        std::size_t count = 0;
+        for (const auto& block : armor_blocks(whole)) {
+            if (std::find(numbers.begin(), numbers.end(), fmt::format("{}#{}", text.number, ++count)) !=
+                numbers.end()) {
+                cut.push_back(block.text);
+            }
+        }
+        const char* at = whole.data();
+        const auto add_up_to = [&](const char* end) {
+            const std::string_view piece(at, static_cast<std::size_t>(end - at));
+            if (!trim(piece).empty()) {
+                auto shown = text;
+                shown.text = piece;
+                result.push_back(std::move(shown));
+            }
+        };
+        for (const auto block : cut) {
+            add_up_to(block.data());
+            at = block.data() + block.size();
+        }
+        if (cut.empty()) {
+            result.push_back(std::move(text));
+        } else {
+            add_up_to(whole.data() + whole.size());
+        }
+    }
     return result;
 }
 
@@ -290,6 +336,19 @@ bool is_sealed_by_itself(const std::vector<Shown>& shown, std::string_view numbe
     });
 }
 
+std::vector<std::string> without(std::vector<std::string> numbers, const std::string& number) {
+    std::erase(numbers, number);
+    return numbers;
+}
+
+/// Of these numbers those of parts inside of the entity with that number.
+std::vector<std::string> inside_of(const std::string& number, std::vector<std::string> numbers) {
+    std::erase_if(numbers, [&](const std::string& candidate) {
+        return candidate != number && !candidate.starts_with(number + '.');
+    });
+    return numbers;
+}
+
 } // namespace
 
 std::vector<Shown> shown(const Opened& opened, std::string_view received, TextChoice choice) {
@@ -301,16 +360,44 @@ std::vector<Shown> shown(const Opened& opened, std::string_view received, TextCh
         }
     }
     std::vector<Shown> result;
-    result.reserve(sources.size()); // attachments point into it
+    result.reserve(sources.size() + opened.parts.size());
     for (const auto& [part, bytes] : sources) {
-        const auto prefix = part != nullptr ? part->number + ':' : "";
-        const auto placed = numbers_in(opened, prefix, [](const Part& other) { return other.in_place; });
-        const auto skipped =
-            numbers_in(opened, prefix, [](const Part& other) { return other.in_place || is_closed(other); });
-        result.push_back(taken_apart(part, bytes, skipped, choice));
-        result.back().header = part == nullptr && opened.signed_header ? opened.signed_header->header
-                                                                       : result.back().entity.header;
-        result.back().attachments = own_attachments(result.back().entity, placed);
+        const std::string prefix = part != nullptr ? part->number + ':' : "";
+        auto& world = result.emplace_back(); // attachments point into it
+        world.part = part;
+        world.entity = mail::parse_entity(bytes);
+        world.header =
+            part == nullptr && opened.signed_header ? opened.signed_header->header : world.entity.header;
+        std::vector<std::pair<const Part*, const mail::Entity*>> detached;
+        for (const auto& other : opened.parts) {
+            if (is_detached(other) && other.number.starts_with(prefix)) {
+                if (const auto* found = find_signed(world.entity, other.number.substr(prefix.size()))) {
+                    detached.emplace_back(&other, found);
+                }
+            }
+        }
+        const auto is_shown_alone = [&](const Part& other) {
+            return other.in_place || std::any_of(detached.begin(), detached.end(),
+                                                 [&](const auto& found) { return found.first == &other; });
+        };
+        const auto placed = numbers_in(opened, prefix, is_shown_alone);
+        const auto skipped = numbers_in(
+            opened, prefix, [&](const Part& other) { return is_shown_alone(other) || is_closed(other); });
+        const auto with_text =
+            numbers_in(opened, prefix, [](const Part& other) { return other.entity.size() > 0; });
+        for (const auto& [other, found] : detached) {
+            auto& own = result.emplace_back();
+            own.part = other;
+            own.header = found->header;
+            own.entity = found->children.front();
+            const auto number = other->number.substr(prefix.size());
+            own.texts =
+                without_blocks(text_parts_in(own.entity, without(skipped, number), choice), with_text);
+            own.attachments =
+                own_attachments(own.entity, inside_of(own.entity.number, without(placed, number)));
+        }
+        world.texts = without_blocks(text_parts_in(world.entity, skipped, choice), with_text);
+        world.attachments = own_attachments(world.entity, placed);
     }
     return result;
 }

@@ -21,8 +21,8 @@ struct Shown {
     std::vector<Attachment> attachments;
 };
 
-/// The message first, then each of its parts that was opened, or that is signed in a form that hides its
-/// text. `opened` and `received` must outlive it.
+/// The message first, then each of its parts that was opened, or that is signed. Each text is in one of them
+/// only. `opened` and `received` must outlive it.
 [[nodiscard]] std::vector<Shown> shown(const Opened& opened, std::string_view received,
                                        TextChoice choice = TextChoice::fitting);
 

@@ -190,6 +190,35 @@ TEST_CASE("what stands beside a part that cannot be opened is shown, and the par
     CHECK(broken.find("Forged.") == std::string::npos);
 }
 
+TEST_CASE("the text of a signed part stands with its verdict, and nowhere else", "[reader]") {
+    const std::string signed_one =
+        "Content-Type: multipart/signed; protocol=\"application/pgp-signature\"; boundary=s\r\n\r\n--s\r\n"
+        "\r\nAttack at dawn.\r\n--s\r\nContent-Type: application/pgp-signature\r\n\r\n"
+        "good alice@example.org\r\n--s--";
+    const std::string clear =
+        "\r\nBefore.\r\n-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\nAttack at dawn.\n"
+        "-----BEGIN PGP SIGNATURE-----\n\nx\n-----END PGP SIGNATURE-----\nfooter";
+    const auto message = GENERATE_COPY(
+        mixed({signed_one, "\r\nfooter"}), clear,
+        mixed({"Content-Type: message/rfc822\r\n\r\nFrom: carol@example.com\r\n" + signed_one, "\r\nfooter"}),
+        "\r\nfooter\r\n" + stub::signed_armor("Attack at dawn.", "good alice@example.org"));
+    const auto text = viewed(header + message);
+    CAPTURE(text);
+    const auto part = text.find("Part 1");
+    REQUIRE(part != std::string::npos);
+    CHECK(text.find("footer") < part);
+    CHECK(text.find("Attack at dawn.") > part);
+    CHECK(text.find("Attack at dawn.") != std::string::npos);
+    CHECK(text.find("Attack at dawn.", text.find("Attack at dawn.") + 1) == std::string::npos);
+    CHECK(text.find("-----BEGIN PGP") == std::string::npos);
+
+    // A message of which all is a signed message: nothing of it may be lost.
+    const auto forwarded = viewed("From: b@example.org\r\nContent-Type: message/rfc822\r\n\r\n"
+                                  "From: carol@example.com\r\n" +
+                                  signed_one);
+    CHECK_THAT(forwarded, contains_text("Attack at dawn."));
+}
+
 TEST_CASE("the plain alternative is shown, or HTML as text", "[reader]") {
     const std::string alternative = "Content-Type: multipart/alternative; boundary=a\r\n\r\n";
     const auto both =
