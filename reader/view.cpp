@@ -3,6 +3,7 @@
 #include "base/ascii.hpp"
 #include "base/error.hpp"
 #include "reader/domain_text.hpp"
+#include "reader/harmless.hpp"
 #include "reader/header_text.hpp"
 #include "reader/sealed_forms.hpp"
 
@@ -284,17 +285,28 @@ const mail::Entity* find_signed(const mail::Entity& entity, std::string_view num
     return nullptr;
 }
 
-/// Blocks of armor that are shown by themselves, as parts "1#1", "1#2" of text 1, are cut out of it.
-std::vector<TextPart> without_blocks(std::vector<TextPart> texts, const std::vector<std::string>& numbers) {
+/// Blocks of armor that are shown by themselves, as parts "1#1", "1#2" of text 1, are cut out of it. The
+/// parts were numbered in the text as it came: where what is shown has other blocks, nothing is cut, so that
+/// no text is in neither place.
+std::vector<TextPart> without_blocks(std::vector<TextPart> texts, const std::vector<std::string>& numbers,
+                                     const mail::Entity& root) {
     std::vector<TextPart> result;
     for (auto& text : texts) {
         const std::string_view whole = text.text;
+        const auto* const entity = entity_numbered(root, text.number);
+        const auto raw = entity != nullptr ? entity->decoded() : std::string();
+        const auto blocks = armor_blocks(whole);
+        const auto raw_blocks = armor_blocks(raw);
+        const bool are_the_same =
+            std::equal(blocks.begin(), blocks.end(), raw_blocks.begin(), raw_blocks.end(),
+                       [](const ArmorBlock& shown, const ArmorBlock& block) {
+                           return shown.text == harmless(block.text);
+                       });
         std::vector<std::string_view> cut;
-        std::size_t count = 0;
-        for (const auto& block : armor_blocks(whole)) {
-            if (std::find(numbers.begin(), numbers.end(), fmt::format("{}#{}", text.number, ++count)) !=
+        for (std::size_t i = 0; are_the_same && i < blocks.size(); ++i) {
+            if (std::find(numbers.begin(), numbers.end(), fmt::format("{}#{}", text.number, i + 1)) !=
                 numbers.end()) {
-                cut.push_back(block.text);
+                cut.push_back(blocks[i].text);
             }
         }
         const char* at = whole.data();
@@ -391,12 +403,12 @@ std::vector<Shown> shown(const Opened& opened, std::string_view received, TextCh
             own.header = found->header;
             own.entity = found->children.front();
             const auto number = other->number.substr(prefix.size());
-            own.texts =
-                without_blocks(text_parts_in(own.entity, without(skipped, number), choice), with_text);
+            own.texts = without_blocks(text_parts_in(own.entity, without(skipped, number), choice), with_text,
+                                       world.entity);
             own.attachments =
                 own_attachments(own.entity, inside_of(own.entity.number, without(placed, number)));
         }
-        world.texts = without_blocks(text_parts_in(world.entity, skipped, choice), with_text);
+        world.texts = without_blocks(text_parts_in(world.entity, skipped, choice), with_text, world.entity);
         world.attachments = own_attachments(world.entity, placed);
     }
     return result;

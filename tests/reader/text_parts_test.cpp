@@ -120,9 +120,10 @@ TEST_CASE("a text that says next to nothing is not all there is", "[reader]") {
 }
 
 TEST_CASE("alternatives that say different things are both named", "[reader]") {
-    const auto root = mail::parse_entity(
+    const auto message =
         multipart("alternative", {part("text/plain", "Pay 100 to Bob: https://x.example/"),
-                                  part("text/html", "<p>Pay 900 to <a href='https://y.example'>Bob</a>:")}));
+                                  part("text/html", "<p>Pay 900 to <a href='https://y.example'>Bob</a>:")});
+    const auto root = mail::parse_entity(message);
     REQUIRE(numbers_of(text_parts_in(root)) == Numbers{"1"});
     CHECK_THAT(text_parts_in(root).front().note,
                contains_text("there is an HTML version that says it in other words, part 2"));

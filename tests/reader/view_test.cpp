@@ -247,3 +247,17 @@ TEST_CASE("attachments are listed with their sizes", "[reader]") {
                      {"\r\nsee", "Content-Type: application/pdf; name=\"../a\x1b.pdf\"\r\n\r\n12345"})));
     CHECK_THAT(text, contains_text("\u2590 Attachment: 2, 5 octets: a_.pdf, application/pdf\n"));
 }
+
+TEST_CASE("a block that is one only as it is shown is not cut out for another", "[reader]") {
+    // format=flowed takes a space away (RFC 3676 §4.4): then the first block is the one that nobody signed.
+    const std::string block =
+        "-----BEGIN PGP SIGNED MESSAGE-----\r\n\r\nsigned\r\n-----BEGIN PGP SIGNATURE-----\r\n\r\n"
+        "good alice@example.org\r\n-----END PGP SIGNATURE-----\r\n";
+    const auto page =
+        viewed(header +
+               "Content-Type: text/plain; format=flowed\r\n\r\n -----BEGIN PGP SIGNED MESSAGE-----\r\n\r\n"
+               "Pay Mallory.\r\n -----END PGP SIGNATURE-----\r\n\r\n" +
+               block);
+    CAPTURE(page);
+    CHECK_THAT(page, contains_text("Pay Mallory."));
+}
