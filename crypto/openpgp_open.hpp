@@ -21,9 +21,10 @@ struct Decrypted {
 };
 
 /// Decrypts binary or armored packets. Withholds everything unless the whole was authenticated (MDC or AEAD).
-/// Throws Error: no_secret_key where the key is not here or locked; malformed only for broken structure and for
-/// data that failed authentication or has none; too_large; unavailable where gpg-agent cannot be reached, where
-/// this GnuPG does not read the format, and for every other failure of GnuPG's; engine when it cannot be run.
+/// Throws Error: no_secret_key where the key is not here or locked; malformed only for broken structure and
+/// for data that failed authentication or has none; too_large; unavailable where gpg-agent cannot be reached,
+/// where this GnuPG does not read the format, and for every other failure of GnuPG's; engine when it cannot
+/// be run.
 [[nodiscard]] Decrypted decrypt_openpgp(std::string_view packets);
 
 } // namespace lockbox::crypto

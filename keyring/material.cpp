@@ -6,11 +6,11 @@
 #include "crypto/judgement.hpp"
 #include "crypto/x509_bundle.hpp"
 #include "mail/address.hpp"
-#include "mail/mailboxes.hpp"
 #include "mail/ber.hpp"
 #include "mail/content_type.hpp"
 #include "mail/header.hpp"
 #include "mail/line_ends.hpp"
+#include "mail/mailboxes.hpp"
 #include "mail/openpgp_packet.hpp"
 #include "mail/received.hpp"
 

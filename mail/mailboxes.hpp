@@ -35,8 +35,8 @@ struct Mailboxes {
     /// The whole body is in the grammar of RFC 5322 §3.4 with its obsolete forms, but for routes, which
     /// programs read in several ways, and with RFC 6532's UTF-8: no program can rightly read other mailboxes
     /// in it; and its addresses have only characters that a person can see. Encoded words may hold special
-    /// characters, as many programs write them. Where this is false, `groups` has the addresses that could be made out, and
-    /// nobody can rely on them to be all, or to be those that another program reads.
+    /// characters, as many programs write them. Where this is false, `groups` has the addresses that could be
+    /// made out, and nobody can rely on them to be all, or to be those that another program reads.
     bool understood = true;
 
     /// Of all groups, in order.

@@ -5,7 +5,7 @@ import pytest
 from support.attacks import PARTLY, SECRET, decrypt, read
 from support.gnupg import GnuPgHome
 from support.mime import HEADER, armored, multipart, pgp_mime, text
-from support.openpgp import packet, packets
+from support.openpgp import packet
 
 BOB = "bob@example.org"
 CAROL = "carol@example.org"
