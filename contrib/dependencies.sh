@@ -49,7 +49,7 @@ packages_of() {
     test)
         packages_of demo
         echo catch2 ccache clang-format dirmngr git gpgsm less mandoc
-        echo aerc maildrop miltertest mutt neomutt notmuch opendkim procmail procps pyflakes3 python3 python3-dkim python3-pytest python3-pytest-xdist rnp shellcheck sq sqlite3 tmux
+        echo aerc less maildrop miltertest mutt neomutt notmuch opendkim procmail procps pyflakes3 python3 python3-dkim python3-pytest python3-pytest-xdist rnp shellcheck sq sqlite3 tmux
         # For the Sendmail that the tests unpack without installing it.
         echo 'libdb5.3t64|libdb5.3' 'libldap2|libldap-2.5-0' liblockfile1 libnsl2 libsasl2-2 libwrap0 m4
         ;;
