@@ -32,11 +32,18 @@ bool has_special_character(std::string_view name) noexcept {
            });
 }
 
-/// Nothing in it ends the quotes around it, or begins others.
-std::string display_name(const std::string& name) {
+void append(std::string& out, const mail::Mailbox& mailbox) {
+    const auto name = shown_name(mail::decoded_words(mailbox.name));
+    const auto address = harmless_line(shown_address(mailbox.address));
+    out += name.empty() ? address : name + " <" + address + '>';
+}
+
+} // namespace
+
+std::string shown_name(std::string_view name) {
     constexpr std::array<std::string_view, 6> quotation_marks{"\"",           "\xe2\x80\x9c", "\xe2\x80\x9d",
                                                               "\xe2\x80\x9e", "\xe2\x80\x9f", "\xef\xbc\x82"};
-    auto text = harmless_line(mail::decoded_words(name));
+    auto text = harmless_line(name);
     for (const auto mark : quotation_marks) {
         for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at + 1)) {
             text.replace(at, mark.size(), "'");
@@ -47,14 +54,6 @@ std::string display_name(const std::string& name) {
     }
     return has_special_character(text) ? '"' + text + '"' : text;
 }
-
-void append(std::string& out, const mail::Mailbox& mailbox) {
-    const auto name = display_name(mailbox.name);
-    const auto address = harmless_line(shown_address(mailbox.address));
-    out += name.empty() ? address : name + " <" + address + '>';
-}
-
-} // namespace
 
 std::string header_text(std::string_view field_body) {
     return harmless_line(mail::decoded_words(mail::unfold(field_body.substr(0, field_octets_max))));
@@ -70,7 +69,7 @@ std::string header_addresses(std::string_view field_body) {
     for (const auto& group : list.groups) {
         std::string_view separator = result.empty() ? "" : ", ";
         if (group.name) {
-            result += std::string(separator) + display_name(*group.name) + ": ";
+            result += std::string(separator) + shown_name(mail::decoded_words(*group.name)) + ": ";
             separator = "";
         }
         for (const auto& mailbox : group.mailboxes) {

@@ -46,7 +46,7 @@ MessageWords signer_of(const Signature& signature) {
     if (name.empty() || (address && *address == signature.addresses.front())) {
         return MessageWords(addresses);
     }
-    return MessageWords(fmt::format("{} <{}>", name, addresses));
+    return MessageWords(fmt::format("{} <{}>", shown_name(name), addresses));
 }
 
 /// Whom From names is said of every signature that fits, whatever else is wrong with it.

@@ -248,6 +248,19 @@ TEST_CASE("attachments are listed with their sizes", "[reader]") {
     CHECK_THAT(text, contains_text("\u2590 Attachment: 2, 5 octets: a_.pdf, application/pdf\n"));
 }
 
+TEST_CASE("the name of a signer is not taken for an address", "[reader]") {
+    Opened opened;
+    opened.signatures.emplace_back();
+    auto& signature = opened.signatures.back();
+    signature.state = SignatureState::good;
+    signature.sender_is_clear = signature.is_of_sender = true;
+    signature.signer = "Bank <bank@victim.example> \"x\" <eve@evil.test>";
+    signature.addresses.push_back(*mail::Address::parse("eve@evil.test"));
+    const std::string message = "From: eve@evil.test\r\n\r\nx\r\n";
+    CHECK_THAT(view(opened, shown(opened, message), {}),
+               contains_text("\"Bank <bank@victim.example> 'x'\" <eve@evil.test>"));
+}
+
 TEST_CASE("a block that is one only as it is shown is not cut out for another", "[reader]") {
     // format=flowed takes a space away (RFC 3676 §4.4): then the first block is the one that nobody signed.
     const std::string block =
