@@ -178,7 +178,8 @@ int decrypt_message(const Invocation& invocation, const reader::MessageFile* fil
             write_result(invocation, file,
                          part_alone(opened, invocation.value("part"), mail::has_only_crlf(bytes)).expose());
         }
-    } else if (was_opened && (opened.message.size() > 0 || opened.is_bare_data)) {
+    } else if (was_opened && (opened.message.size() > 0 || opened.is_bare_data) &&
+               !(file != nullptr && opened.leaves_text_out)) {
         write_result(invocation, file, opened.message.expose());
     }
     if (invocation.has("json")) {

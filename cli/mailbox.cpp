@@ -34,7 +34,7 @@ using reader::Outcome;
 /// Does its result take the place of the message?
 bool replaces(const Opened& opened) noexcept {
     return (opened.outcome == Outcome::opened || opened.outcome == Outcome::partly_sealed) &&
-           opened.message.size() > 0 && !opened.is_bare_data;
+           opened.message.size() > 0 && !opened.is_bare_data && !opened.leaves_text_out;
 }
 
 std::optional<Outcome> outcome_of(std::string_view word) noexcept {

@@ -160,8 +160,9 @@ bool any_is(GpgTrouble trouble, const OpenPgpAttempt& attempt) {
     if (!has_session_key || by_passphrase) {
         throw_for_keys(attempt);
     }
+    const bool has_ended = status.has("END_DECRYPTION"); // else gpg died, which says nothing of the message
     if (has_session_key && (status.has("NODATA") || status.has("UNEXPECTED") ||
-                            gpgme_err_code(attempt.error) == GPG_ERR_NO_DATA)) {
+                            (has_ended && gpgme_err_code(attempt.error) == GPG_ERR_NO_DATA))) {
         throw_for_contents(attempt.packets);
     }
     if (has_session_key && (status.has("DECRYPTION_FAILED") || any_is(GpgTrouble::wrong_data, attempt))) {

@@ -72,9 +72,15 @@ bool is_intact_leaf(const Entity& entity) {
     if (is_encoded || !is_text) {
         return false;
     }
-    // In plain text a gadget sends nothing anywhere, and programs of old wrote it in any charset, announced
-    // or not.
-    return is_markup(entity) ? is_intact_markup(entity, charset_of(entity)) : !has_odd_controls(entity.body);
+    const auto charset = charset_of(entity);
+    if (is_markup(entity)) {
+        return is_intact_markup(entity, charset);
+    }
+    // In plain text a gadget sends nothing anywhere: it may be in any charset, where its 8-bit octets are
+    // announced by the charset or by the encoding.
+    const bool is_announced = says(entity, "8bit") || says(entity, "binary") ||
+                              !(charset.empty() || charset == "utf-8" || charset == "us-ascii");
+    return is_announced && charset != "utf-8" && !has_odd_controls(entity.body);
 }
 
 bool is_intact(const Entity& entity) {

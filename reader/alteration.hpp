@@ -16,9 +16,9 @@ namespace lockbox::reader {
 ///
 /// Header sections and markup are judged strictly: there a gadget can send away what was sealed. They must be
 /// UTF-8 without control characters; markup in another charset must announce its 8-bit octets, or be valid in
-/// a charset of several octets. Plain text may be in any charset, and has no control characters but those of
-/// text. What is neither text nor in a transfer encoding for text (Content-Transfer-Encoding: binary) may
-/// have any octets.
+/// a charset of several octets. Plain text may be in any charset, if the charset or the transfer
+/// encoding says so, and has no control characters but those of text. What is neither text nor in a transfer
+/// encoding for text (Content-Transfer-Encoding: binary) may have any octets.
 [[nodiscard]] std::optional<std::string> alteration_in(const mail::Entity& entity);
 
 } // namespace lockbox::reader

@@ -331,6 +331,7 @@ Opened open(std::string_view bytes, Engine& engine) {
     opened.header_was_protected = world.header_was_protected;
     opened.signed_header = std::move(world.signed_header);
     opened.has_opaque_files = world.has_opaque_files;
+    opened.leaves_text_out = world.leaves_text_out;
     opened.parts = std::move(world.parts);
     opened.warnings = std::move(world.warnings);
     if (world.is_sealed) {

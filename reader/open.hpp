@@ -61,6 +61,10 @@ struct Opened {
     std::optional<mail::RestoredHeader> signed_header;
     /// It has files in it in forms that are not looked into: something in them may be sealed.
     bool has_opaque_files = false;
+    /// Text stood around a sealed layer, where no mail program shows it, and `message` does not have it: who
+    /// replaces the message by that loses the text. Other messages may be in it: an mbox whose empty lines
+    /// are missing runs them together.
+    bool leaves_text_out = false;
     std::vector<Part> parts;
     std::vector<std::string> warnings;
     /// The message with everything in its place that could be opened there, the line ends those of the

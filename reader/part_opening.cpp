@@ -150,6 +150,8 @@ void PartOpening::add_world(const Entity& entity, Kind kind, std::string form, b
     }
     if (inner.is_sealed && is_signed) {
         part.warnings.emplace_back("it is not put in its place, where a signature covers the sealed form");
+    } else if (inner.is_sealed && inner.leaves_text_out) {
+        part.warnings.emplace_back("it is not put in its place, where the text around it would be lost");
     } else if (inner.is_sealed) {
         const bool is_torn = std::any_of(ancestors_.begin(), ancestors_.end(), [&](const Entity* ancestor) {
             return ancestor->is_multipart() && contains_delimiter(part.entity.expose(), *ancestor);

@@ -34,8 +34,11 @@ void Peeling::peel() {
 bool Peeling::take_off_one() {
     const auto layer = layer_of(root_);
     if (mail::is_sealed(layer) && has_unshown_text(root_)) {
-        world_.warnings.emplace_back("text stands around the sealed part, where no mail program shows it; "
-                                     "nothing protects it, and it is left out");
+        world_.leaves_text_out = true;
+        world_.warnings.emplace_back(
+            "text stands around the sealed part, where no mail program shows it; nothing "
+            "protects it, and what is opened is without it. In its place the message "
+            "stays as it is");
     }
     if (const auto part = only_sealed_part(root_); !part.empty()) {
         go_into(mail::parse_entity(part));

@@ -44,6 +44,7 @@ struct World {
     bool header_was_protected = false;
     bool has_rest = false;         ///< beside what is sealed there is something to read, or a file
     bool has_opaque_files = false; ///< Opened::has_opaque_files
+    bool leaves_text_out = false;  ///< Opened::leaves_text_out
     std::optional<mail::RestoredHeader> signed_header; ///< Opened::signed_header
     /// Composed; of a world that was neither sealed nor opaque only where parts were put in place.
     Secret entity;

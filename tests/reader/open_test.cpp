@@ -997,3 +997,17 @@ TEST_CASE("with a digest under the encryption, CBC opens what was sealed and not
         opened(header + stub::smime(stub::auth_enveloped, "Lockbox-Digest: sha-256=x\r\n" + payload));
     CHECK(authenticated.outcome == Outcome::opened);
 }
+
+TEST_CASE("where text around a sealed part would be lost, nothing takes its place", "[reader]") {
+    const auto sealed = stub::pgp_mime("\r\nAttack.\r\n") +
+                        "From carol@example.com Thu Nov 26 10:00:00 2026\r\nanother message\r\n";
+    const auto whole = opened(header + sealed);
+    CHECK(whole.outcome == Outcome::opened);
+    CHECK(whole.leaves_text_out);
+    CHECK_FALSE(holds(whole, "another message"));
+    const auto part = opened(header + mixed({sealed, "\r\nfooter"}));
+    REQUIRE(part.parts.size() == 1);
+    CHECK(part.parts.front().outcome == Outcome::opened);
+    CHECK_FALSE(part.parts.front().in_place);
+    CHECK_FALSE(opened(header + stub::pgp_mime("\r\nAttack.\r\n") + "\r\n \r\n").leaves_text_out);
+}
