@@ -83,7 +83,8 @@ std::size_t visit_maildirs(const Mailbox& mailbox, const Visit& visit) {
     const std::filesystem::path root(mailbox.path);
     const auto maildirs = reader::find_maildirs(root);
     if (maildirs.empty()) {
-        throw Error(ErrorKind::no_input, fmt::format("there is no Maildir in {}", printable(mailbox.path)));
+        throw Error(ErrorKind::no_input,
+                    fmt::format("cannot read {}: there is no Maildir in it", printable(mailbox.path)));
     }
     std::size_t number = 0;
     for (const auto& maildir : maildirs) {
