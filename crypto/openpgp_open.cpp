@@ -160,6 +160,11 @@ bool any_is(GpgTrouble trouble, const OpenPgpAttempt& attempt) {
     if (!has_session_key || by_passphrase) {
         throw_for_keys(attempt);
     }
+    if (status.has("BADSIG")) { // then gpg ends at once, before it says anything of the rest
+        throw Error(
+            ErrorKind::malformed,
+            "the signature inside of the encryption was not made for what is there; nothing of it is shown");
+    }
     const bool has_ended = status.has("END_DECRYPTION"); // else gpg died, which says nothing of the message
     if (has_session_key && (status.has("NODATA") || status.has("UNEXPECTED") ||
                             (has_ended && gpgme_err_code(attempt.error) == GPG_ERR_NO_DATA))) {
