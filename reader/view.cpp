@@ -149,7 +149,8 @@ Verdict verdict_on(const Opened& opened) {
     case Outcome::unavailable:
         return {Tone::bad, "NOT OPENED"_own, MessageWords(opened.reason)};
     case Outcome::damaged:
-        return {Tone::bad, "NOT OPENED, damaged or forged"_own, MessageWords(opened.reason)};
+        return {Tone::bad, "NOT OPENED: it is damaged, forged, or beyond a limit"_own,
+                MessageWords(opened.reason)};
     }
     return {Tone::bad, "NOT OPENED"_own, {}};
 }
